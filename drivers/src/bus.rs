@@ -1,0 +1,582 @@
+//! Servos on a wire: requests out, answers in, one motor's silence never costing another's answer.
+
+use sinew_core::dynamixel;
+use sinew_core::packet::{BROADCAST, Decoder, EncodeError, FRAME_ROOM, Protocol, Request, Status};
+use sinew_core::register::{Fault, Faults, Register};
+
+use crate::clock::MILLI;
+use crate::wire::line_time;
+use crate::{Error, Nanos, Wire};
+
+/// How patient the bus is.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// How long the first byte of an answer may take, beyond the time on the line.
+    pub answer: Nanos,
+    /// How long the line may be silent between two answers of one sync read.
+    pub gap: Nanos,
+    /// How often a lost or damaged answer to a single request is asked for again.
+    pub retries: u8,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        // USB adapters pass bytes on every millisecond or so, some only every 16 ms until their
+        // latency timer is set; a loaded machine adds its own.
+        Self { answer: 20 * MILLI, gap: 4 * MILLI, retries: 2 }
+    }
+}
+
+/// A value with the instant its last byte came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The register's value, sign applied.
+    pub value: i32,
+    /// When it arrived.
+    pub at: Nanos,
+}
+
+/// Why there is no fresh value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Miss {
+    /// It was never asked.
+    NotAsked,
+    /// Nothing came.
+    NoAnswer,
+    /// Something came, but damaged.
+    Corrupt,
+}
+
+/// One motor's part in a sync read, kept by the caller from tick to tick.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// The servo.
+    pub id: u8,
+    /// The fresh value, or why there is none.
+    pub outcome: Result<Sample, Miss>,
+    /// What the servo complained of in its latest answer.
+    pub faults: Faults,
+    /// The newest good value, however old.
+    pub last: Option<Sample>,
+    /// Sync reads in a row without an answer.
+    pub misses: u32,
+}
+
+impl Reading {
+    /// A reading of servo `id` that was never taken.
+    pub const fn new(id: u8) -> Self {
+        Self { id, outcome: Err(Miss::NotAsked), faults: Faults::NONE, last: None, misses: 0 }
+    }
+
+    /// The value, if it is of the latest sync read.
+    pub fn fresh(&self) -> Option<i32> {
+        self.outcome.ok().map(|sample| sample.value)
+    }
+
+    /// How old the newest good value is.
+    pub fn age(&self, now: Nanos) -> Option<Nanos> {
+        self.last.map(|sample| now - sample.at)
+    }
+}
+
+/// When a transaction began and ended on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// The first byte of the request went out.
+    pub first_out: Nanos,
+    /// The last byte of the last answer came in.
+    pub last_in: Nanos,
+}
+
+/// One servo's answer to a single request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The value, zero where none was asked for.
+    pub value: i32,
+    /// What the servo complained of.
+    pub faults: Faults,
+    /// When.
+    pub timing: Timing,
+}
+
+/// That a servo answered, and how.
+struct Answered {
+    faults: Faults,
+    timing: Timing,
+}
+
+/// What has happened on the bus since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BusCounts {
+    /// Sync reads and single requests.
+    pub requests: u64,
+    /// Requests sent again.
+    pub retries: u64,
+    /// Answers that never came.
+    pub lost: u64,
+    /// Frames that came damaged.
+    pub corrupt: u64,
+    /// Frames nobody had asked for.
+    pub stray: u64,
+}
+
+/// A motor that missed this many sync reads in a row is asked along with the others, but no tick
+/// is spent on asking it again.
+const GIVEN_UP_AFTER: u32 = 5;
+
+/// Servos of one protocol on one wire.
+pub struct Bus {
+    wire: Box<dyn Wire>,
+    protocol: Protocol,
+    patience: Patience,
+    decoder: Decoder,
+    request: [u8; FRAME_ROOM],
+    rows: [u8; FRAME_ROOM],
+    incoming: [u8; FRAME_ROOM],
+    /// Received and not yet decoded: a range of `incoming`.
+    unread: (usize, usize),
+    /// Answers may still be under way from before.
+    dirty: bool,
+    fast_sync_read: bool,
+    counts: BusCounts,
+}
+
+impl Bus {
+    /// Servos that speak `protocol` on `wire`.
+    pub fn new(wire: Box<dyn Wire>, protocol: Protocol) -> Self {
+        Self {
+            wire,
+            protocol,
+            patience: Patience::default(),
+            decoder: Decoder::new(protocol),
+            request: [0; FRAME_ROOM],
+            rows: [0; FRAME_ROOM],
+            incoming: [0; FRAME_ROOM],
+            unread: (0, 0),
+            dirty: true,
+            fast_sync_read: false,
+            counts: BusCounts::default(),
+        }
+    }
+
+    /// The wire format.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// The wire below.
+    pub fn wire(&self) -> &dyn Wire {
+        &*self.wire
+    }
+
+    /// The wire below, for instance to change its rate.
+    pub fn wire_mut(&mut self) -> &mut dyn Wire {
+        self.dirty = true;
+        &mut *self.wire
+    }
+
+    /// Gives the wire back.
+    pub fn into_wire(self) -> Box<dyn Wire> {
+        self.wire
+    }
+
+    /// How patient the bus is.
+    pub fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    /// Makes the bus more or less patient.
+    pub fn set_patience(&mut self, patience: Patience) {
+        self.patience = patience;
+    }
+
+    /// Lets sync reads use Dynamixel's one-frame answer. All servos of the bus must know it.
+    pub fn use_fast_sync_read(&mut self, on: bool) {
+        self.fast_sync_read = on && self.protocol == Protocol::Dynamixel2;
+    }
+
+    /// What has happened since the start.
+    pub fn counts(&self) -> BusCounts {
+        BusCounts { corrupt: self.decoder.counts().bad_checksums, ..self.counts }
+    }
+
+    fn now(&self) -> Nanos {
+        self.wire.clock().now()
+    }
+
+    /// Asks every motor of `readings` for `register` with one request. What does not come is
+    /// asked for again motor by motor while `budget`, counted from now, lasts; whoever still
+    /// misses says so in its [`Reading`]. An error means that the wire itself is gone.
+    pub fn sync_read(
+        &mut self,
+        register: &Register,
+        readings: &mut [Reading],
+        budget: Nanos,
+    ) -> Result<Timing, Error> {
+        let deadline = self.now().saturating_add(budget);
+        for reading in &mut *readings {
+            reading.outcome = Err(Miss::NoAnswer);
+        }
+        let mut timing = if self.protocol.has_sync_read() {
+            self.sync_read_once(register, readings, deadline)?
+        } else {
+            Timing { first_out: self.now(), last_in: self.now() }
+        };
+        for reading in &mut *readings {
+            let mut tries = self.patience.retries;
+            while reading.outcome.is_err() && tries > 0 && reading.misses < GIVEN_UP_AFTER {
+                let now = self.now();
+                if now >= deadline {
+                    break;
+                }
+                if self.protocol.has_sync_read() {
+                    self.counts.retries += 1;
+                }
+                tries -= 1;
+                self.read_into(register, reading, deadline, &mut timing)?;
+            }
+            reading.misses = match reading.outcome {
+                Ok(_) => 0,
+                Err(_) => reading.misses.saturating_add(1),
+            };
+            if reading.outcome.is_err() {
+                self.counts.lost += 1;
+            }
+        }
+        Ok(timing)
+    }
+
+    fn sync_read_once(
+        &mut self,
+        register: &Register,
+        readings: &mut [Reading],
+        deadline: Nanos,
+    ) -> Result<Timing, Error> {
+        if self.dirty {
+            self.quiet()?;
+        }
+        let width = usize::from(register.width);
+        let count = readings.len().min(self.rows.len());
+        for (place, reading) in self.rows.iter_mut().zip(readings.iter()) {
+            *place = reading.id;
+        }
+        let ids = self.rows.get(..count).unwrap_or_default();
+        let (address, wide) = (register.address, u16::from(register.width));
+        let request = if self.fast_sync_read {
+            Request::FastSyncRead { address, width: wide, ids }
+        } else {
+            Request::SyncRead { address, width: wide, ids }
+        };
+        let sent = self.protocol.encode(BROADCAST, &request, &mut self.request)?;
+        let reply = if self.fast_sync_read {
+            self.protocol.reply_len(count * (width + 4))
+        } else {
+            self.protocol.reply_len(width)
+        };
+        // Stuffing can lengthen a Dynamixel answer by a third.
+        self.decoder.expect_at_most(reply + reply / 3);
+        let first_out = self.transmit(sent)?;
+        let mut timing = Timing { first_out, last_in: first_out };
+        let mut wait = self.answer_deadline(sent, reply, deadline);
+        // Motors answer in the order they were asked, so whatever is out of turn is an answer to
+        // some earlier request and must not pass for fresh.
+        let mut next = 0;
+        let order = self.protocol.byte_order();
+        while next < readings.len() {
+            let Some(at) = self.fill(wait)? else { break };
+            timing.last_in = at;
+            let damaged_before = self.decoder.counts().bad_checksums;
+            let (from, to) = self.unread;
+            let mut bytes = self.incoming.get(from..to).unwrap_or_default();
+            while let Some(frame) = self.decoder.next(&mut bytes) {
+                let mut take = |status: Status| {
+                    let place = readings.iter().skip(next).position(|r| r.id == status.id);
+                    let value = register.decode(order, status.data);
+                    match (place, value) {
+                        (Some(skipped), Some(value)) if status.data.len() == width => {
+                            if let Some(reading) = readings.get_mut(next + skipped) {
+                                let sample = Sample { value, at };
+                                reading.outcome = Ok(sample);
+                                reading.last = Some(sample);
+                                reading.faults = Faults::from_status(self.protocol, status.error);
+                            }
+                            next += skipped + 1;
+                        }
+                        _ => self.counts.stray += 1,
+                    }
+                };
+                if self.fast_sync_read {
+                    dynamixel::fast_replies(&frame, width).for_each(&mut take);
+                } else if let Some(status) = frame.status() {
+                    take(status);
+                } else {
+                    self.counts.stray += 1;
+                }
+            }
+            self.unread = (to - bytes.len(), to);
+            if self.decoder.counts().bad_checksums != damaged_before {
+                self.dirty = true;
+                if let Some(reading) = readings.get_mut(next) {
+                    reading.outcome = Err(Miss::Corrupt);
+                }
+            }
+            let gap = self.patience.gap + line_time(reply, self.wire.baud());
+            wait = deadline.min(at.saturating_add(gap));
+        }
+        if readings.iter().any(|reading| reading.outcome.is_err()) {
+            self.dirty = true;
+        }
+        Ok(timing)
+    }
+
+    fn read_into(
+        &mut self,
+        register: &Register,
+        reading: &mut Reading,
+        deadline: Nanos,
+        timing: &mut Timing,
+    ) -> Result<(), Error> {
+        let request = Request::Read { address: register.address, width: u16::from(register.width) };
+        let order = self.protocol.byte_order();
+        let width = usize::from(register.width);
+        match self.exchange(reading.id, &request, width, deadline)? {
+            Ok(answered) => {
+                let data = self.rows.get(..width).unwrap_or_default();
+                if let Some(value) = register.decode(order, data) {
+                    let sample = Sample { value, at: answered.timing.last_in };
+                    reading.outcome = Ok(sample);
+                    reading.last = Some(sample);
+                    reading.faults = answered.faults;
+                    timing.last_in = answered.timing.last_in;
+                }
+            }
+            Err(miss) => reading.outcome = Err(miss),
+        }
+        Ok(())
+    }
+
+    /// Writes `register` of many motors with one request that nobody answers. Returns the instant
+    /// at which its first byte went out.
+    pub fn sync_write(
+        &mut self,
+        register: &Register,
+        rows: impl Iterator<Item = (u8, i32)>,
+    ) -> Result<Nanos, Error> {
+        let order = self.protocol.byte_order();
+        let width = usize::from(register.width);
+        let mut len = 0;
+        for (id, value) in rows {
+            let bytes = register.encode(order, value)?;
+            let Some(row) = self.rows.get_mut(len..len + 1 + width) else {
+                let needed = len + 1 + width;
+                return Err(EncodeError::BufferTooSmall { needed, room: self.rows.len() }.into());
+            };
+            for (place, byte) in row.iter_mut().zip([id].iter().chain(&bytes)) {
+                *place = *byte;
+            }
+            len += 1 + width;
+        }
+        let request = Request::SyncWrite {
+            address: register.address,
+            width: u16::from(register.width),
+            rows: self.rows.get(..len).unwrap_or_default(),
+        };
+        let sent = self.protocol.encode(BROADCAST, &request, &mut self.request)?;
+        self.counts.requests += 1;
+        self.transmit(sent)
+    }
+
+    /// Reads one register of one servo, asking again as often as [`Patience`] allows.
+    pub fn read(&mut self, id: u8, register: &Register) -> Result<Answer, Error> {
+        let mut bytes = [0; 4];
+        let width = usize::from(register.width);
+        let place = bytes.get_mut(..width).unwrap_or_default();
+        let (faults, timing) = self.read_block(id, register.address, register.reg.name(), place)?;
+        let order = self.protocol.byte_order();
+        Ok(Answer { value: register.decode(order, &bytes).unwrap_or_default(), faults, timing })
+    }
+
+    /// Reads neighbouring registers of one servo as they travel.
+    pub fn read_block(
+        &mut self,
+        id: u8,
+        address: u16,
+        what: &'static str,
+        into: &mut [u8],
+    ) -> Result<(Faults, Timing), Error> {
+        let width = u16::try_from(into.len()).unwrap_or(u16::MAX);
+        let request = Request::Read { address, width };
+        let width = into.len();
+        if width > self.rows.len() {
+            return Err(EncodeError::BufferTooSmall { needed: width, room: self.rows.len() }.into());
+        }
+        let (faults, timing) = self.ask(id, what, &request, width)?;
+        into.copy_from_slice(self.rows.get(..width).unwrap_or_default());
+        Ok((faults, timing))
+    }
+
+    /// Writes one register of one servo and waits for its receipt. A complaint in the receipt
+    /// (an overload, say) is not a failure: it is in the answer's faults.
+    pub fn write(&mut self, id: u8, register: &Register, value: i32) -> Result<Answer, Error> {
+        let bytes = register.encode(self.protocol.byte_order(), value)?;
+        let data = bytes.get(..usize::from(register.width)).unwrap_or_default();
+        let request = Request::Write { address: register.address, data };
+        let (faults, timing) = self.ask(id, register.reg.name(), &request, 0)?;
+        if faults.has(Fault::Refused) {
+            let what = register.reg.name();
+            return Err(Error::Refused { port: self.wire.name().to_owned(), id, what, faults });
+        }
+        Ok(Answer { value, faults, timing })
+    }
+
+    /// Whether servo `id` answers at the present rate.
+    pub fn ping(&mut self, id: u8) -> Result<Option<Faults>, Error> {
+        let width = if self.protocol == Protocol::Dynamixel2 { 3 } else { 0 };
+        match self.ask(id, "ping", &Request::Ping, width) {
+            Ok((faults, _)) => Ok(Some(faults)),
+            Err(Error::NoAnswer { .. } | Error::Corrupt { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a request that has no receipt worth waiting for, such as a reboot.
+    pub fn tell(&mut self, id: u8, request: &Request) -> Result<(), Error> {
+        let sent = self.protocol.encode(id, request, &mut self.request)?;
+        self.counts.requests += 1;
+        self.dirty = true;
+        self.transmit(sent).map(drop)
+    }
+
+    /// Sends `request` to everybody and hands every answer, whoever it is from, to `seen`, for
+    /// as long as `window`. Used to find motors; damaged answers are counted by the bus.
+    pub fn ask_all(
+        &mut self,
+        request: &Request,
+        window: Nanos,
+        mut seen: impl FnMut(Status),
+    ) -> Result<(), Error> {
+        self.quiet()?;
+        let sent = self.protocol.encode(BROADCAST, request, &mut self.request)?;
+        self.decoder.expect_at_most(64);
+        self.counts.requests += 1;
+        let first_out = self.transmit(sent)?;
+        let deadline = first_out + window + line_time(sent, self.wire.baud());
+        loop {
+            let got = self.fill(deadline)?;
+            let (from, to) = self.unread;
+            let mut bytes = self.incoming.get(from..to).unwrap_or_default();
+            loop {
+                while let Some(frame) = self.decoder.next(&mut bytes) {
+                    if let Some(status) = frame.status() {
+                        seen(status);
+                    }
+                }
+                // At the end nothing more can complete a frame: look for whole ones behind it.
+                if got.is_some() || !self.decoder.give_up() {
+                    break;
+                }
+            }
+            self.unread = (to - bytes.len(), to);
+            if got.is_none() {
+                self.dirty = true;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Asks as often as [`Patience`] allows; the answer's data is `self.rows[..width]`.
+    fn ask(
+        &mut self,
+        id: u8,
+        what: &'static str,
+        request: &Request,
+        width: usize,
+    ) -> Result<(Faults, Timing), Error> {
+        let mut tries = self.patience.retries;
+        loop {
+            let miss = match self.exchange(id, request, width, Nanos::MAX)? {
+                Ok(answered) => return Ok((answered.faults, answered.timing)),
+                Err(miss) => miss,
+            };
+            if tries == 0 {
+                self.counts.lost += 1;
+                let port = self.wire.name().to_owned();
+                return Err(match miss {
+                    Miss::Corrupt => Error::Corrupt { port, id, what },
+                    Miss::NoAnswer | Miss::NotAsked => Error::NoAnswer { port, id, what },
+                });
+            }
+            tries -= 1;
+            self.counts.retries += 1;
+        }
+    }
+
+    /// One request to one servo and its answer, whose data is left in `self.rows[..width]`.
+    fn exchange(
+        &mut self,
+        id: u8,
+        request: &Request,
+        width: usize,
+        deadline: Nanos,
+    ) -> Result<Result<Answered, Miss>, Error> {
+        self.quiet()?;
+        let sent = self.protocol.encode(id, request, &mut self.request)?;
+        let reply = self.protocol.reply_len(width);
+        self.decoder.expect_at_most(reply + reply / 3);
+        self.counts.requests += 1;
+        let first_out = self.transmit(sent)?;
+        let mut wait = self.answer_deadline(sent, reply, deadline);
+        let damaged_before = self.decoder.counts().bad_checksums;
+        while let Some(at) = self.fill(wait)? {
+            let (from, to) = self.unread;
+            let mut bytes = self.incoming.get(from..to).unwrap_or_default();
+            while let Some(frame) = self.decoder.next(&mut bytes) {
+                match frame.status() {
+                    Some(status) if status.id == id && status.data.len() == width => {
+                        self.unread = (to - bytes.len(), to);
+                        let data = self.rows.get_mut(..width).unwrap_or_default();
+                        data.copy_from_slice(status.data);
+                        let faults = Faults::from_status(self.protocol, status.error);
+                        let timing = Timing { first_out, last_in: at };
+                        return Ok(Ok(Answered { faults, timing }));
+                    }
+                    _ => self.counts.stray += 1,
+                }
+            }
+            self.unread = (to - bytes.len(), to);
+            wait = deadline.min(at.saturating_add(self.patience.gap));
+        }
+        self.dirty = true;
+        let damaged = self.decoder.counts().bad_checksums != damaged_before;
+        Ok(Err(if damaged { Miss::Corrupt } else { Miss::NoAnswer }))
+    }
+
+    /// Until when to wait for the first answer to `sent` bytes.
+    fn answer_deadline(&self, sent: usize, reply: usize, deadline: Nanos) -> Nanos {
+        let line = line_time(sent + reply, self.wire.baud());
+        deadline.min(self.now().saturating_add(line + self.patience.answer))
+    }
+
+    /// Leaves nothing behind that could pass for an answer to the next request.
+    fn quiet(&mut self) -> Result<(), Error> {
+        self.unread = (0, 0);
+        self.decoder.reset();
+        self.dirty = false;
+        self.wire.discard_input()
+    }
+
+    fn transmit(&mut self, len: usize) -> Result<Nanos, Error> {
+        self.wire.send(self.request.get(..len).unwrap_or_default())
+    }
+
+    /// Makes sure that there are unread bytes and returns when they came, or `None` if the
+    /// deadline passed first.
+    fn fill(&mut self, deadline: Nanos) -> Result<Option<Nanos>, Error> {
+        if self.unread.0 < self.unread.1 {
+            return Ok(Some(self.now()));
+        }
+        let got = self.wire.receive(&mut self.incoming, deadline)?;
+        self.unread = (0, got.min(self.incoming.len()));
+        Ok((got > 0).then(|| self.now()))
+    }
+}

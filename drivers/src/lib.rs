@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+pub mod bus;
+pub mod clock;
+pub mod error;
+pub mod wire;
+
+pub use bus::Bus;
+pub use clock::{Clock, Nanos};
+pub use error::Error;
+pub use wire::Wire;

@@ -1,0 +1,124 @@
+//! Raw counts to the units people and policies use, and back, exactly as LeRobot computes them.
+
+use crate::calibration::Calibration;
+
+/// The unit a joint is told in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Units {
+    /// Degrees from the middle of the range.
+    Degrees,
+    /// −100 to 100 over the range.
+    RangeM100,
+    /// 0 to 100 over the range.
+    Range0To100,
+}
+
+/// Why a value cannot be converted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum JointError {
+    /// The calibration's range is empty.
+    EmptyRange,
+    /// Not a finite number.
+    NotFinite(f64),
+}
+
+impl core::fmt::Display for JointError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::EmptyRange => write!(f, "the calibration's range is empty: calibrate this joint"),
+            Self::NotFinite(value) => write!(f, "{value} is not a position"),
+        }
+    }
+}
+
+impl core::error::Error for JointError {}
+
+/// Converts one joint's counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scale {
+    units: Units,
+    /// Counts per turn.
+    counts: u16,
+    min: i32,
+    max: i32,
+    inverted: bool,
+}
+
+impl Scale {
+    /// The scale of a joint with this calibration on a servo with `counts` per turn. Only Feetech
+    /// buses take `drive_mode` into account, as `drive_mode_counts` says.
+    pub fn new(
+        units: Units,
+        counts: u16,
+        calibration: &Calibration,
+        drive_mode_counts: bool,
+    ) -> Result<Self, JointError> {
+        let (min, max) = (calibration.range_min, calibration.range_max);
+        if min == max {
+            return Err(JointError::EmptyRange);
+        }
+        Ok(Self {
+            units,
+            counts,
+            min,
+            max,
+            inverted: drive_mode_counts && calibration.drive_mode != 0,
+        })
+    }
+
+    /// The unit of [`Scale::user`].
+    pub fn units(&self) -> Units {
+        self.units
+    }
+
+    /// The calibrated range in counts.
+    pub fn range(&self) -> (i32, i32) {
+        (self.min, self.max)
+    }
+
+    /// The position `raw` in the joint's units.
+    pub fn user(&self, raw: i32) -> f64 {
+        let (min, max) = (f64::from(self.min), f64::from(self.max));
+        let bounded = f64::from(raw.clamp(self.min.min(self.max), self.max.max(self.min)));
+        match self.units {
+            Units::RangeM100 => {
+                let value = (bounded - min) / (max - min) * 200.0 - 100.0;
+                if self.inverted { -value } else { value }
+            }
+            Units::Range0To100 => {
+                let value = (bounded - min) / (max - min) * 100.0;
+                if self.inverted { 100.0 - value } else { value }
+            }
+            Units::Degrees => (f64::from(raw) - self.middle()) * 360.0 / self.last_count(),
+        }
+    }
+
+    /// The count that stands for `user`, truncated towards zero as LeRobot does. Far values end
+    /// at the ends of `i32`; what is not finite is refused.
+    pub fn raw(&self, user: f64) -> Result<i32, JointError> {
+        if !user.is_finite() {
+            return Err(JointError::NotFinite(user));
+        }
+        let (min, max) = (f64::from(self.min), f64::from(self.max));
+        let count = match self.units {
+            Units::RangeM100 => {
+                let value = if self.inverted { -user } else { user };
+                (value.clamp(-100.0, 100.0) + 100.0) / 200.0 * (max - min) + min
+            }
+            Units::Range0To100 => {
+                let value = if self.inverted { 100.0 - user } else { user };
+                value.clamp(0.0, 100.0) / 100.0 * (max - min) + min
+            }
+            Units::Degrees => user * self.last_count() / 360.0 + self.middle(),
+        };
+        Ok(count as i32)
+    }
+
+    fn middle(&self) -> f64 {
+        (f64::from(self.min) + f64::from(self.max)) / 2.0
+    }
+
+    fn last_count(&self) -> f64 {
+        f64::from(self.counts) - 1.0
+    }
+}

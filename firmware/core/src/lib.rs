@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing)]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod calibration;
+pub mod dynamixel;
+pub mod feetech;
+pub mod joint;
+pub mod limits;
+pub mod packet;
+pub mod register;
+pub mod tables;

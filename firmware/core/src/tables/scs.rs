@@ -1,0 +1,72 @@
+//! Feetech SCS servos: protocol 1, big-endian, no homing offset and no operating modes.
+
+use super::{Homing, Model, Series, index};
+use crate::packet::Protocol;
+use crate::register::{Reg, Register, eeprom, ram};
+
+/// The SCS series.
+pub static SCS: Series = Series {
+    name: "scs",
+    protocol: Protocol::Feetech1,
+    registers: &REGISTERS,
+    bauds: &[
+        (1_000_000, 0),
+        (500_000, 1),
+        (250_000, 2),
+        (128_000, 3),
+        (115_200, 4),
+        (57_600, 5),
+        (38_400, 6),
+        (19_200, 7),
+    ],
+    homing: Homing::None,
+    models: &[Model { name: "scs0009", number: 1284, counts: 1024, supply_dv: &[60] }],
+    index: index(&REGISTERS),
+};
+
+const REGISTERS: [Register; 44] = [
+    eeprom(Reg::FirmwareMajorVersion, 0, 1).read_only(),
+    eeprom(Reg::FirmwareMinorVersion, 1, 1).read_only(),
+    eeprom(Reg::ModelNumber, 3, 2).read_only(),
+    eeprom(Reg::Id, 5, 1),
+    eeprom(Reg::BaudRate, 6, 1),
+    eeprom(Reg::ReturnDelayTime, 7, 1),
+    eeprom(Reg::ResponseStatusLevel, 8, 1),
+    eeprom(Reg::MinPositionLimit, 9, 2),
+    eeprom(Reg::MaxPositionLimit, 11, 2),
+    eeprom(Reg::MaxTemperatureLimit, 13, 1),
+    eeprom(Reg::MaxVoltageLimit, 14, 1),
+    eeprom(Reg::MinVoltageLimit, 15, 1),
+    eeprom(Reg::MaxTorqueLimit, 16, 2),
+    eeprom(Reg::Phase, 18, 1),
+    eeprom(Reg::UnloadingCondition, 19, 1),
+    eeprom(Reg::LedAlarmCondition, 20, 1),
+    eeprom(Reg::PCoefficient, 21, 1),
+    eeprom(Reg::DCoefficient, 22, 1),
+    eeprom(Reg::ICoefficient, 23, 1),
+    eeprom(Reg::MinimumStartupForce, 24, 2),
+    eeprom(Reg::CwDeadZone, 26, 1),
+    eeprom(Reg::CcwDeadZone, 27, 1),
+    eeprom(Reg::ProtectiveTorque, 37, 1),
+    eeprom(Reg::ProtectionTime, 38, 1),
+    ram(Reg::TorqueEnable, 40, 1),
+    ram(Reg::Acceleration, 41, 1),
+    ram(Reg::GoalPosition, 42, 2),
+    ram(Reg::GoalTime, 44, 2),
+    ram(Reg::GoalVelocity, 46, 2),
+    ram(Reg::Lock, 48, 1),
+    ram(Reg::PresentPosition, 56, 2).read_only(),
+    ram(Reg::PresentVelocity, 58, 2).read_only(),
+    ram(Reg::PresentLoad, 60, 2).read_only(),
+    ram(Reg::PresentVoltage, 62, 1).read_only(),
+    ram(Reg::PresentTemperature, 63, 1).read_only(),
+    ram(Reg::SyncWriteFlag, 64, 1).read_only(),
+    ram(Reg::Status, 65, 1).read_only(),
+    ram(Reg::Moving, 66, 1).read_only(),
+    ram(Reg::PwmMaximumStep, 78, 1),
+    ram(Reg::MovingVelocityThreshold, 79, 1),
+    ram(Reg::Dts, 80, 1),
+    ram(Reg::MinimumVelocity, 81, 1),
+    ram(Reg::MaximumVelocityLimit, 82, 1),
+    ram(Reg::Acceleration2, 83, 1),
+];

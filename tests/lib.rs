@@ -1,0 +1,1 @@
+//! Proof: users' jobs through the binary and against real peers.
