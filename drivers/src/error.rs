@@ -98,4 +98,15 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// No arm has this name.
+    #[error("no arm is called {name}{}", near.as_ref().map_or(String::new(), |near| format!("; did you mean {near}?")))]
+    NoSuchArm {
+        /// The name.
+        name: String,
+        /// What it may have meant.
+        near: Option<String>,
+    },
+    /// An arm's file has a mistake.
+    #[error(transparent)]
+    Spec(#[from] crate::spec::SpecError),
 }

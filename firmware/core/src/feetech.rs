@@ -103,7 +103,7 @@ pub(crate) fn head(held: &[u8], longest: usize) -> Head {
         }
         [_, second, ..] if second != 0xFF => Head::Noise(1),
         // A third FF is line noise before the header: no servo has that id.
-        [_, _, id, ..] if id == 0xFF => Head::Noise(1),
+        [_, _, 0xFF, ..] => Head::Noise(1),
         [_, _, _, length, ..] => {
             let length = usize::from(length);
             let total = PRELUDE + length;
