@@ -98,6 +98,14 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A calibration file does not hold a calibration.
+    #[error("{}: {why}", path.display())]
+    CalibrationFile {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, and what.
+        why: crate::calibration_file::Malformed,
+    },
     /// No arm has this name.
     #[error("no arm is called {name}{}", near.as_ref().map_or(String::new(), |near| format!("; did you mean {near}?")))]
     NoSuchArm {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod bus;
+pub mod calibration_file;
 pub mod clock;
 pub mod error;
 pub mod spec;

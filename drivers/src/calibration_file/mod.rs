@@ -1,0 +1,84 @@
+//! Calibration files in LeRobot's own format and places, so that an arm calibrated there works
+//! here and back.
+//!
+//! ```text
+//! {                                  four spaces, joints in the order of the arm
+//!     "shoulder_pan": {
+//!         "id": 1,
+//!         "drive_mode": 0,
+//!         "homing_offset": -1470,
+//!         "range_min": 758,
+//!         "range_max": 3292
+//!     }, …
+//! }                                  and no newline at the end
+//! ```
+//! What LeRobot 0.6 writes is read and written back byte for byte.
+
+mod json;
+mod place;
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use sinew_core::calibration::Calibration;
+
+pub use json::{Malformed, parse, render};
+pub use place::{Kind, find, path_of};
+
+use crate::Error;
+
+/// A thousand joints fit; a file above this is no calibration.
+const LARGEST: u64 = 1 << 17;
+
+/// The joints of the file at `path`, in its order.
+pub fn read(path: &Path) -> Result<Vec<(String, Calibration)>, Error> {
+    let failed = |source| Error::File { path: path.to_owned(), source };
+    let malformed = |why| Error::CalibrationFile { path: path.to_owned(), why };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(malformed(Malformed::too_large(LARGEST)));
+    }
+    let text =
+        std::str::from_utf8(&bytes).map_err(|at| malformed(Malformed::not_text(&bytes, at)))?;
+    parse(text).map_err(malformed)
+}
+
+/// Writes the joints to `path`, making its folders. The file is on the disk, whole, when this
+/// returns; until then the old one stays.
+pub fn write(path: &Path, joints: &[(String, Calibration)]) -> Result<(), Error> {
+    // A link is followed, so that it is the file behind it that changes.
+    let path = fs::canonicalize(path).unwrap_or_else(|_new_file| path.to_owned());
+    let failed = |source| Error::File { path: path.clone(), source };
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(folder).map_err(failed)?;
+    let fresh = beside(&path);
+    let done = put(&fresh, &render(joints)).and_then(|()| fs::rename(&fresh, &path));
+    if let Err(source) = done {
+        // Nothing to do about a file that cannot be removed either: the first error is the story.
+        drop(fs::remove_file(&fresh));
+        return Err(failed(source));
+    }
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+/// A name in the same folder that no other process uses.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    path.with_file_name(name)
+}
+
+fn put(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests;
