@@ -13,4 +13,5 @@ pub mod joint;
 pub mod limits;
 pub mod packet;
 pub mod register;
+pub mod servo;
 pub mod tables;

@@ -39,6 +39,8 @@ pub struct Series {
     pub bauds: &'static [(u32, u8)],
     /// How the homing offset acts.
     pub homing: Homing,
+    /// What the registers hold when a servo leaves the factory, where that is not zero.
+    pub factory: &'static [(Reg, i32)],
     /// The models that share the table.
     pub models: &'static [Model],
     /// Where each [`Reg`] stands in `registers`; built from it.
@@ -56,6 +58,8 @@ pub struct Model {
     pub counts: u16,
     /// Supply voltages it is sold for, in tenths of a volt.
     pub supply_dv: &'static [u16],
+    /// Where this model's factory values differ from its series'.
+    pub factory: &'static [(Reg, i32)],
 }
 
 /// Every series there is.

@@ -20,7 +20,14 @@ pub static SCS: Series = Series {
         (19_200, 7),
     ],
     homing: Homing::None,
-    models: &[Model { name: "scs0009", number: 1284, counts: 1024, supply_dv: &[60] }],
+    factory: &FACTORY,
+    models: &[Model {
+        name: "scs0009",
+        number: 1284,
+        counts: 1024,
+        supply_dv: &[60],
+        factory: &[],
+    }],
     index: index(&REGISTERS),
 };
 
@@ -69,4 +76,23 @@ const REGISTERS: [Register; 44] = [
     ram(Reg::MinimumVelocity, 81, 1),
     ram(Reg::MaximumVelocityLimit, 82, 1),
     ram(Reg::Acceleration2, 83, 1),
+];
+
+const FACTORY: [(Reg, i32); 16] = [
+    (Reg::FirmwareMajorVersion, 3),
+    (Reg::FirmwareMinorVersion, 10),
+    (Reg::Id, 1),
+    (Reg::ReturnDelayTime, 250),
+    (Reg::ResponseStatusLevel, 1),
+    (Reg::MaxTemperatureLimit, 80),
+    (Reg::MaxVoltageLimit, 90),
+    (Reg::MinVoltageLimit, 40),
+    (Reg::MaxTorqueLimit, 1000),
+    (Reg::PCoefficient, 15),
+    (Reg::DCoefficient, 15),
+    (Reg::MinimumStartupForce, 16),
+    (Reg::CwDeadZone, 1),
+    (Reg::CcwDeadZone, 1),
+    (Reg::ProtectiveTorque, 40),
+    (Reg::ProtectionTime, 80),
 ];

@@ -20,10 +20,11 @@ pub static STS: Series = Series {
         (19_200, 7),
     ],
     homing: Homing::Subtracts,
+    factory: &FACTORY,
     models: &[
-        Model { name: "sts3215", number: 777, counts: 4096, supply_dv: &[74, 120] },
-        Model { name: "sts3250", number: 2825, counts: 4096, supply_dv: &[120] },
-        Model { name: "sm8512bl", number: 11272, counts: 4096, supply_dv: &[240] },
+        Model { name: "sts3215", number: 777, counts: 4096, supply_dv: &[74, 120], factory: &[] },
+        Model { name: "sts3250", number: 2825, counts: 4096, supply_dv: &[120], factory: &[] },
+        Model { name: "sm8512bl", number: 11272, counts: 4096, supply_dv: &[240], factory: &[] },
     ],
     index: index(&REGISTERS),
 };
@@ -83,4 +84,33 @@ const REGISTERS: [Register; 54] = [
     ram(Reg::Hts, 83, 1),
     ram(Reg::MaximumVelocityLimit, 84, 1),
     ram(Reg::MaximumAcceleration, 85, 1),
+];
+
+/// As delivered: 7.4 V type, firmware 3.10.
+const FACTORY: [(Reg, i32); 25] = [
+    (Reg::FirmwareMajorVersion, 3),
+    (Reg::FirmwareMinorVersion, 10),
+    (Reg::Id, 1),
+    (Reg::ReturnDelayTime, 250),
+    (Reg::ResponseStatusLevel, 1),
+    (Reg::MaxPositionLimit, 4095),
+    (Reg::MaxTemperatureLimit, 70),
+    (Reg::MaxVoltageLimit, 80),
+    (Reg::MinVoltageLimit, 40),
+    (Reg::MaxTorqueLimit, 1000),
+    (Reg::Phase, 12),
+    (Reg::UnloadingCondition, 44),
+    (Reg::LedAlarmCondition, 47),
+    (Reg::PCoefficient, 32),
+    (Reg::DCoefficient, 32),
+    (Reg::MinimumStartupForce, 16),
+    (Reg::CwDeadZone, 1),
+    (Reg::CcwDeadZone, 1),
+    (Reg::ProtectionCurrent, 500),
+    (Reg::ProtectiveTorque, 20),
+    (Reg::ProtectionTime, 200),
+    (Reg::OverloadTorque, 80),
+    (Reg::VelocityPCoefficient, 10),
+    (Reg::OverCurrentProtectionTime, 200),
+    (Reg::VelocityICoefficient, 10),
 ];
