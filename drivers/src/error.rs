@@ -117,4 +117,85 @@ pub enum Error {
     /// An arm's file has a mistake.
     #[error(transparent)]
     Spec(#[from] crate::spec::SpecError),
+    /// Motors of the arm are missing or are other ones than it has.
+    #[error("{port}: this is no complete {arm}: {}", findings.join("; "))]
+    Handshake {
+        /// The port.
+        port: String,
+        /// The arm's type.
+        arm: String,
+        /// What is missing or wrong, motor by motor.
+        findings: Vec<String>,
+    },
+    /// The calibration lacks a joint, or the joint's range is empty.
+    #[error("{joint} is not calibrated ({why}): calibrate the arm, or import its calibration file")]
+    NotCalibrated {
+        /// The joint.
+        joint: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The motors hold another calibration than the file.
+    #[error("the motors of {} hold another calibration than the file: write the file to them, or calibrate", joints.join(", "))]
+    CalibrationDiffers {
+        /// The joints.
+        joints: Vec<String>,
+    },
+    /// A servo took a value and holds another.
+    #[error("{port}: servo {id} was given {wrote} for {what} and holds {holds}")]
+    NotKept {
+        /// The port.
+        port: String,
+        /// The servo.
+        id: u8,
+        /// Which register.
+        what: &'static str,
+        /// What was written.
+        wrote: i32,
+        /// What it holds.
+        holds: i32,
+    },
+    /// A command has too few or too many values.
+    #[error("a command for this arm has {expected} values, not {got}")]
+    ValueCount {
+        /// How many the arm takes.
+        expected: usize,
+        /// How many there were.
+        got: usize,
+    },
+    /// The arm was stopped and takes no commands.
+    #[error("the arm is stopped ({cause})")]
+    Stopped {
+        /// Why.
+        cause: crate::stop::Cause,
+    },
+    /// The arm was not configured yet.
+    #[error("the arm is connected, but not under torque yet: configure it before commanding it")]
+    NotConfigured,
+    /// An arm's base cannot move the way its file says.
+    #[error("the wheels of {arm} do not span the floor: their angles must differ")]
+    BadBase {
+        /// The arm's type.
+        arm: String,
+    },
+    /// A robot's name that cannot be a file's.
+    #[error("`{name}` cannot be a robot's name: use letters, digits, `-` and `_`")]
+    BadRobotName {
+        /// The name.
+        name: String,
+    },
+    /// Another process runs the robot.
+    #[error("another process runs this robot: stop it first ({})", path.display())]
+    AlreadyRunning {
+        /// Its socket.
+        path: PathBuf,
+    },
+    /// A joint's greatest step makes no sense.
+    #[error("max_relative_target of {joint}: {why}")]
+    MaxStep {
+        /// The joint.
+        joint: String,
+        /// What is wrong.
+        why: &'static str,
+    },
 }

@@ -1,12 +1,18 @@
 #![doc = include_str!("../README.md")]
 
+pub mod arm;
+pub mod base;
 pub mod bus;
+pub mod calibrate;
 pub mod calibration_file;
 pub mod clock;
 pub mod error;
 pub mod spec;
+pub mod stop;
+pub mod telemetry;
 pub mod wire;
 
+pub use arm::Arm;
 pub use bus::Bus;
 pub use clock::{Clock, Nanos};
 pub use error::Error;

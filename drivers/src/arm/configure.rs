@@ -1,0 +1,129 @@
+//! From motors as they were found to an arm that takes commands.
+
+use sinew_core::register::{Reg, Store};
+
+use super::{Arm, State};
+use crate::Error;
+use crate::calibrate::eeprom;
+use crate::spec::{Change, Setting};
+
+impl Arm {
+    /// Sets every motor up as the arm's file says and puts those joints under torque that are
+    /// driven, each where it stands. Only what differs is written, so that the motors' EEPROM
+    /// lasts.
+    pub fn configure(&mut self) -> Result<(), Error> {
+        if let State::Stopped(cause) = self.state {
+            return Err(Error::Stopped { cause });
+        }
+        // From here on a failure leaves motors half set up: dropping the arm stops them.
+        self.state = State::Active;
+        let ids: Vec<u8> = self.spec.servos().map(|servo| servo.1).collect();
+        for id in &ids {
+            eeprom::open(&mut self.bus, self.spec.series, *id)?;
+        }
+        for id in ids {
+            for index in 0..self.spec.settings.len() {
+                if let Some(setting) = self.spec.settings.get(index).copied() {
+                    self.apply(id, setting)?;
+                }
+            }
+        }
+        for index in 0..self.spec.joints.len() {
+            self.set_up_joint(index)?;
+        }
+        for index in 0..self.spec.wheels().len() {
+            self.set_up_wheel(index)?;
+        }
+        for index in 0..self.axes.len() {
+            self.energise(index)?;
+        }
+        self.last_command = None;
+        Ok(())
+    }
+
+    /// Goes on after a stop: finds every joint where it now is and puts it under torque there.
+    /// The wish to stop is taken back.
+    pub fn resume(&mut self) -> Result<(), Error> {
+        if let Some(flag) = &self.options.stop_flag {
+            flag.clear();
+        }
+        if matches!(self.state, State::Lost { .. }) {
+            self.replugged()?;
+        }
+        let mut notices = std::mem::take(&mut self.notices);
+        let seen = self.first_look(&mut notices);
+        self.notices = notices;
+        seen?;
+        self.state = State::Connected;
+        self.configure()
+    }
+
+    fn set_up_joint(&mut self, index: usize) -> Result<(), Error> {
+        let Some(joint) = self.spec.joints.get(index) else { return Ok(()) };
+        let (id, mode) = (joint.id, joint.mode.code(self.spec.series));
+        // The mode first: changing it resets a Dynamixel's gains.
+        if let (Some(register), Some(mode)) = (self.spec.series.get(Reg::OperatingMode), mode) {
+            eeprom::keep(&mut self.bus, id, register, mode)?;
+        }
+        let settings = joint_settings(self, index);
+        for setting in settings {
+            self.apply(id, setting)?;
+        }
+        Ok(())
+    }
+
+    fn set_up_wheel(&mut self, index: usize) -> Result<(), Error> {
+        let Some(wheel) = self.spec.wheels().get(index) else { return Ok(()) };
+        let id = wheel.id;
+        let mode = crate::spec::Mode::Velocity.code(self.spec.series);
+        if let (Some(register), Some(mode)) = (self.spec.series.get(Reg::OperatingMode), mode) {
+            eeprom::keep(&mut self.bus, id, register, mode)?;
+        }
+        if let Some(goal) = self.registers.goal_speed {
+            self.bus.write(id, goal, 0)?;
+        }
+        self.bus.write(id, self.registers.torque, 1)?;
+        eeprom::close(&mut self.bus, self.spec.series, id)
+    }
+
+    /// Puts a joint under torque where it stands, and lets a spring take hold.
+    pub(super) fn energise(&mut self, index: usize) -> Result<(), Error> {
+        let position = self.registers.position;
+        let Some(axis) = self.axes.get_mut(index).filter(|axis| axis.torque) else { return Ok(()) };
+        let id = axis.id;
+        let stands = self.bus.read(id, position)?.value;
+        let goal = axis.limiter.rest_at(stands);
+        let spring = axis.spring;
+        self.bus.write(id, self.registers.goal, goal)?;
+        self.bus.write(id, self.registers.torque, 1)?;
+        eeprom::close(&mut self.bus, self.spec.series, id)?;
+        match spring {
+            Some(spring) => self.bus.write(id, self.registers.goal, spring).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn apply(&mut self, id: u8, setting: Setting) -> Result<(), Error> {
+        let value = match setting.change {
+            Change::Value(value) => value,
+            Change::Clear(bits) => self.bus.read(id, setting.register)?.value & !bits,
+        };
+        eeprom::keep(&mut self.bus, id, setting.register, value)
+    }
+
+    /// Sets anew what a servo forgets when its power fails, and puts it under torque again where
+    /// it stands.
+    pub(super) fn revive(&mut self, index: usize) -> Result<(), Error> {
+        let Some(id) = self.axes.get(index).map(|axis| axis.id) else { return Ok(()) };
+        let mut settings = self.spec.settings.clone();
+        settings.extend(joint_settings(self, index));
+        for setting in settings.into_iter().filter(|s| s.register.store == Store::Ram) {
+            self.apply(id, setting)?;
+        }
+        self.energise(index)
+    }
+}
+
+fn joint_settings(arm: &Arm, index: usize) -> Vec<Setting> {
+    arm.spec.joints.get(index).map(|joint| joint.settings.clone()).unwrap_or_default()
+}

@@ -1,0 +1,224 @@
+//! The beginning of a tick: where every joint is, how old that is, and whether anybody still
+//! commands.
+
+use super::{Arm, State};
+use crate::bus::{Patience, Timing};
+use crate::clock::MILLI;
+use crate::stop::Cause;
+use crate::telemetry::BLOCK_ROOM;
+use crate::{Error, Nanos};
+
+/// What one tick saw, in LeRobot's units and order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// Joints, then a base's `x.vel`, `y.vel`, `theta.vel`.
+    pub values: Vec<f64>,
+    /// Whether each value is of this tick; what is not is the newest good one.
+    pub fresh: Vec<bool>,
+    /// How old each value is.
+    pub ages: Vec<Nanos>,
+    /// When the reading began and ended on the wire.
+    pub timing: Timing,
+}
+
+impl Observation {
+    pub(super) fn new(values: usize) -> Self {
+        Self {
+            values: vec![0.0; values],
+            fresh: vec![false; values],
+            ages: vec![Nanos::MAX; values],
+            timing: Timing::default(),
+        }
+    }
+}
+
+/// How long a health reading may keep the bus from a position.
+const HEALTH_PATIENCE: Nanos = 8 * MILLI;
+/// How often a lost port is tried again.
+const REOPEN_EVERY: Nanos = 100 * MILLI;
+
+impl Arm {
+    /// Reads every joint, and looks whether it is time to stop. To be called every tick by the
+    /// thread that owns the arm: this is also what makes the dead-man work.
+    ///
+    /// A motor that misses costs only its own value. An error means that the arm was stopped, or
+    /// that its port is gone; then this also tries to get it back, and stops it first thing.
+    pub fn observe(&mut self) -> Result<&Observation, Error> {
+        self.obey()?;
+        if let State::Lost { next_try, .. } = self.state {
+            return self.lost(next_try);
+        }
+        if self.turn_due {
+            self.read_health()?;
+        }
+        let read = self.read_positions();
+        let timing = self.or_lost(read)?;
+        self.counts.ticks += 1;
+        self.turn_due = true;
+        self.fill(timing);
+        self.watch()?;
+        Ok(&self.observation)
+    }
+
+    /// The latest observation.
+    pub fn observation(&self) -> &Observation {
+        &self.observation
+    }
+
+    fn read_positions(&mut self) -> Result<Timing, Error> {
+        let budget = self.options.read_budget;
+        let timing = self.bus.sync_read(self.registers.position, &mut self.readings, budget)?;
+        if let (Some(speed), false) = (self.registers.speed, self.wheels.is_empty()) {
+            let wheels = self.bus.sync_read(speed, &mut self.wheels, budget)?;
+            return Ok(Timing { first_out: timing.first_out, last_in: wheels.last_in });
+        }
+        Ok(timing)
+    }
+
+    fn fill(&mut self, timing: Timing) {
+        let now = self.clock.now();
+        let Observation { values, fresh, ages, timing: seen } = &mut self.observation;
+        *seen = timing;
+        let places = values.iter_mut().zip(fresh.iter_mut()).zip(ages.iter_mut());
+        for (((value, fresh), age), (axis, reading)) in
+            places.zip(self.axes.iter().zip(&self.readings))
+        {
+            if let Some(sample) = reading.last {
+                *value = axis.scale.user(sample.value);
+                *age = now - sample.at;
+            }
+            *fresh = reading.outcome.is_ok();
+            self.counts.stale += u64::from(!*fresh);
+        }
+        let Some(base) = &self.base else { return };
+        let mut speeds = [0; 3];
+        let mut oldest = 0;
+        for (speed, reading) in speeds.iter_mut().zip(&self.wheels) {
+            *speed = reading.last.map_or(0, |sample| sample.value);
+            oldest = oldest.max(reading.age(now).unwrap_or(Nanos::MAX));
+        }
+        let all = self.wheels.iter().all(|reading| reading.outcome.is_ok());
+        let body = base.body(speeds);
+        let joints = self.axes.len();
+        let places = values.iter_mut().zip(fresh.iter_mut()).zip(ages.iter_mut()).skip(joints);
+        for (((value, fresh), age), speed) in places.zip(body) {
+            (*value, *fresh, *age) = (speed, all, oldest);
+        }
+    }
+
+    /// Stops if somebody asked for it.
+    pub(super) fn obey(&mut self) -> Result<(), Error> {
+        if !matches!(self.state, State::Active | State::Held) {
+            return Ok(());
+        }
+        let Some(request) = self.options.stop_flag.as_ref().and_then(|flag| flag.raised()) else {
+            return Ok(());
+        };
+        self.stop_because(request.cause, request.policy.unwrap_or(self.options.stop));
+        Err(Error::Stopped { cause: request.cause })
+    }
+
+    /// The dead-man: holds, and later stops, an arm that nobody commands.
+    fn watch(&mut self) -> Result<(), Error> {
+        let (Some(patience), Some(last)) = (self.options.dead_man, self.last_command) else {
+            return Ok(());
+        };
+        let silence = self.clock.now() - last;
+        match self.state {
+            State::Active if silence >= patience => {
+                self.counts.dead_man += 1;
+                self.state = State::Held;
+                let held = self.hold_still();
+                self.or_lost(held)
+            }
+            State::Held if silence >= patience.saturating_mul(2) => {
+                self.stop_because(Cause::DeadMan, self.options.stop);
+                Err(Error::Stopped { cause: Cause::DeadMan })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The health of the servo whose turn it is, and first aid if it lost its torque.
+    pub(super) fn read_health(&mut self) -> Result<(), Error> {
+        self.turn_due = false;
+        let Some(layout) = self.layout else { return Ok(()) };
+        let joints = self.readings.len();
+        let index = self.turn;
+        self.turn = (index + 1) % self.health.len().max(1);
+        let reading =
+            self.readings.get(index).or_else(|| self.wheels.get(index - joints.min(index)));
+        // A servo that missed its position would only cost the tick more time.
+        let Some(reading) = reading.filter(|reading| reading.outcome.is_ok()) else {
+            return Ok(());
+        };
+        let id = reading.id;
+        let mut block = [0; BLOCK_ROOM];
+        let Some(block) = block.get_mut(..layout.width) else { return Ok(()) };
+        let patience = self.bus.patience();
+        self.bus.set_patience(Patience { retries: 0, answer: HEALTH_PATIENCE, ..patience });
+        let read = self.bus.read_block(id, layout.address, "health", block);
+        self.bus.set_patience(patience);
+        let (status, at) = match read {
+            Ok((faults, timing)) => (faults, timing.last_in),
+            Err(Error::NoAnswer { .. } | Error::Corrupt { .. }) => {
+                self.counts.health_missed += 1;
+                return Ok(());
+            }
+            Err(error) => return self.or_lost(Err(error)),
+        };
+        let health = layout.decode(block, at);
+        if let Some(place) = self.health.get_mut(index) {
+            let mut faults = health.faults;
+            for fault in status.iter() {
+                faults = faults.with(fault);
+            }
+            self.counts.count_faults(place.faults, faults);
+            *place = crate::telemetry::Health { faults, ..health };
+        }
+        let driven = self.axes.get(index).is_some_and(|axis| axis.torque);
+        let commanded = matches!(self.state, State::Active | State::Held);
+        if driven && commanded && health.torque == Some(false) {
+            self.counts.torque_lost += 1;
+            return match self.revive(index) {
+                // It does not take its torque back now; its next turn tries again.
+                Err(Error::NoAnswer { .. } | Error::Corrupt { .. } | Error::Refused { .. }) => {
+                    Ok(())
+                }
+                other => self.or_lost(other),
+            };
+        }
+        Ok(())
+    }
+
+    /// Notes that the port is gone, and reports the stop that cannot be confirmed now.
+    pub(super) fn or_lost<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        if matches!(result, Err(Error::Lost { .. })) && !matches!(self.state, State::Lost { .. }) {
+            self.counts.port_lost += 1;
+            let policy = self.options.stop;
+            self.unconfirmed(Cause::LostPort, policy);
+        }
+        result
+    }
+
+    /// A tick without a port: tries to get it back.
+    fn lost(&mut self, next_try: Nanos) -> Result<&Observation, Error> {
+        let now = self.clock.now();
+        if now < next_try {
+            return Err(Error::Stopped { cause: Cause::LostPort });
+        }
+        if let State::Lost { next_try, .. } = &mut self.state {
+            *next_try = now + REOPEN_EVERY;
+        }
+        self.replugged()?;
+        Err(Error::Stopped { cause: Cause::LostPort })
+    }
+
+    /// Opens the port again and does first what could not be done when it went away.
+    pub(super) fn replugged(&mut self) -> Result<(), Error> {
+        let State::Lost { policy, .. } = self.state else { return Ok(()) };
+        self.bus.wire_mut().reopen()?;
+        self.stop_because(Cause::LostPort, policy);
+        Ok(())
+    }
+}

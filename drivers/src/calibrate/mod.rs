@@ -1,0 +1,3 @@
+//! Calibrating an arm.
+
+pub mod eeprom;
