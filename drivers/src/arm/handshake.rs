@@ -64,7 +64,7 @@ impl std::fmt::Display for Notice {
 const SUPPLY_TOLERANCE: f64 = 0.25;
 
 /// Makes sure that every motor of `spec` answers and is of its model.
-pub(super) fn run(bus: &mut Bus, spec: &ArmSpec) -> Result<Vec<Notice>, Error> {
+pub(crate) fn run(bus: &mut Bus, spec: &ArmSpec) -> Result<Vec<Notice>, Error> {
     let mut findings = Vec::new();
     for (name, id, model) in spec.servos() {
         if let Some(finding) = wrong_with(bus, spec, name, id, model)? {

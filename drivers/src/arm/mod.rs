@@ -13,7 +13,7 @@
 mod command;
 mod configure;
 mod halt;
-mod handshake;
+pub(crate) mod handshake;
 mod observe;
 mod options;
 
