@@ -1,1 +1,4 @@
 //! Proof: users' jobs through the binary and against real peers.
+
+#[cfg(test)]
+mod fuzz;

@@ -1,0 +1,162 @@
+//! What must hold for any bytes at all, one check for every parser of bytes from outside. The
+//! fuzz targets run them for long, the ordinary tests over the kept corpora and bounded changes
+//! of them.
+
+use sinew_core::packet::{Decoder, FRAME_ROOM, Protocol};
+use sinew_core::register::Reg;
+use sinew_core::servo::Servo;
+use sinew_core::tables;
+use sinew_drivers::{ArmSpec, calibration_file};
+
+/// A check: panics where something does not hold.
+pub type Check = fn(&[u8]);
+
+/// Every check, by the name of its target and its corpus.
+pub const CHECKS: [(&str, Check); 7] = [
+    ("feetech0", feetech0),
+    ("feetech1", feetech1),
+    ("dynamixel", dynamixel),
+    ("servo", servo),
+    ("register", register),
+    ("calibration_file", calibration_file),
+    ("arm_file", arm_file),
+];
+
+/// A stream on a wire of Feetech protocol 0.
+pub fn feetech0(bytes: &[u8]) {
+    stream(Protocol::Feetech0, bytes);
+}
+
+/// A stream on a wire of Feetech protocol 1.
+pub fn feetech1(bytes: &[u8]) {
+    stream(Protocol::Feetech1, bytes);
+}
+
+/// A stream on a Dynamixel wire.
+pub fn dynamixel(bytes: &[u8]) {
+    stream(Protocol::Dynamixel2, bytes);
+}
+
+/// A frame as a test remembers it.
+#[derive(Debug, PartialEq)]
+struct Kept {
+    id: u8,
+    code: u8,
+    params: Vec<u8>,
+}
+
+/// The same frames and the same losses come out however the stream is cut, every byte is either
+/// in a frame or counted as noise, and what was read can be written and read again.
+fn stream(protocol: Protocol, bytes: &[u8]) {
+    let whole = frames(protocol, bytes, bytes.len().max(1));
+    for size in [1, 1 + usize::from(bytes.first().copied().unwrap_or(2))] {
+        assert_eq!(frames(protocol, bytes, size), whole, "pieces of {size}");
+    }
+}
+
+fn frames(protocol: Protocol, bytes: &[u8], size: usize) -> (Vec<Kept>, u64) {
+    let mut decoder: Decoder = Decoder::new(protocol);
+    let mut kept = Vec::new();
+    for piece in bytes.chunks(size) {
+        let mut input = piece;
+        take_all(&mut decoder, &mut input, &mut kept);
+        assert!(input.is_empty(), "the decoder left {} bytes", input.len());
+    }
+    while decoder.give_up() {
+        take_all(&mut decoder, &mut &[][..], &mut kept);
+    }
+    let counts = decoder.counts();
+    assert_eq!(counts.frames, kept.len() as u64);
+    if protocol != Protocol::Dynamixel2 {
+        let framed: usize = kept.iter().map(|frame| frame.params.len() + 6).sum();
+        assert_eq!(framed as u64 + counts.noise, bytes.len() as u64, "bytes unaccounted for");
+    }
+    (kept, counts.noise)
+}
+
+fn take_all(decoder: &mut Decoder, input: &mut &[u8], kept: &mut Vec<Kept>) {
+    let protocol = decoder.protocol();
+    while let Some(frame) = decoder.next(input) {
+        let mut room = [0; 2 * FRAME_ROOM];
+        if let Some(status) = frame.status() {
+            let written = protocol.encode_status(&status, &mut room);
+            let written = written.expect("what was read can be written");
+            let (mut again, mut from) =
+                (Decoder::<{ 2 * FRAME_ROOM }>::new(protocol), &room[..written]);
+            let frame = again.next(&mut from).expect("what was written can be read");
+            assert_eq!(frame.status(), Some(status));
+        }
+        if let Some(request) = frame.request() {
+            let written = protocol.encode(frame.id, &request, &mut room);
+            let written = written.expect("what was read can be written");
+            let (mut again, mut from) =
+                (Decoder::<{ 2 * FRAME_ROOM }>::new(protocol), &room[..written]);
+            let frame = again.next(&mut from).expect("what was written can be read");
+            assert_eq!(frame.request(), Some(request));
+        }
+        kept.push(Kept { id: frame.id, code: frame.code, params: frame.params.to_vec() });
+    }
+}
+
+/// Requests to one servo; the first byte says of which model. It answers in whole frames or not
+/// at all, and nothing on the wire changes what it is.
+pub fn servo(bytes: &[u8]) {
+    let Some((choice, stream)) = bytes.split_first() else { return };
+    let models: Vec<_> = tables::models().collect();
+    let (series, model) = models[usize::from(*choice) % models.len()];
+    let mut servo = Servo::new(series, model, 1);
+    let mut wire: Decoder = Decoder::new(series.protocol);
+    let mut input = stream;
+    while let Some(frame) = wire.next(&mut input) {
+        let Some(request) = frame.request() else { continue };
+        let mut room = [0; FRAME_ROOM];
+        let was = servo.id();
+        let Ok((effect, written)) = servo.take(frame.id, &request, &mut room) else { continue };
+        assert_eq!(effect.answers, written > 0);
+        if written > 0 {
+            let (mut line, mut answer) =
+                (Decoder::<FRAME_ROOM>::new(series.protocol), &room[..written]);
+            let frame = line.next(&mut answer).expect("a whole answer");
+            assert!(answer.is_empty(), "something behind the answer");
+            assert_eq!(frame.status().map(|status| status.id), Some(was));
+        }
+        assert_eq!(servo.get(Reg::ModelNumber), i32::from(model.number));
+    }
+}
+
+/// Register memory: every register of every series has a value wherever its bytes are there, and
+/// that value is written back as it was read.
+pub fn register(bytes: &[u8]) {
+    for series in tables::ALL {
+        let order = series.protocol.byte_order();
+        for row in series.registers {
+            let value = row.decode(order, bytes);
+            assert_eq!(value.is_some(), bytes.len() >= usize::from(row.width));
+            let Some(value) = value else { continue };
+            let (min, max) = row.range();
+            assert!((min..=max).contains(&i64::from(value)), "{row:?}: {value}");
+            let again = row.encode(order, value).expect("within the range");
+            assert_eq!(row.decode(order, &again), Some(value), "{row:?}");
+        }
+    }
+}
+
+/// A calibration file: what can be read is written in LeRobot's form and read back the same.
+pub fn calibration_file(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match calibration_file::parse(text) {
+        Ok(joints) => {
+            let written = calibration_file::render(&joints);
+            assert_eq!(calibration_file::parse(&written), Ok(joints));
+        }
+        Err(error) => assert!(error.line <= text.lines().count() + 1, "{error}"),
+    }
+}
+
+/// An arm's file: an arm or an error, and nothing else.
+pub fn arm_file(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Err(error) = ArmSpec::parse("arm.toml", text) {
+        assert!(error.to_string().contains("arm.toml"), "{error}");
+    }
+}

@@ -1,0 +1,178 @@
+//! Makes the inputs that fuzzing starts from: one of everything each parser knows.
+
+use sinew_core::calibration::Calibration;
+use sinew_core::packet::{BROADCAST, FRAME_ROOM, Protocol, Request, Status};
+use sinew_core::tables;
+use sinew_drivers::calibration_file;
+
+/// An input: its target, its name within the target's corpus, its bytes.
+pub type Seed = (&'static str, String, Vec<u8>);
+
+/// Every input.
+pub fn all() -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    for (target, protocol) in [
+        ("feetech0", Protocol::Feetech0),
+        ("feetech1", Protocol::Feetech1),
+        ("dynamixel", Protocol::Dynamixel2),
+    ] {
+        let mut everything = Vec::new();
+        for (name, bytes) in packets(protocol) {
+            everything.extend_from_slice(&bytes);
+            seeds.push((target, name.to_owned(), bytes));
+        }
+        // A false start whose length reaches over the true frame behind it.
+        let mut noisy = vec![0xFF, 0xFF, 0x01, 0x20];
+        noisy.extend_from_slice(&everything);
+        seeds.push((target, "noise".to_owned(), noisy));
+        seeds.push((target, "everything".to_owned(), everything));
+    }
+    seeds.extend(servos());
+    seeds.extend(memories());
+    seeds.extend(calibrations());
+    seeds.extend(arms());
+    seeds
+}
+
+/// One packet of every kind the protocol has, to and from servo 1.
+fn packets(protocol: Protocol) -> Vec<(&'static str, Vec<u8>)> {
+    let requests = [
+        ("ping", 1, Request::Ping),
+        ("read", 1, Request::Read { address: 56, width: 2 }),
+        ("write", 1, Request::Write { address: 42, data: &[0xFF, 0xFF, 0xFD, 0x00] }),
+        ("reg_write", 1, Request::RegWrite { address: 42, data: &[0x10, 0x07] }),
+        ("action", BROADCAST, Request::Action),
+        ("factory_reset", 1, Request::FactoryReset { keep: 0x01 }),
+        ("reboot", 1, Request::Reboot),
+        ("sync_read", BROADCAST, Request::SyncRead { address: 56, width: 2, ids: &[1, 2, 3] }),
+        ("fast_sync_read", BROADCAST, Request::FastSyncRead { address: 132, width: 4, ids: &[1] }),
+        (
+            "sync_write",
+            BROADCAST,
+            Request::SyncWrite { address: 42, width: 2, rows: &[1, 0x00, 0x08, 2, 0xFF, 0x0F] },
+        ),
+        ("bulk_read", BROADCAST, Request::BulkRead { rows: &[1, 132, 0, 4, 0, 2, 146, 0, 1, 0] }),
+    ];
+    let mut room = [0; FRAME_ROOM];
+    let mut packets = Vec::new();
+    for (name, id, request) in requests {
+        // What a protocol does not have is not a seed for it.
+        if let Ok(len) = protocol.encode(id, &request, &mut room) {
+            packets.push((name, room[..len].to_vec()));
+        }
+    }
+    let status = Status { id: 1, error: 0x20, data: &[0xFF, 0xFF, 0xFD, 0x00] };
+    let len = protocol.encode_status(&status, &mut room).expect("room for a short answer");
+    packets.push(("status", room[..len].to_vec()));
+    packets
+}
+
+/// All a servo can be asked, for the first model of every series.
+fn servos() -> impl Iterator<Item = Seed> {
+    tables::ALL.into_iter().map(|series| {
+        let first = tables::models().position(|(of, _)| of.name == series.name);
+        let mut bytes = vec![u8::try_from(first.expect("a model")).expect("few models")];
+        for (name, packet) in packets(series.protocol) {
+            if name != "status" {
+                bytes.extend(packet);
+            }
+        }
+        ("servo", series.name.to_owned(), bytes)
+    })
+}
+
+fn memories() -> impl Iterator<Item = Seed> {
+    [("none", [0; 4]), ("all", [0xFF; 4]), ("signs", [0x00, 0x84, 0x00, 0x80])]
+        .into_iter()
+        .map(|(name, bytes)| ("register", name.to_owned(), bytes.to_vec()))
+}
+
+fn calibrations() -> Vec<Seed> {
+    let joint =
+        Calibration { id: 1, drive_mode: 0, homing_offset: -1470, range_min: 758, range_max: 3292 };
+    let two = [("shoulder_pan".to_owned(), joint), ("\u{e9}\"\\\n\u{1F600}".to_owned(), joint)];
+    let loose =
+        r#"{"a":{"id":"1","drive_mode":false,"homing_offset":-1,"range_min":1,"range_max":" 2 "}}"#;
+    vec![
+        ("calibration_file", "two".to_owned(), calibration_file::render(&two).into_bytes()),
+        ("calibration_file", "none".to_owned(), b"{}".to_vec()),
+        ("calibration_file", "loose".to_owned(), loose.into()),
+    ]
+}
+
+/// An arm with one of everything its file can say, and a pair of arms.
+fn arms() -> impl Iterator<Item = Seed> {
+    let arm = r#"
+name = "one"
+title = "One of everything"
+role = "follower"
+calibration = ["one", "uno"]
+baud = 1_000_000
+supply = [7.4, 12.0]
+torque = true
+
+[configure]
+Acceleration = 254
+Phase = { clear = 0x10 }
+
+[back_off]
+load = 70
+after_ms = 1000
+
+[[joint]]
+name = "pan"
+id = 1
+model = "sts3215"
+units = "degrees"
+mode = "position"
+travel = 229
+rest = -9.5
+set = { P_Coefficient = 16 }
+
+[[joint]]
+name = "roll"
+id = 2
+model = "sts3215"
+units = "-100..100"
+mode = "position"
+full_turn = true
+
+[base]
+wheel_radius = 0.05
+radius = 0.125
+max_speed = 3000
+
+[[wheel]]
+name = "left"
+id = 7
+model = "sts3215"
+angle = 150
+
+[[wheel]]
+name = "back"
+id = 8
+model = "sts3215"
+angle = -90
+
+[[wheel]]
+name = "right"
+id = 9
+model = "sts3215"
+angle = 30
+"#;
+    let pair = r#"
+name = "two"
+title = "A pair"
+
+[[part]]
+prefix = "left_"
+arm = "so101_follower"
+
+[[part]]
+prefix = "right_"
+arm = "so101_follower"
+"#;
+    [("one", arm), ("pair", pair)]
+        .into_iter()
+        .map(|(name, text)| ("arm_file", name.to_owned(), text.trim_start().into()))
+}
