@@ -15,6 +15,8 @@ pub struct Patience {
     pub answer: Nanos,
     /// How long the line may be silent between two answers of one sync read.
     pub gap: Nanos,
+    /// How long after a miss the answer may still come and must not pass for another's.
+    pub late: Nanos,
     /// How often a lost or damaged answer to a single request is asked for again.
     pub retries: u8,
 }
@@ -23,7 +25,7 @@ impl Default for Patience {
     fn default() -> Self {
         // USB adapters pass bytes on every millisecond or so, some only every 16 ms until their
         // latency timer is set; a loaded machine adds its own.
-        Self { answer: 20 * MILLI, gap: 4 * MILLI, retries: 2 }
+        Self { answer: 20 * MILLI, gap: 4 * MILLI, late: 200 * MILLI, retries: 2 }
     }
 }
 
@@ -124,6 +126,44 @@ pub struct BusCounts {
 /// is spent on asking it again.
 const GIVEN_UP_AFTER: u32 = 5;
 
+/// How many lengths tell an answer from an earlier one.
+const TAGS: u8 = 7;
+
+/// Whose turn it is in a sync read.
+///
+/// Motors answer in the order they were asked. An answer out of turn belongs to some earlier
+/// request, or those before it were lost: which of the two shows when they come after all.
+struct Turn<'a> {
+    next: usize,
+    width: usize,
+    register: &'a Register,
+    protocol: Protocol,
+}
+
+impl Turn<'_> {
+    /// Takes an answer, and says whether it belongs here at all.
+    fn take(&mut self, readings: &mut [Reading], status: &Status, at: Nanos) -> bool {
+        let Some(place) = readings.iter().position(|reading| reading.id == status.id) else {
+            return false;
+        };
+        let value = self.register.decode(self.protocol.byte_order(), status.data);
+        let (Some(value), true) = (value, status.data.len() == self.width) else {
+            return false;
+        };
+        // Whatever came before its turn was somebody's late answer: only this order is new.
+        for early in readings.iter_mut().take(self.next).skip(place + 1) {
+            early.outcome = Err(Miss::NoAnswer);
+        }
+        if let Some(reading) = readings.get_mut(place) {
+            let sample = Sample { value, at };
+            reading.outcome = Ok(sample);
+            reading.faults = Faults::from_status(self.protocol, status.error);
+        }
+        self.next = place + 1;
+        true
+    }
+}
+
 /// Servos of one protocol on one wire.
 pub struct Bus {
     wire: Box<dyn Wire>,
@@ -135,8 +175,10 @@ pub struct Bus {
     incoming: [u8; FRAME_ROOM],
     /// Received and not yet decoded: a range of `incoming`.
     unread: (usize, usize),
-    /// Answers may still be under way from before.
-    dirty: bool,
+    /// Until when an answer to some earlier request may still come in.
+    suspect_until: Nanos,
+    /// Bytes that the latest tagged read asked for beyond its register.
+    tag: u8,
     fast_sync_read: bool,
     counts: BusCounts,
 }
@@ -153,7 +195,8 @@ impl Bus {
             rows: [0; FRAME_ROOM],
             incoming: [0; FRAME_ROOM],
             unread: (0, 0),
-            dirty: true,
+            suspect_until: Nanos::MIN,
+            tag: 0,
             fast_sync_read: false,
             counts: BusCounts::default(),
         }
@@ -171,7 +214,6 @@ impl Bus {
 
     /// The wire below, for instance to change its rate.
     pub fn wire_mut(&mut self) -> &mut dyn Wire {
-        self.dirty = true;
         &mut *self.wire
     }
 
@@ -235,11 +277,11 @@ impl Bus {
                 tries -= 1;
                 self.read_into(register, reading, deadline, &mut timing)?;
             }
-            reading.misses = match reading.outcome {
-                Ok(_) => 0,
-                Err(_) => reading.misses.saturating_add(1),
-            };
-            if reading.outcome.is_err() {
+            if let Ok(sample) = reading.outcome {
+                reading.last = Some(sample);
+                reading.misses = 0;
+            } else {
+                reading.misses = reading.misses.saturating_add(1);
                 self.counts.lost += 1;
             }
         }
@@ -252,9 +294,7 @@ impl Bus {
         readings: &mut [Reading],
         deadline: Nanos,
     ) -> Result<Timing, Error> {
-        if self.dirty {
-            self.quiet()?;
-        }
+        self.quiet()?;
         let width = usize::from(register.width);
         let count = readings.len().min(self.rows.len());
         for (place, reading) in self.rows.iter_mut().zip(readings.iter()) {
@@ -278,33 +318,16 @@ impl Bus {
         let first_out = self.transmit(sent)?;
         let mut timing = Timing { first_out, last_in: first_out };
         let mut wait = self.answer_deadline(sent, reply, deadline);
-        // Motors answer in the order they were asked, so whatever is out of turn is an answer to
-        // some earlier request and must not pass for fresh.
-        let mut next = 0;
-        let order = self.protocol.byte_order();
-        while next < readings.len() {
+        let mut turn = Turn { next: 0, width, register, protocol: self.protocol };
+        while readings.iter().any(|reading| reading.outcome.is_err()) {
             let Some(at) = self.fill(wait)? else { break };
             timing.last_in = at;
             let damaged_before = self.decoder.counts().bad_checksums;
             let (from, to) = self.unread;
             let mut bytes = self.incoming.get(from..to).unwrap_or_default();
             while let Some(frame) = self.decoder.next(&mut bytes) {
-                let mut take = |status: Status| {
-                    let place = readings.iter().skip(next).position(|r| r.id == status.id);
-                    let value = register.decode(order, status.data);
-                    match (place, value) {
-                        (Some(skipped), Some(value)) if status.data.len() == width => {
-                            if let Some(reading) = readings.get_mut(next + skipped) {
-                                let sample = Sample { value, at };
-                                reading.outcome = Ok(sample);
-                                reading.last = Some(sample);
-                                reading.faults = Faults::from_status(self.protocol, status.error);
-                            }
-                            next += skipped + 1;
-                        }
-                        _ => self.counts.stray += 1,
-                    }
-                };
+                let strays = &mut self.counts.stray;
+                let mut take = |status| *strays += u64::from(!turn.take(readings, &status, at));
                 if self.fast_sync_read {
                     dynamixel::fast_replies(&frame, width).for_each(&mut take);
                 } else if let Some(status) = frame.status() {
@@ -314,17 +337,17 @@ impl Bus {
                 }
             }
             self.unread = (to - bytes.len(), to);
-            if self.decoder.counts().bad_checksums != damaged_before {
-                self.dirty = true;
-                if let Some(reading) = readings.get_mut(next) {
-                    reading.outcome = Err(Miss::Corrupt);
-                }
+            if self.decoder.counts().bad_checksums != damaged_before
+                && let Some(reading) = readings.get_mut(turn.next)
+                && reading.outcome.is_err()
+            {
+                reading.outcome = Err(Miss::Corrupt);
             }
             let gap = self.patience.gap + line_time(reply, self.wire.baud());
             wait = deadline.min(at.saturating_add(gap));
         }
         if readings.iter().any(|reading| reading.outcome.is_err()) {
-            self.dirty = true;
+            self.suspect();
         }
         Ok(timing)
     }
@@ -345,7 +368,6 @@ impl Bus {
                 if let Some(value) = register.decode(order, data) {
                     let sample = Sample { value, at: answered.timing.last_in };
                     reading.outcome = Ok(sample);
-                    reading.last = Some(sample);
                     reading.faults = answered.faults;
                     timing.last_in = answered.timing.last_in;
                 }
@@ -404,13 +426,12 @@ impl Bus {
         what: &'static str,
         into: &mut [u8],
     ) -> Result<(Faults, Timing), Error> {
-        let width = u16::try_from(into.len()).unwrap_or(u16::MAX);
-        let request = Request::Read { address, width };
         let width = into.len();
         if width > self.rows.len() {
             return Err(EncodeError::BufferTooSmall { needed: width, room: self.rows.len() }.into());
         }
-        let (faults, timing) = self.ask(id, what, &request, width)?;
+        let read = |bus: &mut Self| bus.read_once(id, address, width, Nanos::MAX);
+        let Answered { faults, timing } = self.ask(id, what, read)?;
         into.copy_from_slice(self.rows.get(..width).unwrap_or_default());
         Ok((faults, timing))
     }
@@ -421,7 +442,8 @@ impl Bus {
         let bytes = register.encode(self.protocol.byte_order(), value)?;
         let data = bytes.get(..usize::from(register.width)).unwrap_or_default();
         let request = Request::Write { address: register.address, data };
-        let (faults, timing) = self.ask(id, register.reg.name(), &request, 0)?;
+        let write = |bus: &mut Self| bus.exchange(id, &request, 0, Nanos::MAX);
+        let Answered { faults, timing } = self.ask(id, register.reg.name(), write)?;
         if faults.has(Fault::Refused) {
             let what = register.reg.name();
             return Err(Error::Refused { port: self.wire.name().to_owned(), id, what, faults });
@@ -432,8 +454,8 @@ impl Bus {
     /// Whether servo `id` answers at the present rate.
     pub fn ping(&mut self, id: u8) -> Result<Option<Faults>, Error> {
         let width = if self.protocol == Protocol::Dynamixel2 { 3 } else { 0 };
-        match self.ask(id, "ping", &Request::Ping, width) {
-            Ok((faults, _)) => Ok(Some(faults)),
+        match self.ask(id, "ping", |bus| bus.exchange(id, &Request::Ping, width, Nanos::MAX)) {
+            Ok(answered) => Ok(Some(answered.faults)),
             Err(Error::NoAnswer { .. } | Error::Corrupt { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -443,7 +465,7 @@ impl Bus {
     pub fn tell(&mut self, id: u8, request: &Request) -> Result<(), Error> {
         let sent = self.protocol.encode(id, request, &mut self.request)?;
         self.counts.requests += 1;
-        self.dirty = true;
+        self.suspect();
         self.transmit(sent).map(drop)
     }
 
@@ -478,24 +500,22 @@ impl Bus {
             }
             self.unread = (to - bytes.len(), to);
             if got.is_none() {
-                self.dirty = true;
                 return Ok(());
             }
         }
     }
 
-    /// Asks as often as [`Patience`] allows; the answer's data is `self.rows[..width]`.
+    /// Asks as often as [`Patience`] allows.
     fn ask(
         &mut self,
         id: u8,
         what: &'static str,
-        request: &Request,
-        width: usize,
-    ) -> Result<(Faults, Timing), Error> {
+        mut once: impl FnMut(&mut Self) -> Result<Result<Answered, Miss>, Error>,
+    ) -> Result<Answered, Error> {
         let mut tries = self.patience.retries;
         loop {
-            let miss = match self.exchange(id, request, width, Nanos::MAX)? {
-                Ok(answered) => return Ok((answered.faults, answered.timing)),
+            let miss = match once(self)? {
+                Ok(answered) => return Ok(answered),
                 Err(miss) => miss,
             };
             if tries == 0 {
@@ -508,6 +528,37 @@ impl Bus {
             }
             tries -= 1;
             self.counts.retries += 1;
+        }
+    }
+
+    /// One read of one servo, whose data is left in `self.rows[..width]`.
+    ///
+    /// An answer does not say which request it belongs to. While an earlier one may still come
+    /// in, each read therefore asks for another number of bytes beyond what it wants, so that the
+    /// length of the answer tells.
+    fn read_once(
+        &mut self,
+        id: u8,
+        address: u16,
+        width: usize,
+        deadline: Nanos,
+    ) -> Result<Result<Answered, Miss>, Error> {
+        let mut asked = width;
+        let end = usize::from(address) + width;
+        if self.now() < self.suspect_until && end + usize::from(TAGS) <= self.memory_end() {
+            self.tag = self.tag % TAGS + 1;
+            asked += usize::from(self.tag);
+        }
+        let request = Request::Read { address, width: u16::try_from(asked).unwrap_or(u16::MAX) };
+        self.exchange(id, &request, asked, deadline)
+    }
+
+    /// Where every servo of the protocol still has registers to read.
+    fn memory_end(&self) -> usize {
+        match self.protocol {
+            Protocol::Feetech0 => 87,
+            Protocol::Feetech1 => 84,
+            Protocol::Dynamixel2 => 147,
         }
     }
 
@@ -546,7 +597,7 @@ impl Bus {
             self.unread = (to - bytes.len(), to);
             wait = deadline.min(at.saturating_add(self.patience.gap));
         }
-        self.dirty = true;
+        self.suspect();
         let damaged = self.decoder.counts().bad_checksums != damaged_before;
         Ok(Err(if damaged { Miss::Corrupt } else { Miss::NoAnswer }))
     }
@@ -561,8 +612,12 @@ impl Bus {
     fn quiet(&mut self) -> Result<(), Error> {
         self.unread = (0, 0);
         self.decoder.reset();
-        self.dirty = false;
         self.wire.discard_input()
+    }
+
+    /// An answer is missing; it may still come.
+    fn suspect(&mut self) {
+        self.suspect_until = self.now().saturating_add(self.patience.late);
     }
 
     fn transmit(&mut self, len: usize) -> Result<Nanos, Error> {

@@ -7,6 +7,8 @@ pub mod calibrate;
 pub mod calibration_file;
 pub mod clock;
 pub mod error;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod spec;
 pub mod stop;
 pub mod telemetry;

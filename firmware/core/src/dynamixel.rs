@@ -207,6 +207,44 @@ pub fn fast_replies<'a>(
     })
 }
 
+/// Writes the one frame in which several servos answer a fast sync read.
+pub fn encode_fast<'a>(
+    replies: impl Iterator<Item = Status<'a>>,
+    out: &mut [u8],
+) -> Result<usize, EncodeError> {
+    let mut sink = Sink::new(out);
+    sink.extend(&HEADER);
+    sink.extend(&[BROADCAST, 0, 0, op::STATUS]);
+    let mut length = 1usize;
+    // Every servo's crc covers all before it, the length included, so the length comes first.
+    let mut ends = [0usize; 64];
+    let mut count = 0;
+    for reply in replies.take(ends.len()) {
+        sink.extend(&[reply.error, reply.id]);
+        sink.extend(reply.data);
+        length += 4 + reply.data.len();
+        if let Some(end) = ends.get_mut(count) {
+            *end = PRELUDE + length - 2;
+        }
+        count += 1;
+        sink.extend(&[0, 0]);
+    }
+    let Ok(length) = u16::try_from(length) else {
+        return Err(EncodeError::TooLong { params: length, most: usize::from(u16::MAX) - 3 });
+    };
+    let written = sink.written();
+    if let Some(place) = written.get_mut(5..7) {
+        place.copy_from_slice(&length.to_le_bytes());
+    }
+    for &end in ends.iter().take(count) {
+        let crc = crc16(0, written.get(..end).unwrap_or_default());
+        if let Some(place) = written.get_mut(end..end + 2) {
+            place.copy_from_slice(&crc.to_le_bytes());
+        }
+    }
+    sink.finish()
+}
+
 fn address_width(low: u8, high: u8) -> u16 {
     u16::from_le_bytes([low, high])
 }

@@ -451,6 +451,12 @@ impl Faults {
         Self(self.0 | 1 << fault as u8)
     }
 
+    /// This set less `fault`.
+    #[must_use]
+    pub const fn without(self, fault: Fault) -> Self {
+        Self(self.0 & !(1 << fault as u8))
+    }
+
     /// All that is wrong, one by one.
     pub fn iter(self) -> impl Iterator<Item = Fault> {
         ALL_FAULTS.into_iter().filter(move |fault| self.has(*fault))

@@ -193,15 +193,10 @@ impl Servo {
         Ok((effect, len))
     }
 
-    /// This servo's share of the one frame that answers a fast sync read: error, id, data.
-    pub fn fast_share(&self, address: u16, width: u16, out: &mut [u8]) -> Option<usize> {
+    /// This servo's part of the one frame that answers a fast sync read.
+    pub fn fast_share(&self, address: u16, width: u16) -> Option<Status<'_>> {
         let data = self.bytes(address, width)?;
-        let len = 2 + data.len();
-        let place = out.get_mut(..len)?;
-        let (head, tail) = place.split_at_mut_checked(2)?;
-        head.copy_from_slice(&[self.error_byte(0), self.id()]);
-        tail.copy_from_slice(data);
-        Some(len)
+        Some(Status { id: self.id(), error: self.error_byte(0), data })
     }
 
     fn act(&mut self, own: u8, request: &Request, effect: &mut Effect) -> Reply {

@@ -1,0 +1,23 @@
+//! A bus of virtual servos that drivers cannot tell from hardware: bytes take their time on the
+//! line, joints have mass and play, and everything that goes wrong on a real bus goes wrong here
+//! on demand.
+//!
+//! [`VirtualBus`] is the bus itself; [`VirtualBus::wire`] links it to a driver inside the process,
+//! [`pty`] puts it behind a pseudo-terminal for any other program, and [`control`] lets other
+//! processes push its joints and break its cables.
+
+pub mod arm;
+mod bus;
+
+mod fault;
+mod line;
+
+pub mod record;
+mod servo;
+
+pub use bus::{ServoState, VirtualBus};
+pub use fault::{FaultCounts, FaultPlan, FaultPlanError};
+pub use servo::Device;
+
+#[cfg(test)]
+mod tests;
