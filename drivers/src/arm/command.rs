@@ -108,7 +108,7 @@ impl Arm {
     /// Puts the limited goals on the wire.
     fn send(&mut self, values: &[f64]) -> Result<Nanos, Error> {
         let driven = self.axes.iter().zip(&self.sent.goals).filter(|(axis, _)| axis.torque);
-        let rows = driven.map(|(axis, goal)| (axis.id, *goal));
+        let rows = driven.map(|(axis, goal)| (axis.id, axis.on_servo(*goal)));
         let mut at = self.clock.now();
         if self.axes.iter().any(|axis| axis.torque) {
             at = self.bus.sync_write(self.registers.goal, rows)?;

@@ -92,8 +92,9 @@ impl Arm {
         let Some(axis) = self.axes.get_mut(index).filter(|axis| axis.torque) else { return Ok(()) };
         let id = axis.id;
         let stands = self.bus.read(id, position)?.value;
-        let goal = axis.limiter.rest_at(stands);
-        let spring = axis.spring;
+        axis.rest_anew(stands);
+        let goal = axis.on_servo(axis.limiter.goal());
+        let spring = axis.spring.map(|spring| axis.on_servo(spring));
         self.bus.write(id, self.registers.goal, goal)?;
         self.bus.write(id, self.registers.torque, 1)?;
         eeprom::close(&mut self.bus, self.spec.series, id)?;

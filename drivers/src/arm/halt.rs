@@ -76,7 +76,8 @@ impl Arm {
     /// it is there. Only a lost port is an error.
     fn stop_motor(&mut self, index: usize, policy: StopPolicy) -> Result<MotorStop, Error> {
         let mut motor = self.unknown(index);
-        let axis = self.axes.get(index).map(|axis| (axis.torque, axis.limiter.goal()));
+        let axis =
+            self.axes.get(index).map(|axis| (axis.torque, axis.on_servo(axis.limiter.goal())));
         let holds = policy == StopPolicy::Hold && axis.is_none_or(|(torque, _)| torque);
         let place = match (axis, self.registers.goal_speed) {
             (Some((_, goal)), _) => Some((self.registers.goal, goal)),
@@ -121,8 +122,7 @@ impl Arm {
     /// Tells every driven joint to stay where it is, and the wheels to stand still.
     pub(super) fn hold_still(&mut self) -> Result<(), Error> {
         self.stop_wheels()?;
-        let budget = self.options.read_budget;
-        self.bus.sync_read(self.registers.position, &mut self.readings, budget)?;
+        self.look()?;
         for (axis, reading) in self.axes.iter_mut().zip(&self.readings) {
             // A joint that cannot be seen keeps the goal it has.
             if let Some(position) = reading.fresh() {
@@ -130,7 +130,7 @@ impl Arm {
             }
         }
         let driven = self.axes.iter().filter(|axis| axis.torque && axis.spring.is_none());
-        let mut rows = driven.map(|axis| (axis.id, axis.limiter.goal())).peekable();
+        let mut rows = driven.map(|axis| (axis.id, axis.on_servo(axis.limiter.goal()))).peekable();
         if rows.peek().is_none() {
             return Ok(());
         }
@@ -163,7 +163,15 @@ impl Arm {
                     ..*axis.limiter.limits()
                 };
                 let limiter = Limiter::new(limits, reading.fresh()?);
-                Some(Way { reading: *reading, rest, near: PARK_NEAR * degree, speed, limiter })
+                let turn = axis.turn;
+                Some(Way {
+                    reading: *reading,
+                    rest,
+                    turn,
+                    near: PARK_NEAR * degree,
+                    speed,
+                    limiter,
+                })
             })
             .collect();
         let longest = ways.iter().map(Way::seconds).fold(0.0, f64::max);
@@ -177,15 +185,14 @@ impl Arm {
     }
 
     fn park_tick(&mut self, ways: &mut [Way]) -> Result<(), Error> {
-        let budget = self.options.read_budget;
-        self.bus.sync_read(self.registers.position, &mut self.readings, budget)?;
+        self.look()?;
         for way in &mut *ways {
             let seen = self.readings.iter().find(|reading| reading.id == way.reading.id);
             way.reading = seen.copied().unwrap_or(way.reading);
             let measured = Measured { position: way.reading.fresh(), load: None };
             way.limiter.limit(Some(way.rest), measured, PARK_TICK as f64 / SECOND as f64);
         }
-        let rows = ways.iter().map(|way| (way.reading.id, way.limiter.goal()));
+        let rows = ways.iter().map(|way| (way.reading.id, way.limiter.goal() + way.turn));
         if ways.is_empty() {
             return Ok(());
         }
@@ -201,6 +208,7 @@ impl Arm {
 struct Way {
     reading: Reading,
     rest: i32,
+    turn: i32,
     near: f64,
     /// Counts per second.
     speed: f64,

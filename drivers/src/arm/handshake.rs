@@ -5,6 +5,7 @@ use sinew_core::register::Reg;
 use sinew_core::tables::{self, Model};
 
 use super::{Arm, OnMismatch};
+use crate::bus::Sample;
 use crate::calibrate::eeprom;
 use crate::spec::ArmSpec;
 use crate::{Bus, Error};
@@ -194,13 +195,14 @@ impl Arm {
             self.spec.joints.iter().zip(&mut self.axes).zip(&mut self.readings)
         {
             let answer = self.bus.read(axis.id, self.registers.position)?;
-            let sample = crate::bus::Sample { value: answer.value, at: answer.timing.last_in };
+            let position = axis.rest_anew(answer.value);
+            let sample = Sample { value: position, at: answer.timing.last_in };
             reading.outcome = Ok(sample);
             reading.last = Some(sample);
             reading.faults = answer.faults;
-            if axis.limiter.rest_at(answer.value) != answer.value {
+            if axis.limiter.goal() != position {
                 let range = axis.scale.range();
-                let (joint, position) = (joint.name.clone(), answer.value);
+                let joint = joint.name.clone();
                 notices.push(Notice::OutsideRange { joint, position, range });
             }
         }

@@ -10,12 +10,16 @@
 //! lost port, silence, or just dropping the arm) leaves every motor in the configured
 //! [`StopPolicy`].
 
+#[cfg(test)]
+mod bench;
 mod command;
 mod configure;
 mod halt;
 pub(crate) mod handshake;
 mod observe;
 mod options;
+#[cfg(test)]
+mod tests;
 
 pub use command::Sent;
 pub use handshake::Notice;
@@ -85,12 +89,38 @@ struct Axis {
     limiter: Limiter,
     /// Whether it is to be under torque.
     torque: bool,
+    /// Whole turns, in counts, by which a servo that counts turns is off its range: it forgets
+    /// them when its power fails.
+    turn: i32,
+    /// A whole turn in counts, for a servo that counts them.
+    whole_turn: Option<i32>,
     /// The size of a count in the joint's units.
     unit: f64,
     /// Where it rests, in counts.
     rest: Option<i32>,
     /// Where a leader's joint springs back to, in counts.
     spring: Option<i32>,
+}
+
+impl Axis {
+    /// Finds out by how many turns the servo is off, and rests where it `stands`. Returns where
+    /// that is without those turns.
+    fn rest_anew(&mut self, stands: i32) -> i32 {
+        if let Some(turn) = self.whole_turn {
+            let (min, max) = self.scale.range();
+            let off = stands.saturating_sub(min.midpoint(max));
+            let turns = (f64::from(off) / f64::from(turn)).round() as i32;
+            self.turn = turns.saturating_mul(turn);
+        }
+        let position = stands.saturating_sub(self.turn);
+        self.limiter.rest_at(position);
+        position
+    }
+
+    /// What the servo is to be told, so that it goes to `goal`.
+    fn on_servo(&self, goal: i32) -> i32 {
+        goal.saturating_add(self.turn)
+    }
 }
 
 /// The registers an arm needs every tick.

@@ -66,11 +66,24 @@ impl Arm {
     }
 
     fn read_positions(&mut self) -> Result<Timing, Error> {
+        let timing = self.look()?;
         let budget = self.options.read_budget;
-        let timing = self.bus.sync_read(self.registers.position, &mut self.readings, budget)?;
         if let (Some(speed), false) = (self.registers.speed, self.wheels.is_empty()) {
             let wheels = self.bus.sync_read(speed, &mut self.wheels, budget)?;
             return Ok(Timing { first_out: timing.first_out, last_in: wheels.last_in });
+        }
+        Ok(timing)
+    }
+
+    /// Reads where every joint is, each within its own turn.
+    pub(super) fn look(&mut self) -> Result<Timing, Error> {
+        let budget = self.options.read_budget;
+        let timing = self.bus.sync_read(self.registers.position, &mut self.readings, budget)?;
+        for (axis, reading) in self.axes.iter().zip(&mut self.readings) {
+            if let Ok(sample) = &mut reading.outcome {
+                sample.value = sample.value.saturating_sub(axis.turn);
+                reading.last = Some(*sample);
+            }
         }
         Ok(timing)
     }

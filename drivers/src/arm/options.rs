@@ -145,6 +145,8 @@ fn axis(
         scale,
         limiter: Limiter::new(limits, middle),
         torque: joint.torque,
+        turn: 0,
+        whole_turn: joint.mode.counts_turns().then_some(i32::from(joint.model.counts)),
         unit,
         rest: joint.rest.map(|part| at(part) as i32),
         spring: joint.spring.and_then(|user| scale.raw(user).ok()),

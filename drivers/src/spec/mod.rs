@@ -38,6 +38,11 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Whether its position counts on beyond a turn.
+    pub fn counts_turns(self) -> bool {
+        matches!(self, Self::ExtendedPosition | Self::CurrentPosition)
+    }
+
     /// What the register `Operating_Mode` holds for it, or `None` where the series has no such
     /// mode.
     pub fn code(self, series: &Series) -> Option<i32> {
