@@ -2,8 +2,10 @@
 
 use sinew_core::dynamixel;
 use sinew_core::packet::{BROADCAST, Decoder, EncodeError, FRAME_ROOM, Protocol, Request, Status};
-use sinew_core::register::{Fault, Faults, Register};
+use sinew_core::register::{Fault, Faults, Reg, Register};
+use sinew_core::tables;
 
+use crate::arm::Door;
 use crate::clock::MILLI;
 use crate::wire::line_time;
 use crate::{Error, Nanos, Wire};
@@ -161,6 +163,33 @@ impl Turn<'_> {
         }
         self.next = place + 1;
         true
+    }
+}
+
+/// Whether putting `value` into `register` can move a motor: a goal, or torque towards one. It is
+/// the place that counts, not what the caller calls it.
+fn moves(protocol: Protocol, register: &Register, value: i32) -> bool {
+    let place = |row: &Register| row.address..row.address + u16::from(row.width);
+    let ours = place(register);
+    let goals = [Reg::GoalPosition, Reg::GoalVelocity, Reg::GoalPwm, Reg::TorqueEnable];
+    let series = tables::ALL.into_iter().filter(|series| series.protocol == protocol);
+    let mut rows = series.flat_map(|series| goals.into_iter().filter_map(|reg| series.get(reg)));
+    rows.any(|row| {
+        let theirs = place(row);
+        let same = theirs.start < ours.end && ours.start < theirs.end;
+        let releases = row.reg == Reg::TorqueEnable && *register == *row && value == 0;
+        same && !releases
+    })
+}
+
+/// Refuses a request that carries values: those have their own ways, where they are checked.
+fn writes_nothing(request: &Request) -> Result<(), Error> {
+    match request {
+        Request::Write { .. }
+        | Request::RegWrite { .. }
+        | Request::Action
+        | Request::SyncWrite { .. } => Err(Error::OneDoor { what: "a raw write" }),
+        _ => Ok(()),
     }
 }
 
@@ -381,6 +410,7 @@ impl Bus {
     /// at which its first byte went out.
     pub fn sync_write(
         &mut self,
+        _door: Door,
         register: &Register,
         rows: impl Iterator<Item = (u8, i32)>,
     ) -> Result<Nanos, Error> {
@@ -437,8 +467,27 @@ impl Bus {
     }
 
     /// Writes one register of one servo and waits for its receipt. A complaint in the receipt
-    /// (an overload, say) is not a failure: it is in the answer's faults.
+    /// (an overload, say) is not a failure: it is in the answer's faults. What would move a motor is
+    /// refused.
     pub fn write(&mut self, id: u8, register: &Register, value: i32) -> Result<Answer, Error> {
+        if moves(self.protocol, register, value) {
+            return Err(Error::OneDoor { what: register.reg.name() });
+        }
+        self.put(id, register, value)
+    }
+
+    /// Writes a register that may move a motor, which only an arm can ask for.
+    pub fn drive(
+        &mut self,
+        _door: Door,
+        id: u8,
+        register: &Register,
+        value: i32,
+    ) -> Result<Answer, Error> {
+        self.put(id, register, value)
+    }
+
+    fn put(&mut self, id: u8, register: &Register, value: i32) -> Result<Answer, Error> {
         let bytes = register.encode(self.protocol.byte_order(), value)?;
         let data = bytes.get(..usize::from(register.width)).unwrap_or_default();
         let request = Request::Write { address: register.address, data };
@@ -463,6 +512,7 @@ impl Bus {
 
     /// Sends a request that has no receipt worth waiting for, such as a reboot.
     pub fn tell(&mut self, id: u8, request: &Request) -> Result<(), Error> {
+        writes_nothing(request)?;
         let sent = self.protocol.encode(id, request, &mut self.request)?;
         self.counts.requests += 1;
         self.suspect();
@@ -477,6 +527,7 @@ impl Bus {
         window: Nanos,
         mut seen: impl FnMut(Status),
     ) -> Result<(), Error> {
+        writes_nothing(request)?;
         self.quiet()?;
         let sent = self.protocol.encode(BROADCAST, request, &mut self.request)?;
         self.decoder.expect_at_most(64);

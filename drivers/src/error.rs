@@ -198,4 +198,10 @@ pub enum Error {
         /// What is wrong.
         why: &'static str,
     },
+    /// Somebody other than an arm wanted to move a motor.
+    #[error("{what} would move a motor: only an arm may do that, with its limits")]
+    OneDoor {
+        /// What was to be written.
+        what: &'static str,
+    },
 }

@@ -2,7 +2,7 @@
 
 use sinew_core::limits::{Applied, Measured};
 
-use super::{Arm, State};
+use super::{Arm, DOOR, State};
 use crate::clock::{MILLI, SECOND};
 use crate::{Error, Nanos};
 
@@ -111,7 +111,7 @@ impl Arm {
         let rows = driven.map(|(axis, goal)| (axis.id, axis.on_servo(*goal)));
         let mut at = self.clock.now();
         if self.axes.iter().any(|axis| axis.torque) {
-            at = self.bus.sync_write(self.registers.goal, rows)?;
+            at = self.bus.sync_write(DOOR, self.registers.goal, rows)?;
         }
         let (Some(base), Some(register)) = (&self.base, self.registers.goal_speed) else {
             return Ok(at);
@@ -123,7 +123,7 @@ impl Arm {
         };
         let wheels = base.wheels(body);
         let rows = self.wheels.iter().zip(wheels).map(|(wheel, speed)| (wheel.id, speed));
-        self.bus.sync_write(register, rows)?;
+        self.bus.sync_write(DOOR, register, rows)?;
         let exact = base.body(wheels);
         let fits = |((sent, asked), size): ((f64, f64), f64)| (sent - asked).abs() <= size;
         let same = exact.into_iter().zip(body).zip(COUNT_OF_SPEED).all(fits);

@@ -2,7 +2,7 @@
 
 use sinew_core::register::{Reg, Store};
 
-use super::{Arm, State};
+use super::{Arm, DOOR, State};
 use crate::Error;
 use crate::calibrate::eeprom;
 use crate::spec::{Change, Setting};
@@ -80,9 +80,9 @@ impl Arm {
             eeprom::keep(&mut self.bus, id, register, mode)?;
         }
         if let Some(goal) = self.registers.goal_speed {
-            self.bus.write(id, goal, 0)?;
+            self.bus.drive(DOOR, id, goal, 0)?;
         }
-        self.bus.write(id, self.registers.torque, 1)?;
+        self.bus.drive(DOOR, id, self.registers.torque, 1)?;
         eeprom::close(&mut self.bus, self.spec.series, id)
     }
 
@@ -95,11 +95,11 @@ impl Arm {
         axis.rest_anew(stands);
         let goal = axis.on_servo(axis.limiter.goal());
         let spring = axis.spring.map(|spring| axis.on_servo(spring));
-        self.bus.write(id, self.registers.goal, goal)?;
-        self.bus.write(id, self.registers.torque, 1)?;
+        self.bus.drive(DOOR, id, self.registers.goal, goal)?;
+        self.bus.drive(DOOR, id, self.registers.torque, 1)?;
         eeprom::close(&mut self.bus, self.spec.series, id)?;
         match spring {
-            Some(spring) => self.bus.write(id, self.registers.goal, spring).map(drop),
+            Some(spring) => self.bus.drive(DOOR, id, self.registers.goal, spring).map(drop),
             None => Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 use sinew_core::limits::{Limiter, Limits, Measured};
 
 use super::options::per_degree;
-use super::{Arm, State};
+use super::{Arm, DOOR, State};
 use crate::bus::Reading;
 use crate::clock::{MILLI, SECOND};
 use crate::stop::{Cause, MotorStop, StopPolicy, StopReport};
@@ -88,14 +88,14 @@ impl Arm {
             // A goal only where the motor holds on to it, or where it would go on turning.
             let goes_on = axis.is_none() || holds;
             if let Some((register, goal)) = place.filter(|_| goes_on)
-                && let Err(error) = self.bus.write(motor.id, register, goal)
+                && let Err(error) = self.bus.drive(DOOR, motor.id, register, goal)
             {
                 lost_only(error)?;
                 continue;
             }
             let torque = self.registers.torque;
             // An overload in the receipt is an answer, not a failure; what counts is the register.
-            if let Err(error) = self.bus.write(motor.id, torque, i32::from(holds)) {
+            if let Err(error) = self.bus.drive(DOOR, motor.id, torque, i32::from(holds)) {
                 lost_only(error)?;
             }
             match self.bus.read(motor.id, torque) {
@@ -116,7 +116,7 @@ impl Arm {
     fn all_limp(&mut self) -> Result<(), Error> {
         self.stop_wheels()?;
         let ids = self.readings.iter().chain(&self.wheels).map(|reading| reading.id);
-        self.bus.sync_write(self.registers.torque, ids.map(|id| (id, 0))).map(drop)
+        self.bus.sync_write(DOOR, self.registers.torque, ids.map(|id| (id, 0))).map(drop)
     }
 
     /// Tells every driven joint to stay where it is, and the wheels to stand still.
@@ -134,14 +134,14 @@ impl Arm {
         if rows.peek().is_none() {
             return Ok(());
         }
-        self.bus.sync_write(self.registers.goal, rows).map(drop)
+        self.bus.sync_write(DOOR, self.registers.goal, rows).map(drop)
     }
 
     fn stop_wheels(&mut self) -> Result<(), Error> {
         match self.registers.goal_speed {
             Some(register) if !self.wheels.is_empty() => {
                 let rows = self.wheels.iter().map(|wheel| (wheel.id, 0));
-                self.bus.sync_write(register, rows).map(drop)
+                self.bus.sync_write(DOOR, register, rows).map(drop)
             }
             _ => Ok(()),
         }
@@ -196,7 +196,7 @@ impl Arm {
         if ways.is_empty() {
             return Ok(());
         }
-        self.bus.sync_write(self.registers.goal, rows).map(drop)
+        self.bus.sync_write(DOOR, self.registers.goal, rows).map(drop)
     }
 
     fn urgent(&self) -> bool {

@@ -39,6 +39,16 @@ use crate::stop::{Cause, StopPolicy, StopReport};
 use crate::telemetry::{Health, Layout};
 use crate::{Bus, Clock, Error, Nanos};
 
+/// The right to move a motor. Only an arm has one, and nobody else can make one:
+///
+/// ```compile_fail
+/// let door = sinew_drivers::arm::Door(());
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Door(());
+
+const DOOR: Door = Door(());
+
 /// Named joints on a bus, and the one door to their motors.
 pub struct Arm {
     spec: ArmSpec,

@@ -353,3 +353,25 @@ fn motors_that_nobody_runs_can_be_taken_over_to_stop_them() {
     assert_eq!(report.motors.iter().filter(|motor| motor.ok).count(), 5);
     assert_eq!(torques(&bench), [0, 0, 0, 1, 0, 0]);
 }
+
+#[test]
+fn nobody_but_an_arm_moves_a_motor() {
+    use sinew_core::packet::Request;
+    use sinew_core::tables::STS;
+    let spec = ArmSpec::builtin("so101_follower").unwrap();
+    let bench = Bench::new(&spec);
+    let mut bus = bench.bus();
+    let goal = STS.get(Reg::GoalPosition).unwrap();
+    let torque = STS.get(Reg::TorqueEnable).unwrap();
+    // Nor under another name.
+    let disguised = Register { reg: Reg::Led, width: 4, address: goal.address - 2, ..*goal };
+    for (register, value) in [(goal, 100), (torque, 1), (torque, 128), (&disguised, 0)] {
+        let refused = bus.write(1, register, value);
+        assert!(matches!(refused, Err(Error::OneDoor { .. })), "{register:?}");
+    }
+    let raw = Request::Write { address: goal.address, data: &[0, 8] };
+    assert!(bus.tell(1, &raw).is_err());
+    assert!(bus.ask_all(&raw, MILLI, |_| ()).is_err());
+    assert_eq!(bench.servos().requests, 0);
+    bus.write(1, torque, 0).unwrap();
+}

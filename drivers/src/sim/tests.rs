@@ -121,7 +121,7 @@ fn an_unplugged_adapter_is_lost_until_it_is_back() {
 fn a_brownout_drops_torque_and_shows_in_the_voltage() {
     let virtual_bus = so101(1);
     let mut bus = Bus::new(virtual_bus.wire(), Protocol::Feetech0);
-    bus.write(1, STS.get(Reg::TorqueEnable).unwrap(), 1).unwrap();
+    virtual_bus.change(1, |device| device.servo.set(Reg::TorqueEnable, 1));
     virtual_bus.faults(FaultPlan { brownout: 1.0, ..FaultPlan::default() });
     let answer = bus.read(1, STS.get(Reg::PresentVoltage).unwrap()).unwrap();
     assert_eq!(answer.value, 32);
