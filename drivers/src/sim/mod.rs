@@ -8,9 +8,11 @@
 
 pub mod arm;
 mod bus;
+pub mod control;
 
 mod fault;
 mod line;
+pub mod pty;
 
 pub mod record;
 mod servo;
