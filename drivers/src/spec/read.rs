@@ -249,7 +249,7 @@ fn settings(entry: &Entry<'_>, series: &'static Series) -> Result<Vec<Setting>, 
 }
 
 fn setting(name: &str, entry: &Entry<'_>, series: &'static Series) -> Result<Setting, SpecError> {
-    let Some(register) = series.registers.iter().find(|row| row.reg.name() == name) else {
+    let Some(register) = series.named(name) else {
         let known: Vec<&str> = series.registers.iter().map(|row| row.reg.name()).collect();
         let near = nearest(name, &known).map(|near| format!("; did you mean `{near}`?"));
         let near = near.unwrap_or_default();

@@ -62,6 +62,9 @@ pub fn crc16(crc: u16, bytes: &[u8]) -> u16 {
 
 /// Writes a frame whose parameters come in parts, stuffing as it goes.
 fn frame(id: u8, code: u8, parts: &[&[u8]], out: &mut [u8]) -> Result<usize, EncodeError> {
+    if id == 0xFF {
+        return Err(EncodeError::OutOfFormat);
+    }
     let mut sink = Sink::new(out);
     sink.extend(&HEADER);
     sink.extend(&[id, 0, 0, code]);

@@ -39,6 +39,9 @@ fn narrow(value: u16) -> Result<u8, EncodeError> {
 
 /// Writes a frame whose parameters come in parts.
 fn frame(id: u8, code: u8, parts: &[&[u8]], out: &mut [u8]) -> Result<usize, EncodeError> {
+    if id == 0xFF {
+        return Err(EncodeError::OutOfFormat);
+    }
     let params = parts.iter().map(|part| part.len()).sum::<usize>();
     let length = u8::try_from(params + 2).ok().filter(|len| usize::from(*len) <= MAX_LENGTH);
     let Some(length) = length else {

@@ -15,6 +15,9 @@ pub const MAX_ID: u8 = 0xFC;
 /// Room for the largest frame that [`Decoder`] accepts by default.
 pub const FRAME_ROOM: usize = 600;
 
+/// Room for the shortest answer of every wire format.
+const SHORTEST_ROOM: usize = 11;
+
 /// A wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
@@ -165,7 +168,7 @@ pub enum EncodeError {
         /// The most the format carries.
         most: usize,
     },
-    /// An address or width that this wire format has no bits for.
+    /// An id, address or width that this wire format has no bits for.
     OutOfFormat,
     /// The wire format has no such instruction.
     Unsupported,
@@ -182,7 +185,7 @@ impl core::fmt::Display for EncodeError {
             Self::TooLong { params, most } => {
                 write!(f, "{params} parameter bytes, the wire format carries {most}")
             }
-            Self::OutOfFormat => write!(f, "address or width does not fit the wire format"),
+            Self::OutOfFormat => write!(f, "id, address or width does not fit the wire format"),
             Self::Unsupported => write!(f, "the wire format has no such instruction"),
             Self::UnevenRows => write!(f, "rows are not a whole number of servos"),
         }
@@ -261,6 +264,7 @@ pub struct Decoder<const N: usize = FRAME_ROOM> {
 impl<const N: usize> Decoder<N> {
     /// An empty decoder.
     pub const fn new(protocol: Protocol) -> Self {
+        const { assert!(N >= SHORTEST_ROOM, "no room for the shortest answer") };
         Self {
             protocol,
             buffer: [0; N],

@@ -130,13 +130,15 @@ pub enum Reg {
     MaximumAcceleration,
     PwmMaximumStep,
     Acceleration2,
+    AccelerationMultiplier,
 }
 
 impl Reg {
     /// How many meanings there are.
-    pub const COUNT: usize = Self::Acceleration2 as usize + 1;
+    pub const COUNT: usize = Self::AccelerationMultiplier as usize + 1;
 
-    /// The name LeRobot uses, so that messages read alike.
+    /// The name LeRobot uses, so that messages read alike; where its series differ, the one of its
+    /// Feetech tables. [`crate::tables::Series::named`] knows them all.
     pub const fn name(self) -> &'static str {
         match self {
             Self::FirmwareMajorVersion => "Firmware_Major_Version",
@@ -224,6 +226,7 @@ impl Reg {
             Self::MaximumAcceleration => "Maximum_Acceleration",
             Self::PwmMaximumStep => "PWM_Maximum_Step",
             Self::Acceleration2 => "Acceleration_2",
+            Self::AccelerationMultiplier => "Acceleration_Multiplier",
         }
     }
 }

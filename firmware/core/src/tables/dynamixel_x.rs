@@ -9,6 +9,16 @@ pub static DYNAMIXEL_X: Series = Series {
     name: "dynamixel-x",
     protocol: Protocol::Dynamixel2,
     registers: &REGISTERS,
+    spellings: &[
+        (Reg::MaxTemperatureLimit, "Temperature_Limit"),
+        (Reg::ResponseStatusLevel, "Status_Return_Level"),
+        (Reg::VelocityICoefficient, "Velocity_I_Gain"),
+        (Reg::VelocityPCoefficient, "Velocity_P_Gain"),
+        (Reg::DCoefficient, "Position_D_Gain"),
+        (Reg::ICoefficient, "Position_I_Gain"),
+        (Reg::PCoefficient, "Position_P_Gain"),
+        (Reg::PresentVoltage, "Present_Input_Voltage"),
+    ],
     bauds: &[
         (57_600, 1),
         (1_000_000, 3),

@@ -35,6 +35,8 @@ pub struct Series {
     pub protocol: Protocol,
     /// Every register, ascending.
     pub registers: &'static [Register],
+    /// Registers that LeRobot spells differently in this series than [`Reg::name`] does.
+    pub spellings: &'static [(Reg, &'static str)],
     /// Baud rates that can be set, with the code each is stored as; the factory's first.
     pub bauds: &'static [(u32, u8)],
     /// How the homing offset acts.
@@ -84,6 +86,13 @@ impl Series {
     pub fn get(&self, reg: Reg) -> Option<&'static Register> {
         let at = *self.index.get(reg as usize)?;
         self.registers.get(usize::from(at))
+    }
+
+    /// The register of this name, in LeRobot's spelling for this series or in our own.
+    pub fn named(&self, name: &str) -> Option<&'static Register> {
+        let special = self.spellings.iter().find(|(_, spelling)| *spelling == name);
+        let by_name = || self.registers.iter().find(|row| row.reg.name() == name);
+        special.and_then(|(reg, _)| self.get(*reg)).or_else(by_name)
     }
 
     /// The code that a baud rate is stored as.

@@ -9,6 +9,12 @@ pub static SCS: Series = Series {
     name: "scs",
     protocol: Protocol::Feetech1,
     registers: &REGISTERS,
+    spellings: &[
+        (Reg::GoalTime, "Running_Time"),
+        (Reg::MovingVelocityThreshold, "Moving_Velocity_Threshold*50"),
+        (Reg::MinimumVelocity, "Minimum_Velocity_Limit*50"),
+        (Reg::MaximumVelocityLimit, "Maximum_Velocity_Limit*50"),
+    ],
     bauds: &[
         (1_000_000, 0),
         (500_000, 1),

@@ -9,6 +9,11 @@ pub static STS: Series = Series {
     name: "sts",
     protocol: Protocol::Feetech0,
     registers: &REGISTERS,
+    spellings: &[
+        (Reg::MovingVelocity, "Moving_Velocity_Threshold"),
+        (Reg::VelocityPCoefficient, "Velocity_closed_loop_P_proportional_coefficient"),
+        (Reg::VelocityICoefficient, "Velocity_closed_loop_I_integral_coefficient"),
+    ],
     bauds: &[
         (1_000_000, 0),
         (500_000, 1),
@@ -29,7 +34,7 @@ pub static STS: Series = Series {
     index: index(&REGISTERS),
 };
 
-const REGISTERS: [Register; 54] = [
+const REGISTERS: [Register; 55] = [
     eeprom(Reg::FirmwareMajorVersion, 0, 1).read_only(),
     eeprom(Reg::FirmwareMinorVersion, 1, 1).read_only(),
     eeprom(Reg::ModelNumber, 3, 2).read_only(),
@@ -84,6 +89,7 @@ const REGISTERS: [Register; 54] = [
     ram(Reg::Hts, 83, 1),
     ram(Reg::MaximumVelocityLimit, 84, 1),
     ram(Reg::MaximumAcceleration, 85, 1),
+    ram(Reg::AccelerationMultiplier, 86, 1),
 ];
 
 /// As delivered: 7.4 V type, firmware 3.10.
