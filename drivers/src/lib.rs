@@ -7,10 +7,14 @@ pub mod calibrate;
 pub mod calibration_file;
 pub mod clock;
 pub mod error;
+mod fd;
+pub mod port;
+pub mod serial;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod spec;
 pub mod stop;
+pub mod tcp;
 pub mod telemetry;
 pub mod wire;
 

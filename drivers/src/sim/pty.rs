@@ -6,7 +6,7 @@
 use std::ffi::CStr;
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 
 use super::VirtualBus;
-use crate::clock::{MILLI, SECOND};
-use crate::{Error, Nanos};
+use crate::clock::MILLI;
+use crate::{Error, Nanos, fd};
 
 /// How often the server looks whether it should end, or whether the adapter was pulled.
 const LOOK: Nanos = 20 * MILLI;
@@ -55,7 +55,7 @@ impl Drop for PtyServer {
 /// terminal lives on between two programs.
 struct Terminal {
     master: OwnedFd,
-    _slave: OwnedFd,
+    slave: OwnedFd,
     link: PathBuf,
 }
 
@@ -81,7 +81,7 @@ impl Terminal {
             _ => {}
         }
         symlink(&name, link).map_err(file)?;
-        Ok(Self { master, _slave: slave, link: link.to_owned() })
+        Ok(Self { master, slave, link: link.to_owned() })
     }
 
     /// The rate that the program has set.
@@ -94,22 +94,11 @@ impl Terminal {
         if done == 0 && settings.c_ospeed > 0 { settings.c_ospeed } else { 1_000_000 }
     }
 
-    /// Waits for bytes from the program, at most until `until`.
-    fn wait(&self, now: Nanos, until: Nanos) -> bool {
-        let span = (until - now).max(0);
-        let timeout = libc::timespec { tv_sec: span / SECOND, tv_nsec: span % SECOND };
-        let mut poll =
-            libc::pollfd { fd: self.master.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one pollfd and one timespec, both alive during the call; no signal mask.
-        let ready = unsafe { libc::ppoll(&raw mut poll, 1, &raw const timeout, std::ptr::null()) };
-        ready > 0 && poll.revents & libc::POLLIN != 0
-    }
-
-    fn read(&self, into: &mut [u8]) -> usize {
-        // SAFETY: the descriptor is open and the buffer is as long as said.
-        let got =
-            unsafe { libc::read(self.master.as_raw_fd(), into.as_mut_ptr().cast(), into.len()) };
-        usize::try_from(got).unwrap_or(0)
+    /// Takes back an exclusive claim: on a real port it ends with the program that made it, here
+    /// it would outlive a killed one because the far end stays open.
+    fn share(&self) {
+        // SAFETY: the descriptor is open and the call takes no argument.
+        let _done = unsafe { libc::ioctl(self.slave.as_raw_fd(), libc::TIOCNXCL) };
     }
 
     /// Writes what the terminal has room for; a program that does not read loses the rest.
@@ -134,10 +123,12 @@ fn run(bus: &VirtualBus, terminal: Terminal, end: &AtomicBool) {
             terminal = port.and_then(|port| Terminal::open(&port).ok());
             continue;
         };
-        let now = bus.clock().now();
-        let until = bus.next_arrival().unwrap_or(Nanos::MAX).min(now + LOOK);
-        if open.wait(now, until) {
-            let got = open.read(&mut buffer);
+        open.share();
+        let look = bus.clock().now() + LOOK;
+        let until = bus.next_arrival().unwrap_or(Nanos::MAX).min(look);
+        // The terminal's far end is held open here, so a failed read is only ever a passing one.
+        let got = fd::receive(open.master.as_fd(), &mut buffer, bus.clock(), until).unwrap_or(0);
+        if got > 0 {
             bus.host_sends(buffer.get(..got).unwrap_or_default(), open.baud());
         }
         let due = bus.host_takes(&mut buffer);

@@ -1,0 +1,165 @@
+//! Which ports there are, what is plugged into them, and how to open one by any of its names.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serialport::SerialPortType;
+
+use crate::serial::Serial;
+use crate::tcp::Tcp;
+use crate::{Clock, Error, Wire};
+
+/// Where the system keeps names that do not change when cables do.
+const BY_ID: &str = "/dev/serial/by-id";
+
+/// What tells one USB adapter from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsbIdentity {
+    /// The maker's number.
+    pub vendor: u16,
+    /// The product's number.
+    pub product: u16,
+    /// The serial number, which cheap adapters lack.
+    pub serial: Option<String>,
+}
+
+/// A port of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortInfo {
+    /// Its path, which may be another one tomorrow.
+    pub path: String,
+    /// Its lasting name under `/dev/serial/by-id`.
+    pub by_id: Option<PathBuf>,
+    /// The adapter behind it, if it is on USB.
+    pub usb: Option<UsbIdentity>,
+    /// What the adapter calls itself.
+    pub label: Option<String>,
+    /// What it is, where it is one that arms come with.
+    pub known: Option<&'static str>,
+}
+
+/// USB adapters that arms come with: vendor, product, what it is.
+const KNOWN: [(u16, u16, &str); 7] = [
+    (0x1A86, 0x55D3, "CH343 (Feetech and Waveshare servo boards)"),
+    (0x1A86, 0x7523, "CH340"),
+    (0x1A86, 0x55D4, "CH9102"),
+    (0x0403, 0x6014, "FT232H (ROBOTIS U2D2)"),
+    (0x0403, 0x6001, "FT232R"),
+    (0x0403, 0x6015, "FT231X"),
+    (0x2F5D, 0x2202, "ROBOTIS OpenRB-150"),
+];
+
+/// The serial ports of this machine that an arm may hang on, USB adapters first.
+pub fn list() -> Vec<PortInfo> {
+    let mut ports: Vec<_> = serialport::available_ports()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|port| {
+            let (usb, label) = match port.port_type {
+                SerialPortType::UsbPort(usb) => (
+                    Some(UsbIdentity {
+                        vendor: usb.vid,
+                        product: usb.pid,
+                        serial: usb.serial_number,
+                    }),
+                    usb.product,
+                ),
+                _ => (None, None),
+            };
+            let known = usb.as_ref().and_then(known);
+            PortInfo {
+                by_id: lasting_name(&port.port_name),
+                path: port.port_name,
+                usb,
+                label,
+                known,
+            }
+        })
+        .collect();
+    ports.sort_by(|a, b| (a.usb.is_none(), &a.path).cmp(&(b.usb.is_none(), &b.path)));
+    ports
+}
+
+fn known(usb: &UsbIdentity) -> Option<&'static str> {
+    let same = |row: &&(u16, u16, &str)| (row.0, row.1) == (usb.vendor, usb.product);
+    KNOWN.iter().find(same).map(|row| row.2)
+}
+
+fn lasting_name(path: &str) -> Option<PathBuf> {
+    let device = fs::canonicalize(path).ok()?;
+    let entries = fs::read_dir(BY_ID).ok()?;
+    let mut links = entries.flatten().map(|entry| entry.path());
+    links.find(|link| fs::canonicalize(link).is_ok_and(|target| target == device))
+}
+
+/// The adapter behind a path, if it is on USB.
+pub fn identity_of(path: &Path) -> Option<UsbIdentity> {
+    let device = fs::canonicalize(path).ok()?;
+    list().into_iter().find(|port| Path::new(&port.path) == device)?.usb
+}
+
+/// The path at which an adapter is now. Without a serial number it must be the only one of its
+/// kind.
+pub fn find(identity: &UsbIdentity) -> Option<String> {
+    let mut same = list().into_iter().filter(|port| port.usb.as_ref() == Some(identity));
+    let first = same.next()?;
+    (identity.serial.is_some() || same.next().is_none()).then_some(first.path)
+}
+
+/// Opens a port by its path, its lasting name, its USB serial number, or `tcp://host:port`.
+pub fn open(name: &str, baud: u32, clock: Clock) -> Result<Box<dyn Wire>, Error> {
+    if let Some(address) = name.strip_prefix("tcp://") {
+        return Ok(Box::new(Tcp::open(address, baud, clock)?));
+    }
+    Ok(Box::new(Serial::open(&path_of(name), baud, clock)?))
+}
+
+/// The path that `name` stands for; a name that stands for nothing is its own path, so that the
+/// complaint names what was typed.
+pub fn path_of(name: &str) -> String {
+    if name.contains('/') {
+        return name.to_owned();
+    }
+    let lasting = Path::new(BY_ID).join(name);
+    if lasting.exists() {
+        return lasting.to_string_lossy().into_owned();
+    }
+    let has_serial =
+        |port: &PortInfo| port.usb.as_ref().is_some_and(|usb| usb.serial.as_deref() == Some(name));
+    list().into_iter().find(has_serial).map_or_else(|| name.to_owned(), |port| port.path)
+}
+
+/// The udev rules that let everybody at the machine use the known adapters.
+pub fn udev_rules() -> String {
+    let mut rules = String::from(
+        "# Servo adapters: usable by whoever sits at the machine, and by the group dialout.\n",
+    );
+    for (vendor, product, name) in KNOWN {
+        rules += &format!(
+            "# {name}\nSUBSYSTEM==\"tty\", ATTRS{{idVendor}}==\"{vendor:04x}\", \
+             ATTRS{{idProduct}}==\"{product:04x}\", GROUP=\"dialout\", MODE=\"0660\", \
+             TAG+=\"uaccess\"\n"
+        );
+    }
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_adapter_has_a_rule() {
+        let rules = udev_rules();
+        for (vendor, product, _) in KNOWN {
+            let ids = format!("\"{vendor:04x}\", ATTRS{{idProduct}}==\"{product:04x}\"");
+            assert!(rules.contains(&ids), "{ids}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_nothing_is_complained_of_as_typed() {
+        let error = open("NOSUCHSERIAL", 1_000_000, Clock::Real).err().unwrap();
+        assert!(matches!(error, Error::NoSuchPort { port } if port == "NOSUCHSERIAL"));
+    }
+}
