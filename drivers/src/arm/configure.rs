@@ -6,6 +6,7 @@ use super::{Arm, DOOR, State};
 use crate::Error;
 use crate::calibrate::eeprom;
 use crate::spec::{Change, Setting};
+use crate::stop::{Cause, StopPolicy};
 
 impl Arm {
     /// Sets every motor up as the arm's file says and puts those joints under torque that are
@@ -15,8 +16,20 @@ impl Arm {
         if let State::Stopped(cause) = self.state {
             return Err(Error::Stopped { cause });
         }
-        // From here on a failure leaves motors half set up: dropping the arm stops them.
         self.state = State::Active;
+        self.last_command = None;
+        match self.set_up() {
+            Err(Error::Lost { port, source }) => self.or_lost(Err(Error::Lost { port, source })),
+            // Motors half set up are no arm.
+            Err(error) => {
+                self.stop_because(Cause::Failed, StopPolicy::Limp);
+                Err(error)
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn set_up(&mut self) -> Result<(), Error> {
         let ids: Vec<u8> = self.spec.servos().map(|servo| servo.1).collect();
         for id in &ids {
             eeprom::open(&mut self.bus, self.spec.series, *id)?;
@@ -37,7 +50,6 @@ impl Arm {
         for index in 0..self.axes.len() {
             self.energise(index)?;
         }
-        self.last_command = None;
         Ok(())
     }
 
@@ -53,7 +65,7 @@ impl Arm {
         let mut notices = std::mem::take(&mut self.notices);
         let seen = self.first_look(&mut notices);
         self.notices = notices;
-        seen?;
+        self.or_lost(seen)?;
         self.state = State::Connected;
         self.configure()
     }

@@ -128,6 +128,7 @@ fn axis(
     };
     let back_off = joint.back_off.filter(|_| options.back_off).map(|back_off| BackOff {
         load: back_off.load / 100.0,
+        free_speed: back_off.free_speed * degree as f32,
         after: f64::from(back_off.after_ms) / 1000.0,
     });
     let limits = Limits {

@@ -80,8 +80,10 @@ pub struct Setting {
 /// When a joint gives way instead of pushing until its servo trips.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BackOff {
-    /// Load in percent above which it counts as pushing too hard.
+    /// Load in percent above which it counts as pushing too hard, speed's share taken off.
     pub load: f32,
+    /// Degrees per second that the servo reaches without load.
+    pub free_speed: f32,
     /// How long it may push that hard, in milliseconds.
     pub after_ms: u32,
 }

@@ -298,6 +298,7 @@ fn back_off(entry: &Entry<'_>) -> Result<BackOff, SpecError> {
     let mut table = entry.table()?;
     let back_off = BackOff {
         load: table.need("load")?.number(1.0, 100.0)? as f32,
+        free_speed: table.need("free_speed")?.number(1.0, 10_000.0)? as f32,
         after_ms: u32::try_from(table.need("after_ms")?.integer(0, 60_000)?).unwrap_or_default(),
     };
     table.finish()?;

@@ -82,9 +82,11 @@ pub enum Cause {
     LostPort = 8,
     /// Its owner let go of it.
     Dropped = 9,
+    /// Its motors could not be set up.
+    Failed = 10,
 }
 
-const CAUSES: [Cause; 9] = [
+const CAUSES: [Cause; 10] = [
     Cause::Asked,
     Cause::Interrupt,
     Cause::Terminate,
@@ -94,6 +96,7 @@ const CAUSES: [Cause; 9] = [
     Cause::DeadMan,
     Cause::LostPort,
     Cause::Dropped,
+    Cause::Failed,
 ];
 
 impl std::fmt::Display for Cause {
@@ -108,6 +111,7 @@ impl std::fmt::Display for Cause {
             Self::DeadMan => "no command for too long",
             Self::LostPort => "port lost",
             Self::Dropped => "let go of",
+            Self::Failed => "its motors could not be set up",
         })
     }
 }

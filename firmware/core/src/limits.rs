@@ -24,8 +24,11 @@ pub struct Limits {
 /// A joint that pushes too hard for too long gives way before its servo trips.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BackOff {
-    /// The load, as a part of the most the servo can give, above which it pushes too hard.
+    /// The load, as a part of the most the servo can give, above which it pushes too hard. What a
+    /// servo needs for its speed alone does not count: a joint that moves freely never gives way.
     pub load: f32,
+    /// Counts per second that a servo without load reaches at full drive.
+    pub free_speed: f32,
     /// How long it may, in seconds.
     pub after: f64,
 }
@@ -115,6 +118,8 @@ pub struct Limiter {
     limits: Limits,
     goal: f64,
     velocity: f64,
+    /// Where the joint was when it was last seen.
+    seen: Option<i32>,
     pushing: f64,
     /// The part of the way from the measured position to the goal that it may still want.
     reach: f64,
@@ -140,7 +145,8 @@ impl Limiter {
             max_acceleration: sane(limits.max_acceleration),
             ..limits
         };
-        let mut limiter = Self { limits, goal: 0.0, velocity: 0.0, pushing: 0.0, reach: 1.0 };
+        let mut limiter =
+            Self { limits, goal: 0.0, velocity: 0.0, seen: None, pushing: 0.0, reach: 1.0 };
         limiter.rest_at(position);
         limiter
     }
@@ -160,6 +166,7 @@ impl Limiter {
     pub fn rest_at(&mut self, position: i32) -> i32 {
         self.goal = self.in_range(f64::from(position));
         self.velocity = 0.0;
+        self.seen = None;
         self.pushing = 0.0;
         self.reach = 1.0;
         self.goal()
@@ -229,8 +236,11 @@ impl Limiter {
     /// The goal after the back-off.
     fn reached(&mut self, goal: f64, measured: Measured, dt: f64, applied: &mut Applied) -> f64 {
         let Some(back_off) = self.limits.back_off else { return goal };
-        match measured.load {
-            Some(load) if load.abs() >= back_off.load => {
+        let effort =
+            measured.load.map(|load| load.abs() - self.speed_share(measured, dt, &back_off));
+        self.seen = measured.position;
+        match effort {
+            Some(effort) if effort >= back_off.load => {
                 self.pushing += dt;
                 if self.pushing >= back_off.after {
                     self.reach = (self.reach - RETREAT * dt).max(LEAST_REACH);
@@ -251,6 +261,14 @@ impl Limiter {
             }
             _ => goal,
         }
+    }
+
+    /// The part of full drive that the joint's speed takes.
+    fn speed_share(&self, measured: Measured, dt: f64, back_off: &BackOff) -> f32 {
+        let (Some(before), Some(now)) = (self.seen, measured.position) else { return 0.0 };
+        let speed = (f64::from(now) - f64::from(before)).abs() / dt;
+        let share = (speed / f64::from(back_off.free_speed)) as f32;
+        if share.is_finite() { share.max(0.0) } else { 0.0 }
     }
 
     /// The goal no farther from the measured position than allowed.
@@ -318,7 +336,7 @@ mod tests {
 
     fn any_limits() -> impl Strategy<Value = Limits> {
         let option = || proptest::option::of(proptest::num::f64::ANY);
-        let number = (proptest::num::f32::ANY, proptest::num::f64::ANY);
+        let number = (proptest::num::f32::ANY, proptest::num::f32::ANY, proptest::num::f64::ANY);
         let back_off = proptest::option::of(number);
         (any::<i32>(), any::<i32>(), option(), option(), option(), back_off).prop_map(
             |(a, b, max_step, max_velocity, max_acceleration, back_off)| Limits {
@@ -327,7 +345,11 @@ mod tests {
                 max_step,
                 max_velocity,
                 max_acceleration,
-                back_off: back_off.map(|(load, after)| BackOff { load, after }),
+                back_off: back_off.map(|(load, free_speed, after)| BackOff {
+                    load,
+                    free_speed,
+                    after,
+                }),
             },
         )
     }
@@ -442,7 +464,7 @@ mod tests {
 
     #[test]
     fn a_joint_that_pushes_gives_way_in_time_and_takes_hold_again() {
-        let back_off = Some(BackOff { load: 0.7, after: 1.0 });
+        let back_off = Some(BackOff { load: 0.7, free_speed: 3400.0, after: 1.0 });
         let mut limiter = Limiter::new(Limits { back_off, ..limits() }, 1000);
         let mut gave_way_after = None;
         for tick in 0..200 {
@@ -460,5 +482,17 @@ mod tests {
             goal = limiter.limit(Some(2000), at(1000), 0.02).0;
         }
         assert_eq!(goal, 2000);
+    }
+
+    #[test]
+    fn a_joint_that_only_moves_fast_does_not_give_way() {
+        let back_off = Some(BackOff { load: 0.25, free_speed: 3400.0, after: 0.5 });
+        let mut limiter = Limiter::new(Limits { back_off, ..limits() }, 0);
+        for tick in 0..80 {
+            let position = tick * 40;
+            let measured = Measured { position: Some(position), load: Some(0.65) };
+            let (_, applied) = limiter.limit(Some(4000), measured, 0.02);
+            assert!(applied.is_empty(), "tick {tick}");
+        }
     }
 }
