@@ -79,7 +79,8 @@ impl Scale {
     /// The position `raw` in the joint's units.
     pub fn user(&self, raw: i32) -> f64 {
         let (min, max) = (f64::from(self.min), f64::from(self.max));
-        let bounded = f64::from(raw.clamp(self.min.min(self.max), self.max.max(self.min)));
+        // In LeRobot's order, which decides where a range stands backwards.
+        let bounded = f64::from(raw.max(self.min).min(self.max));
         match self.units {
             Units::RangeM100 => {
                 let value = (bounded - min) / (max - min) * 200.0 - 100.0;

@@ -5,8 +5,11 @@ use sinew_core::packet::{Decoder, Protocol};
 
 use crate::any::{Answered, Seen, answered, bytes, frames, protocol};
 
+/// Noise and the answer behind it.
+type Part = (Vec<u8>, Answered);
+
 /// Frames with something before, between and behind them.
-fn stream() -> impl Strategy<Value = (Protocol, Vec<(Vec<u8>, Answered)>, Vec<u8>)> {
+fn stream() -> impl Strategy<Value = (Protocol, Vec<Part>, Vec<u8>)> {
     protocol().prop_flat_map(|protocol| {
         let part = (bytes(30), answered(protocol, 20));
         (Just(protocol), proptest::collection::vec(part, 1..6), bytes(30))
