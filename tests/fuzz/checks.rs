@@ -6,13 +6,14 @@ use sinew_core::packet::{Decoder, FRAME_ROOM, Protocol};
 use sinew_core::register::Reg;
 use sinew_core::servo::Servo;
 use sinew_core::tables;
-use sinew_drivers::{ArmSpec, calibration_file};
+use sinew_drivers::sim::{FaultPlan, VirtualBus, arm, control};
+use sinew_drivers::{ArmSpec, Clock, calibration_file};
 
 /// A check: panics where something does not hold.
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 7] = [
+pub const CHECKS: [(&str, Check); 9] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
@@ -20,6 +21,8 @@ pub const CHECKS: [(&str, Check); 7] = [
     ("register", register),
     ("calibration_file", calibration_file),
     ("arm_file", arm_file),
+    ("fault_plan", fault_plan),
+    ("control", control),
 ];
 
 /// A stream on a wire of Feetech protocol 0.
@@ -158,5 +161,34 @@ pub fn arm_file(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Err(error) = ArmSpec::parse("arm.toml", text) {
         assert!(error.to_string().contains("arm.toml"), "{error}");
+    }
+}
+
+/// The text of a fault plan: every chance is one, or it is refused.
+pub fn fault_plan(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(plan) = FaultPlan::parse(text) else { return };
+    let FaultPlan { lost, late, truncated, corrupted, duplicated, noise, brownout, unplug, delay } =
+        plan;
+    for chance in [lost, late, truncated, corrupted, duplicated, noise, brownout, unplug] {
+        assert!((0.0..=1.0).contains(&chance), "{plan:?}");
+    }
+    assert!(delay.is_none_or(|delay| delay <= 60_000_000_000), "{plan:?}");
+}
+
+/// Lines on the control socket of a virtual bus: each is answered, and the arm stays a thing of
+/// this world.
+pub fn control(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Some(arm) = arm::by_name("so101") else { return };
+    let clock = Clock::virtual_time();
+    let bus = VirtualBus::new(arm::devices(&arm), clock.clone(), 0);
+    for line in text.lines().take(16) {
+        let answer = control::obey(&bus, line);
+        assert!(answer.is_object(), "{answer}");
+        clock.sleep(5_000_000);
+        for servo in bus.servos() {
+            assert!(servo.joint.is_finite(), "{servo:?} after {line}");
+        }
     }
 }

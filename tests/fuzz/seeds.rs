@@ -31,6 +31,7 @@ pub fn all() -> Vec<Seed> {
     seeds.extend(memories());
     seeds.extend(calibrations());
     seeds.extend(arms());
+    seeds.extend(texts());
     seeds
 }
 
@@ -118,6 +119,7 @@ Phase = { clear = 0x10 }
 [back_off]
 load = 70
 after_ms = 1000
+free_speed = 30
 
 [[joint]]
 name = "pan"
@@ -175,4 +177,30 @@ arm = "so101_follower"
     [("one", arm), ("pair", pair)]
         .into_iter()
         .map(|(name, text)| ("arm_file", name.to_owned(), text.trim_start().into()))
+}
+
+/// A fault plan and a control command of every kind.
+fn texts() -> Vec<Seed> {
+    let plans = [
+        ("all", "all=0.01"),
+        (
+            "each",
+            "lost=0.01, late=0.02,truncated=1e-3,corrupted=0,duplicated=1,noise=.5,\
+             brownout=0.1,unplug=0.001,delay_ms=5",
+        ),
+    ];
+    let commands = r#"{"hand":{"id":1,"position":2048}}
+{"release":{"id":1}}
+{"kill":{"id":3}}
+{"revive":{"id":3}}
+{"faults":"lost=0.01"}
+{"supply":{"volts":5.1}}
+"power_cycle"
+"unplug"
+{"replug":"/tmp/other"}
+{"replug":null}
+"state"
+"#;
+    let plans = plans.map(|(name, plan)| ("fault_plan", name.to_owned(), plan.into()));
+    plans.into_iter().chain([("control", "each".to_owned(), commands.into())]).collect()
 }
