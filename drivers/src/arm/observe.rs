@@ -193,13 +193,11 @@ impl Arm {
         let commanded = matches!(self.state, State::Active | State::Held);
         if driven && commanded && health.torque == Some(false) {
             self.counts.torque_lost += 1;
-            return match self.revive(index) {
-                // It does not take its torque back now; its next turn tries again.
-                Err(Error::NoAnswer { .. } | Error::Corrupt { .. } | Error::Refused { .. }) => {
-                    Ok(())
-                }
-                other => self.or_lost(other),
-            };
+            let revived = self.revive(index);
+            if matches!(revived, Err(Error::Lost { .. })) {
+                return self.or_lost(revived);
+            }
+            // If it fails, say because the power went again, its next turn tries again.
         }
         Ok(())
     }
