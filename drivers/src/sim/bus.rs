@@ -10,7 +10,7 @@ use sinew_core::register::{Faults, Reg};
 
 use super::line::Line;
 use super::record::Observer;
-use super::{Device, FaultCounts, FaultPlan};
+use super::{Device, FaultCounts, FaultPlan, uart};
 use crate::clock::{MICRO, MILLI, SECOND};
 use crate::wire::line_time;
 use crate::{Clock, Error, Nanos, Wire};
@@ -143,6 +143,7 @@ impl VirtualBus {
         if let Some(device) = found {
             device.advance(now);
             change(device);
+            device.written();
         }
         there
     }
@@ -353,13 +354,13 @@ fn answer_as_one(
     baud: u32,
     id: u8,
 ) {
-    let mut spoken = [0; FRAME_ROOM];
-    let mut length = 0;
+    let mut spoken = Vec::new();
     let mut voices = 0;
     let mut delay = 0;
     for device in devices.iter_mut().filter(|device| hears(device, baud, id)) {
         delay = Nanos::from(device.servo.get(Reg::ReturnDelayTime)) * 2 * MICRO;
         let mut out = [0; FRAME_ROOM];
+        device.heard(line.free_at);
         let Ok((effect, len)) = device.servo.take(frame.id, request, &mut out) else { continue };
         if effect.rebooted {
             device.power_cycle();
@@ -367,34 +368,19 @@ fn answer_as_one(
         if effect.wrote {
             device.written();
         }
-        if len == 0 {
-            continue;
-        }
+        let Some(bytes) = out.get(..len).filter(|bytes| !bytes.is_empty()) else { continue };
         voices += 1;
-        for (place, byte) in spoken.iter_mut().zip(out).take(len) {
-            // The line idles high: a zero from anybody wins.
-            *place = if voices == 1 { byte } else { *place & byte };
-        }
-        length = length.max(len);
+        spoken = match voices {
+            1 => bytes.to_vec(),
+            // Both count from the same request, so they begin together or a few bits apart.
+            _ => uart::collide(&spoken, bytes, line.random.usize(..4).saturating_sub(1)),
+        };
     }
-    let answer = spoken.get_mut(..length).unwrap_or_default();
-    if voices > 1 {
-        collide(line, answer);
-    }
+    line.counts.collisions += u64::from(voices > 1);
     if voices > 0 {
-        line.free_at = line.answer(line.free_at + delay + THINKING, baud, answer);
+        line.free_at = line.answer(line.free_at + delay + THINKING, baud, &mut spoken);
     } else if matches!(request, Request::SyncRead { .. } | Request::BulkRead { .. }) {
         line.free_at += SILENCE;
-    }
-}
-
-/// Two servos never begin in the same instant: more often than not the sum is unreadable.
-fn collide(line: &mut Line, answer: &mut [u8]) {
-    line.counts.collisions += 1;
-    if line.random.u8(..4) > 0
-        && let Some(byte) = answer.last_mut()
-    {
-        *byte = (*byte >> 1) & !line.random.u8(1..);
     }
 }
 

@@ -9,16 +9,18 @@
 pub mod arm;
 mod bus;
 pub mod control;
-
 mod fault;
 mod line;
+mod motor;
+mod protection;
 pub mod pty;
-
 pub mod record;
 mod servo;
+mod uart;
 
 pub use bus::{ServoState, VirtualBus};
 pub use fault::{FaultCounts, FaultPlan, FaultPlanError};
+pub use motor::Mount;
 pub use servo::Device;
 
 #[cfg(test)]

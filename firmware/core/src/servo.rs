@@ -12,11 +12,18 @@ const MEMORY: usize = 256;
 /// Bytes that a registered write can hold.
 const PENDING: usize = 32;
 
+/// What the Dynamixel watchdog holds once it has tripped: −1 in its one byte.
+const WATCHDOG_TRIPPED: i32 = 255;
+
+/// The Dynamixel operating mode that heeds the position limits.
+const POSITION_MODE: i32 = 3;
+
 /// Dynamixel's error numbers in a reply.
 mod refusal {
-    pub const LENGTH: u8 = 5;
-    pub const ACCESS: u8 = 7;
     pub const RANGE: u8 = 4;
+    pub const LENGTH: u8 = 5;
+    pub const LIMIT: u8 = 6;
+    pub const ACCESS: u8 = 7;
 }
 
 /// The registers of one servo and the rules for reading and writing them.
@@ -110,6 +117,12 @@ impl Servo {
     /// Raises `fault`, keeping what was wrong before.
     pub fn raise(&mut self, fault: Fault) {
         self.set_faults(self.faults.with(fault));
+    }
+
+    /// The bus was silent for longer than the Dynamixel watchdog allows: goals are refused until
+    /// the host sets the watchdog to zero.
+    pub fn trip_watchdog(&mut self) {
+        self.set(Reg::BusWatchdog, WATCHDOG_TRIPPED);
     }
 
     /// All registers, by address.
@@ -335,6 +348,10 @@ impl Servo {
             if dynamixel && row.access == Access::ReadOnly {
                 return refusal::ACCESS;
             }
+            let start = usize::from(row.address);
+            if dynamixel && (start < from || start + usize::from(row.width) > to) {
+                return refusal::LENGTH;
+            }
             keep |= guarded;
         }
         let locked = !dynamixel && self.get(Reg::Lock) != 0;
@@ -343,9 +360,10 @@ impl Servo {
             place.copy_from_slice(data);
         }
         self.restore_read_only(&before, from, to);
-        if !self.plausible() {
+        let refusal = if self.plausible() { self.over_limit(from, to) } else { refusal::RANGE };
+        if refusal != 0 {
             self.memory = before;
-            return refusal::RANGE;
+            return refusal;
         }
         if keep && !locked {
             let source = self.memory;
@@ -353,6 +371,41 @@ impl Servo {
             {
                 place.copy_from_slice(new);
             }
+        }
+        0
+    }
+
+    /// Dynamixel refuses goals beyond its limits, and any goal once its watchdog has tripped;
+    /// Feetech takes them and ends at the limit.
+    fn over_limit(&self, from: usize, to: usize) -> u8 {
+        if self.series.protocol != Protocol::Dynamixel2 {
+            return 0;
+        }
+        let written = |reg| {
+            let place = self.series.get(reg).map(|row| usize::from(row.address));
+            place.is_some_and(|at| (from..to).contains(&at))
+        };
+        let symmetric = [
+            (Reg::GoalPwm, Reg::PwmLimit),
+            (Reg::GoalCurrent, Reg::CurrentLimit),
+            (Reg::GoalVelocity, Reg::VelocityLimit),
+        ];
+        let tripped = self.get(Reg::BusWatchdog) == WATCHDOG_TRIPPED;
+        let goals = [Reg::GoalPwm, Reg::GoalCurrent, Reg::GoalVelocity, Reg::GoalPosition];
+        if tripped && goals.into_iter().any(written) {
+            return refusal::RANGE;
+        }
+        for (goal, limit) in symmetric {
+            // The XL430 senses no current and has no limit for it.
+            let limit = self.get(limit);
+            if written(goal) && limit > 0 && self.get(goal).unsigned_abs() > limit.unsigned_abs() {
+                return refusal::LIMIT;
+            }
+        }
+        let within = self.get(Reg::MinPositionLimit)..=self.get(Reg::MaxPositionLimit);
+        let bounded = self.get(Reg::OperatingMode) == POSITION_MODE && written(Reg::GoalPosition);
+        if bounded && !within.contains(&self.get(Reg::GoalPosition)) {
+            return refusal::LIMIT;
         }
         0
     }
@@ -507,6 +560,29 @@ mod tests {
         assert_eq!(ask(&mut servo, 2, &mode), Some((refusal::ACCESS, std::vec![])));
         let (error, data) = ask(&mut servo, 2, &Request::Ping).unwrap();
         assert_eq!((error, data), (0, std::vec![0xB0, 0x04, 45]));
+    }
+
+    #[test]
+    fn a_dynamixel_refuses_goals_beyond_its_limits_and_after_its_watchdog() {
+        let mut servo = Servo::new(&DYNAMIXEL_X, by_name("xl330-m288").unwrap().1, 2);
+        let goal = |value: i32| value.to_le_bytes();
+        let mut to = |address, data: &[u8]| {
+            let (error, _) = ask(&mut servo, 2, &Request::Write { address, data }).unwrap();
+            error
+        };
+        assert_eq!(to(116, &goal(4095)), 0);
+        assert_eq!(to(116, &goal(4096)), refusal::LIMIT);
+        assert_eq!(to(116, &goal(-1)), refusal::LIMIT);
+        assert_eq!(to(104, &goal(-445)), 0);
+        assert_eq!(to(104, &goal(446)), refusal::LIMIT);
+        assert_eq!(to(116, &[1]), refusal::LENGTH);
+        assert_eq!(to(11, &[4]), 0);
+        assert_eq!(to(116, &goal(-1)), 0);
+        servo.trip_watchdog();
+        let moved = Request::Write { address: 116, data: &goal(0) };
+        assert_eq!(ask(&mut servo, 2, &moved), Some((refusal::RANGE, std::vec![])));
+        ask(&mut servo, 2, &Request::Write { address: 98, data: &[0] });
+        assert_eq!(ask(&mut servo, 2, &moved), Some((0, std::vec![])));
     }
 
     #[test]
