@@ -51,6 +51,9 @@ impl Arm {
 
     /// The report of a stop that nobody could carry out: the port is gone.
     pub(super) fn unconfirmed(&mut self, cause: Cause, policy: StopPolicy) -> StopReport {
+        if !matches!(self.state, State::Lost { .. }) {
+            self.counts.port_lost += 1;
+        }
         self.state = State::Lost { policy, next_try: self.clock.now() };
         let motors = (0..self.spec.servos().count()).map(|index| self.unknown(index)).collect();
         self.publish(StopReport { policy, cause, motors })

@@ -205,7 +205,6 @@ impl Arm {
     /// Notes that the port is gone, and reports the stop that cannot be confirmed now.
     pub(super) fn or_lost<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         if matches!(result, Err(Error::Lost { .. })) && !matches!(self.state, State::Lost { .. }) {
-            self.counts.port_lost += 1;
             let policy = self.options.stop;
             self.unconfirmed(Cause::LostPort, policy);
         }
@@ -229,6 +228,7 @@ impl Arm {
     pub(super) fn replugged(&mut self) -> Result<(), Error> {
         let State::Lost { policy, .. } = self.state else { return Ok(()) };
         self.bus.wire_mut().reopen()?;
+        self.state = State::Held;
         self.stop_because(Cause::LostPort, policy);
         Ok(())
     }

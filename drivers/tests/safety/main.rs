@@ -3,6 +3,9 @@
 // All of it is test code, helpers included: a failure is a panic, and figures are printed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod asking;
+mod calibrating;
+mod giving_way;
 mod kills;
 mod soak;
 mod world;

@@ -125,16 +125,17 @@ pub struct Limiter {
     reach: f64,
 }
 
-/// How fast a joint that gave way takes hold again, in parts of its reach per second.
-const RECOVERY: f64 = 0.5;
-/// How fast it gives way.
-const RETREAT: f64 = 2.0;
+/// How fast a joint that gave way takes hold again: parts of its reach per second, and a little
+/// to begin with.
+const RECOVERY: (f64, f64) = (1.0, 0.02);
+/// How fast it gives way: parts of its reach per second.
+const RETREAT: f64 = 6.0;
 /// After a longer pause than this, in seconds, a joint does not catch up.
 const LONGEST_TICK: f64 = 1.0;
 /// A limit in counts beyond which there is none.
 const NO_LIMIT: f64 = 1e9;
-/// The least it still wants: enough to hold on, too little to trip.
-const LEAST_REACH: f64 = 0.2;
+/// The least it still wants: enough to take hold again from.
+const LEAST_REACH: f64 = 0.005;
 
 impl Limiter {
     /// A joint at rest at `position`.
@@ -241,16 +242,18 @@ impl Limiter {
         self.seen = measured.position;
         match effort {
             Some(effort) if effort >= back_off.load => {
-                self.pushing += dt;
-                if self.pushing >= back_off.after {
-                    self.reach = (self.reach - RETREAT * dt).max(LEAST_REACH);
+                let after = if back_off.after > 0.0 { back_off.after } else { 0.0 };
+                self.pushing = (self.pushing + dt).min(after);
+                if self.pushing >= after {
+                    self.reach = (self.reach * (1.0 - RETREAT * dt)).max(LEAST_REACH);
                 }
             }
             // Unknown load neither pushes nor recovers.
             None => {}
             Some(_) => {
                 self.pushing = (self.pushing - dt).max(0.0);
-                self.reach = (self.reach + RECOVERY * dt).min(1.0);
+                let (grows, begins) = RECOVERY;
+                self.reach = (self.reach + (self.reach * grows + begins) * dt).min(1.0);
             }
         }
         match measured.position {
@@ -473,12 +476,12 @@ mod tests {
             if applied.has(Limit::BackOff) && gave_way_after.is_none() {
                 gave_way_after = Some(f64::from(tick) * 0.02);
             }
-            assert!(tick < 100 || goal <= 1200, "{goal}");
+            assert!(tick < 100 || goal <= 1050, "{goal}");
         }
         let after = gave_way_after.unwrap();
         assert!((0.9..1.1).contains(&after), "{after}");
         let mut goal = 0;
-        for _ in 0..150 {
+        for _ in 0..250 {
             goal = limiter.limit(Some(2000), at(1000), 0.02).0;
         }
         assert_eq!(goal, 2000);
