@@ -103,6 +103,17 @@ pub struct Answer {
     pub timing: Timing,
 }
 
+/// What comes back when an id is called once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Nothing.
+    Silence,
+    /// An answer that cannot be read, as when two servos give it at once.
+    Garble,
+    /// An answer, with what the servo complains of.
+    Answer(Faults),
+}
+
 /// That a servo answered, and how.
 struct Answered {
     faults: Faults,
@@ -236,6 +247,18 @@ impl Bus {
         self.protocol
     }
 
+    /// Goes on in another wire format, for instance to look for servos of another make.
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        if protocol != self.protocol {
+            let corrupt = self.counts().corrupt;
+            self.protocol = protocol;
+            self.decoder = Decoder::new(protocol);
+            self.counts.corrupt = corrupt;
+            self.fast_sync_read &= protocol == Protocol::Dynamixel2;
+            self.unread = (0, 0);
+        }
+    }
+
     /// The wire below.
     pub fn wire(&self) -> &dyn Wire {
         &*self.wire
@@ -268,7 +291,9 @@ impl Bus {
 
     /// What has happened since the start.
     pub fn counts(&self) -> BusCounts {
-        BusCounts { corrupt: self.decoder.counts().bad_checksums, ..self.counts }
+        // The decoder counts since it was made; what its predecessors counted is kept here.
+        let corrupt = self.counts.corrupt + self.decoder.counts().bad_checksums;
+        BusCounts { corrupt, ..self.counts }
     }
 
     fn now(&self) -> Nanos {
@@ -502,12 +527,22 @@ impl Bus {
 
     /// Whether servo `id` answers at the present rate.
     pub fn ping(&mut self, id: u8) -> Result<Option<Faults>, Error> {
-        let width = if self.protocol == Protocol::Dynamixel2 { 3 } else { 0 };
+        let width = self.protocol.ping_data();
         match self.ask(id, "ping", |bus| bus.exchange(id, &Request::Ping, width, Nanos::MAX)) {
             Ok(answered) => Ok(Some(answered.faults)),
             Err(Error::NoAnswer { .. } | Error::Corrupt { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Calls servo `id` once and listens for any sign of life, readable or not.
+    pub fn hear(&mut self, id: u8) -> Result<Heard, Error> {
+        let width = self.protocol.ping_data();
+        Ok(match self.exchange(id, &Request::Ping, width, Nanos::MAX)? {
+            Ok(answered) => Heard::Answer(answered.faults),
+            Err(Miss::Corrupt) => Heard::Garble,
+            Err(_) => Heard::Silence,
+        })
     }
 
     /// Sends a request that has no receipt worth waiting for, such as a reboot.

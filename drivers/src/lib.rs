@@ -9,6 +9,7 @@ pub mod clock;
 pub mod error;
 mod fd;
 pub mod port;
+pub mod scan;
 pub mod serial;
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -1,6 +1,7 @@
 //! Which ports there are, what is plugged into them, and how to open one by any of its names.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serialport::SerialPortType;
@@ -51,6 +52,10 @@ const KNOWN: [(u16, u16, &str); 7] = [
 
 /// The serial ports of this machine that an arm may hang on, USB adapters first.
 pub fn list() -> Vec<PortInfo> {
+    // The crate below takes this folder for granted; a container may not have it.
+    if !Path::new("/sys/class/tty").is_dir() {
+        return Vec::new();
+    }
     let mut ports: Vec<_> = serialport::available_ports()
         .unwrap_or_default()
         .into_iter()
@@ -144,9 +149,39 @@ pub fn udev_rules() -> String {
     rules
 }
 
+/// Where [`udev_rules`] belong. The number puts them before the rules that read `uaccess`.
+pub const UDEV_RULES_PATH: &str = "/etc/udev/rules.d/70-sinew.rules";
+
+/// The lines to type when `port` may not be opened by this user.
+pub fn permission_remedy(port: &str) -> String {
+    let group = fs::metadata(port).ok().and_then(|node| group_name(node.gid()));
+    // Adding somebody to root's own group is never the way.
+    let group = group.filter(|group| group != "root").unwrap_or_else(|| "dialout".to_owned());
+    format!(
+        "run `sudo usermod -aG {group} $USER` and log in again, or at once: \
+         `sinew udev | sudo tee {UDEV_RULES_PATH} && sudo udevadm control --reload && \
+         sudo udevadm trigger`"
+    )
+}
+
+fn group_name(gid: u32) -> Option<String> {
+    let groups = fs::read_to_string("/etc/group").ok()?;
+    groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(gid)).then(|| name.to_owned())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_remedy_names_a_group_and_never_roots() {
+        let remedy = permission_remedy("/dev/null");
+        assert!(remedy.contains("usermod -aG dialout"), "{remedy}");
+    }
 
     #[test]
     fn every_known_adapter_has_a_rule() {

@@ -51,6 +51,14 @@ impl Protocol {
         }
     }
 
+    /// How many bytes of data the answer to a ping carries: a Dynamixel tells its model.
+    pub const fn ping_data(self) -> usize {
+        match self {
+            Self::Feetech0 | Self::Feetech1 => 0,
+            Self::Dynamixel2 => 3,
+        }
+    }
+
     /// Writes `request` to servo `id` into `out` and returns its length.
     pub fn encode(self, id: u8, request: &Request, out: &mut [u8]) -> Result<usize, EncodeError> {
         match self {
