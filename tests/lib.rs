@@ -4,3 +4,5 @@
 mod fuzz;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod oracle;
