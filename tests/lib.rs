@@ -6,3 +6,5 @@ mod fuzz;
 mod golden;
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
+mod peers;

@@ -1,0 +1,61 @@
+"""What the peers' scripts share: hands for a virtual bus, and a count of what was checked."""
+
+import json
+import socket
+import sys
+import time
+
+
+class Hands:
+    """Pushes joints of a virtual bus through its control socket."""
+
+    def __init__(self, path):
+        self.stream = socket.socket(socket.AF_UNIX)
+        self.stream.connect(path)
+        self.lines = self.stream.makefile("rw")
+
+    def command(self, command):
+        self.lines.write(json.dumps(command) + "\n")
+        self.lines.flush()
+        answer = json.loads(self.lines.readline())
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer
+
+    def hold(self, motor, position):
+        self.command({"hand": {"id": motor, "position": position}})
+
+    def release(self, motor):
+        self.command({"release": {"id": motor}})
+
+    def joints(self):
+        """Where every joint truly is, by motor id."""
+        return {servo["id"]: servo["joint"] for servo in self.command("state")["servos"]}
+
+
+class Checks:
+    """Counts what held; the first thing that does not ends the script."""
+
+    def __init__(self):
+        self.count = 0
+
+    def equal(self, what, got, want):
+        if got != want:
+            sys.exit(f"{what}: got {got}, want {want}")
+        self.count += 1
+
+    def near(self, what, got, want, within):
+        if not abs(got - want) <= within:
+            sys.exit(f"{what}: got {got}, want {want} within {within}")
+        self.count += 1
+
+    def becomes(self, what, read, want, within, patience=10.0):
+        """Reads until the value is near `want`; motion takes its time."""
+        end = time.monotonic() + patience
+        got = read()
+        while abs(got - want) > within and time.monotonic() < end:
+            got = read()
+        self.near(what, got, want, within)
+
+    def done(self, peer, version):
+        print(json.dumps({"peer": peer, "version": version, "checks": self.count}))

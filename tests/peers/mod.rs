@@ -1,0 +1,80 @@
+//! Real drivers against the virtual bus: Feetech's and Robotis' own SDKs, and LeRobot's arms.
+//!
+//! They need a Python with those packages; `SINEW_PEER_PYTHON` names it. Without it each test
+//! says on stderr that it was skipped.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use sinew_core::register::Reg;
+use sinew_drivers::Clock;
+use sinew_drivers::sim::{self, VirtualBus, control, pty};
+
+/// Names the Python that has the peers.
+const PYTHON: &str = "SINEW_PEER_PYTHON";
+
+/// Runs a peer's script against a virtual arm behind a pseudo-terminal. Returns the bus as the
+/// peer left it, or `None` where there is no Python with peers.
+fn run(test: &str, script: &str, arm: &str, arguments: &[&str]) -> Option<VirtualBus> {
+    let Some(python) = std::env::var_os(PYTHON) else {
+        eprintln!("SKIPPED {test}: set {PYTHON} to a Python with the peers' packages");
+        return None;
+    };
+    let spec = sim::arm::by_name(arm).unwrap();
+    let bus = VirtualBus::new(sim::arm::devices(&spec), Clock::Real, 0);
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("port");
+    let socket = control::socket_of(&link);
+    let _port = pty::serve(&bus, &link).unwrap();
+    let _control = control::serve(&bus, &socket).unwrap();
+    let output = Command::new(python)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script))
+        .args([&link, &socket])
+        .args(arguments)
+        .env("HF_LEROBOT_HOME", folder.path())
+        .env("HF_HUB_OFFLINE", "1")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script} {arguments:?}:\n{said}\n{complained}");
+    let last = said.lines().last().unwrap_or_default();
+    let report: Value = serde_json::from_str(last).unwrap();
+    assert!(report["checks"].as_u64().unwrap() > 50, "{report}");
+    eprintln!("{test}: {report}");
+    Some(bus)
+}
+
+/// What every peer must have left behind: no servo under torque, no servo with a fault.
+fn assert_left_limp(bus: &VirtualBus) {
+    for servo in bus.servos() {
+        assert!(!servo.torque, "servo {} still holds", servo.id);
+        assert!(servo.faults.is_empty(), "servo {}: {}", servo.id, servo.faults);
+    }
+}
+
+#[test]
+fn feetechs_sdk_takes_it_for_an_so101() {
+    if let Some(bus) = run("scservo_sdk", "sdk_feetech.py", "so101_follower", &[]) {
+        assert_left_limp(&bus);
+    }
+}
+
+#[test]
+fn robotis_sdk_takes_it_for_a_koch() {
+    if let Some(bus) = run("dynamixel_sdk", "sdk_dynamixel.py", "koch_follower", &[]) {
+        assert_left_limp(&bus);
+    }
+}
+
+#[test]
+fn lerobots_arms_connect_calibrate_and_move() {
+    for (arm, gain) in [("so101_follower", 16), ("so101_leader", 32), ("koch_follower", 640)] {
+        let Some(bus) = run(arm, "lerobot_arm.py", arm, &[arm]) else { return };
+        assert_left_limp(&bus);
+        // LeRobot's configure reached the registers: it lowers the SO-101 follower's gain only.
+        bus.change(1, |device| assert_eq!(device.servo.get(Reg::PCoefficient), gain));
+    }
+}
