@@ -1,5 +1,5 @@
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use proptest::prelude::*;
 use sinew_core::calibration::Calibration;
@@ -30,23 +30,6 @@ fn one(range_max: &str) -> Result<Vec<(String, Calibration)>, Malformed> {
         r#"{{"pan": {{"id": 1, "drive_mode": 0, "homing_offset": -3,
         "range_min": 1, "range_max": {range_max}}}}}"#
     ))
-}
-
-/// A folder of its own, removed at the end of the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("sinew-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a folder for the test");
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
-    }
 }
 
 #[test]
@@ -142,38 +125,38 @@ fn the_folder_follows_the_same_variables_as_lerobot() {
 
 #[test]
 fn a_file_under_an_old_name_is_found_and_a_new_one_wins() {
-    let folder = Folder::new("calibration-find");
+    let folder = tempfile::tempdir().expect("a folder for the test");
     let names = ["so_follower", "so101_follower"];
-    let find = || find_under(&folder.0, Kind::Robot, &names, Some("white"));
+    let find = || find_under(folder.path(), Kind::Robot, &names, Some("white"));
     assert_eq!(find(), None);
-    let old = path_under(&folder.0, Kind::Robot, "so101_follower", Some("white"));
+    let old = path_under(folder.path(), Kind::Robot, "so101_follower", Some("white"));
     write(&old, &[]).expect("the old file");
     assert_eq!(find(), Some(old));
-    let new = path_under(&folder.0, Kind::Robot, "so_follower", Some("white"));
+    let new = path_under(folder.path(), Kind::Robot, "so_follower", Some("white"));
     write(&new, &[]).expect("the new file");
     assert_eq!(find(), Some(new));
 }
 
 #[test]
 fn writing_replaces_the_file_and_leaves_nothing_else() {
-    let folder = Folder::new("calibration-write");
-    let path = folder.0.join("deep/er/white.json");
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("deep/er/white.json");
     let joints = parse(LEROBOT).expect("a valid file");
     write(&path, &[]).expect("a first file");
     write(&path, &joints).expect("a second over it");
     assert_eq!(read(&path).expect("what was written"), joints);
-    let link = folder.0.join("link.json");
+    let link = folder.path().join("link.json");
     std::os::unix::fs::symlink(&path, &link).expect("a link");
     write(&link, &joints[..1]).expect("through the link");
     assert_eq!(read(&path).expect("the file behind it"), &joints[..1]);
-    let left = std::fs::read_dir(folder.0.join("deep/er")).expect("the folder").count();
+    let left = std::fs::read_dir(folder.path().join("deep/er")).expect("the folder").count();
     assert_eq!(left, 1);
 }
 
 #[test]
 fn what_cannot_be_read_or_written_is_named() {
-    let folder = Folder::new("calibration-bad");
-    let path = folder.0.join("white.json");
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("white.json");
     let said = |path: &Path| read(path).expect_err("no calibration").to_string();
     assert!(said(&path).starts_with(&format!("{}: ", path.display())));
     std::fs::write(&path, b"{\n\xFF").expect("a file");
