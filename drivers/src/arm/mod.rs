@@ -27,7 +27,7 @@ pub use observe::Observation;
 pub use options::{ArmOptions, MaxStep, OnMismatch};
 
 use sinew_core::calibration::Calibration;
-use sinew_core::joint::Scale;
+use sinew_core::joint::{Scale, Units};
 use sinew_core::limits::{ALL_LIMITS, Applied, Limit, Limiter};
 use sinew_core::register::{ALL_FAULTS, Fault, Faults, Reg, Register};
 use sinew_core::tables::Series;
@@ -324,6 +324,11 @@ impl Arm {
             State::Lost { .. } => Some(Cause::LostPort),
             State::Connected | State::Active | State::Held => None,
         }
+    }
+
+    /// The unit of each joint's value.
+    pub fn units(&self) -> impl Iterator<Item = Units> {
+        self.axes.iter().map(|axis| axis.scale.units())
     }
 
     /// Each joint's range in its units, in the order of the values.

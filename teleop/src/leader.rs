@@ -1,0 +1,192 @@
+//! A leader arm: somebody moves it by hand, and another arm follows.
+
+use sinew_core::joint::Units;
+use sinew_drivers::arm::Arm;
+use sinew_drivers::spec::{ArmSpec, JointSpec};
+use sinew_drivers::{Error, Nanos};
+
+/// Why a leader cannot lead this arm.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LeaderError {
+    /// The follower has a joint that the leader has not.
+    #[error("{leader} has no joint {joint}, which {follower} needs")]
+    NoSuchJoint {
+        /// The leader's type.
+        leader: String,
+        /// The follower's type.
+        follower: String,
+        /// The joint.
+        joint: String,
+    },
+    /// A joint is told in other units on either side.
+    #[error(
+        "{joint} is told in {leader} by the leader and in {follower} by the follower: set `use_degrees` alike"
+    )]
+    Units {
+        /// The joint.
+        joint: String,
+        /// The leader's unit.
+        leader: &'static str,
+        /// The follower's unit.
+        follower: &'static str,
+    },
+}
+
+/// What the leader says in one tick, in the follower's order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lead {
+    /// A value for each of the follower's; a base, which no arm leads, is told to stand still.
+    pub values: Vec<f64>,
+    /// How old the oldest of them is.
+    pub age: Nanos,
+}
+
+/// A leader arm and whom it leads.
+pub struct Leader {
+    arm: Arm,
+    /// For each of the follower's joints, its place among the leader's.
+    places: Vec<usize>,
+    lead: Lead,
+}
+
+impl Leader {
+    /// Lets `arm` lead `follower`.
+    pub fn new(arm: Arm, follower: &Arm) -> Result<Self, LeaderError> {
+        let places = follower
+            .spec()
+            .joints
+            .iter()
+            .enumerate()
+            .map(|(index, joint)| place(&arm, follower, index, joint))
+            .collect::<Result<Vec<_>, _>>()?;
+        let values = vec![0.0; follower.spec().value_count()];
+        Ok(Self { arm, places, lead: Lead { values, age: Nanos::MAX } })
+    }
+
+    /// Where the leader wants the follower now. A joint that did not answer keeps its newest good
+    /// value, and the age says so.
+    pub fn read(&mut self) -> Result<&Lead, Error> {
+        let seen = self.arm.observe()?;
+        self.lead.age = 0;
+        for (value, place) in self.lead.values.iter_mut().zip(&self.places) {
+            if let (Some(seen), Some(age)) = (seen.values.get(*place), seen.ages.get(*place)) {
+                *value = *seen;
+                self.lead.age = self.lead.age.max(*age);
+            }
+        }
+        Ok(&self.lead)
+    }
+
+    /// The leader arm.
+    pub fn arm(&self) -> &Arm {
+        &self.arm
+    }
+
+    /// The leader arm, for instance to stop it.
+    pub fn arm_mut(&mut self) -> &mut Arm {
+        &mut self.arm
+    }
+}
+
+/// The leader's joint for one of the follower's.
+fn place(arm: &Arm, follower: &Arm, index: usize, joint: &JointSpec) -> Result<usize, LeaderError> {
+    let place = counterpart(arm.spec(), &joint.name).ok_or_else(|| LeaderError::NoSuchJoint {
+        leader: arm.spec().name.clone(),
+        follower: follower.spec().name.clone(),
+        joint: joint.name.clone(),
+    })?;
+    let theirs = arm.units().nth(place);
+    let ours = follower.units().nth(index);
+    match (theirs, ours) {
+        (Some(theirs), Some(ours)) if theirs != ours => Err(LeaderError::Units {
+            joint: joint.name.clone(),
+            leader: unit(theirs),
+            follower: unit(ours),
+        }),
+        _ => Ok(place),
+    }
+}
+
+/// The joint of this name, which on an arm that rides on a base begins with `arm_`.
+fn counterpart(leader: &ArmSpec, name: &str) -> Option<usize> {
+    let bare = name.strip_prefix("arm_").unwrap_or(name);
+    leader.joint(name).or_else(|| leader.joint(bare)).map(|(place, _)| place)
+}
+
+fn unit(units: Units) -> &'static str {
+    match units {
+        Units::Degrees => "degrees",
+        Units::RangeM100 => "-100..100",
+        Units::Range0To100 => "0..100",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sinew_core::calibration::Calibration;
+    use sinew_drivers::arm::{ArmOptions, OnMismatch};
+    use sinew_drivers::clock::MILLI;
+    use sinew_drivers::sim::{self, VirtualBus};
+    use sinew_drivers::{Bus, Clock};
+
+    fn arm(name: &str, use_degrees: Option<bool>) -> (VirtualBus, Arm) {
+        let spec = ArmSpec::builtin(name).unwrap();
+        let world = VirtualBus::new(sim::arm::devices(&spec), Clock::virtual_time(), 2);
+        let row = |id| Calibration {
+            id,
+            drive_mode: 0,
+            homing_offset: 0,
+            range_min: 500,
+            range_max: 3500,
+        };
+        let calibration: Vec<_> =
+            spec.servos().map(|(name, id, _)| (name.to_owned(), row(id))).collect();
+        let on_mismatch = OnMismatch::Write;
+        let options = ArmOptions { use_degrees, on_mismatch, ..ArmOptions::default() };
+        let bus = Bus::new(world.wire(), spec.series.protocol);
+        let mut arm = Arm::connect(spec, bus, &calibration, options).unwrap();
+        arm.configure().unwrap();
+        (world, arm)
+    }
+
+    #[test]
+    fn a_follower_goes_where_the_leader_is_moved() {
+        let (hand, leader) = arm("so101_leader", None);
+        let (world, mut follower) = arm("so101_follower", None);
+        assert!(hand.servos().iter().all(|servo| !servo.torque), "a leader is limp");
+        let mut leader = Leader::new(leader, &follower).unwrap();
+        for tick in 0..100 {
+            hand.clock().sleep(20 * MILLI);
+            world.clock().sleep(20 * MILLI);
+            hand.hand(1, Some(2000.0 + f64::from(tick) * 5.0));
+            let values = leader.read().unwrap().values.clone();
+            follower.observe().unwrap();
+            follower.command(&values).unwrap();
+        }
+        world.clock().sleep(500 * MILLI);
+        let there = world.servo(1).unwrap().position;
+        assert!((there - 2495).abs() < 40, "{there}");
+    }
+
+    #[test]
+    fn a_base_stands_still_and_its_arm_is_led_by_an_arm_without() {
+        let (hand, leader) = arm("so101_leader", None);
+        let (_world, follower) = arm("lekiwi", None);
+        let mut leader = Leader::new(leader, &follower).unwrap();
+        hand.clock().sleep(20 * MILLI);
+        let lead = leader.read().unwrap();
+        assert_eq!(lead.values.len(), 9);
+        assert_eq!(lead.values[6..], [0.0; 3]);
+    }
+
+    #[test]
+    fn arms_that_do_not_fit_are_told_apart() {
+        let (_hand, leader) = arm("so101_leader", Some(false));
+        let (_world, follower) = arm("so101_follower", None);
+        let refused = Leader::new(leader, &follower).err();
+        assert!(
+            matches!(refused, Some(LeaderError::Units { joint, .. }) if joint == "shoulder_pan")
+        );
+    }
+}
