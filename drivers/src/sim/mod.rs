@@ -15,12 +15,14 @@ mod motor;
 mod protection;
 pub mod pty;
 pub mod record;
+mod served;
 mod servo;
 mod uart;
 
 pub use bus::{ServoState, VirtualBus};
 pub use fault::{FaultCounts, FaultPlan, FaultPlanError};
 pub use motor::Mount;
+pub use served::{Serve, Served};
 pub use servo::Device;
 
 #[cfg(test)]

@@ -1,0 +1,152 @@
+//! A virtual arm as other programs meet it: behind a pseudo-terminal, with a control socket beside
+//! it, and a record of what passed.
+
+use std::fs::File;
+use std::io::{self, LineWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::control::{self, ControlServer};
+use super::pty::{self, PtyServer};
+use super::{FaultPlan, VirtualBus, arm, record};
+use crate::{Clock, Error};
+
+/// Which arm to serve, where, and what goes wrong with it.
+#[derive(Clone, Debug)]
+pub struct Serve {
+    /// The arm's name; a short name such as `so101` means the follower.
+    pub arm: String,
+    /// Where the port is to be found; the control socket is beside it.
+    pub link: PathBuf,
+    /// What goes wrong.
+    pub faults: FaultPlan,
+    /// What everything random follows.
+    pub seed: u64,
+    /// Where every packet and the final registers are written, as JSON lines.
+    pub record: Option<PathBuf>,
+}
+
+/// A served arm. Dropping it takes the port away; [`Served::finish`] completes the record first.
+pub struct Served {
+    bus: VirtualBus,
+    record: Option<(PathBuf, Lines)>,
+    _control: ControlServer,
+    _port: PtyServer,
+}
+
+impl Serve {
+    /// Puts the arm at its link, in its own time.
+    pub fn start(&self) -> Result<Served, Error> {
+        let spec = arm::find(&self.arm)?;
+        let bus = VirtualBus::new(arm::assembled(&spec), Clock::Real, self.seed);
+        bus.faults(self.faults);
+        let record = match &self.record {
+            Some(path) => Some((path.clone(), Lines::create(path)?)),
+            None => None,
+        };
+        if let Some((_, lines)) = &record {
+            bus.observe(record::json_lines(lines.clone()));
+        }
+        let control = control::serve(&bus, &control::socket_of(&self.link))?;
+        let port = pty::serve(&bus, &self.link)?;
+        Ok(Served { bus, record, _control: control, _port: port })
+    }
+}
+
+impl Served {
+    /// The bus behind the port.
+    pub fn bus(&self) -> &VirtualBus {
+        &self.bus
+    }
+
+    /// Writes the final registers of every servo behind the packets and takes the port away.
+    pub fn finish(self) -> Result<(), Error> {
+        let Some((path, mut lines)) = self.record else { return Ok(()) };
+        let mut write = || {
+            for state in self.bus.servos() {
+                writeln!(lines, "{}", record::final_state(&state))?;
+            }
+            lines.flush()
+        };
+        write().map_err(|source| Error::File { path, source })
+    }
+}
+
+/// A file that is written a line at a time, so that a killed process leaves whole lines.
+#[derive(Clone)]
+struct Lines(Arc<Mutex<LineWriter<File>>>);
+
+impl Lines {
+    fn create(path: &Path) -> Result<Self, Error> {
+        let file =
+            File::create(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
+        Ok(Self(Arc::new(Mutex::new(LineWriter::new(file)))))
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sinew_core::packet::Protocol;
+    use sinew_core::register::Reg;
+    use sinew_core::tables::STS;
+
+    use super::*;
+    use crate::{Bus, port};
+
+    fn so101(folder: &Path) -> Serve {
+        Serve {
+            arm: "so101".to_owned(),
+            link: folder.join("arm"),
+            faults: FaultPlan::default(),
+            seed: 0,
+            record: Some(folder.join("record.jsonl")),
+        }
+    }
+
+    #[test]
+    fn a_served_arm_is_reached_by_its_link_and_leaves_a_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let serve = so101(folder.path());
+        let served = serve.start().unwrap();
+        let link = serve.link.to_str().unwrap();
+        let mut bus =
+            Bus::new(port::open(link, 1_000_000, Clock::Real).unwrap(), Protocol::Feetech0);
+        bus.write(3, STS.get(Reg::TorqueEnable).unwrap(), 1).unwrap();
+        drop(bus);
+        assert!(served.bus().servo(3).unwrap().torque);
+        served.finish().unwrap();
+        assert!(!serve.link.exists() && !control::socket_of(&serve.link).exists());
+
+        let text = std::fs::read_to_string(folder.path().join("record.jsonl")).unwrap();
+        let rows: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let of = |kind: &'static str| rows.iter().filter(move |row| row["type"] == kind);
+        let host: Vec<_> = of("packet").filter(|row| row["from"] == "host").collect();
+        assert_eq!(host.last().unwrap()["bytes"], "ffff0304032801cc");
+        assert!(of("packet").any(|row| row["from"] == "servo"));
+        let torques: Vec<_> = of("servo").map(|row| row["torque"].as_bool().unwrap()).collect();
+        assert_eq!(torques, [false, false, true, false, false, false]);
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let serve = so101(folder.path());
+        let unknown = Serve { arm: "so1O1".to_owned(), ..serve.clone() };
+        assert!(matches!(unknown.start(), Err(Error::NoSuchArm { .. })));
+        let nowhere = Serve { record: Some(folder.path().join("no/such/file")), ..serve.clone() };
+        assert!(matches!(nowhere.start(), Err(Error::File { .. })));
+        let nowhere = Serve { link: folder.path().join("no/link"), ..serve };
+        assert!(matches!(nowhere.start(), Err(Error::File { .. })));
+    }
+}
