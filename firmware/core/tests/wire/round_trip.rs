@@ -41,6 +41,16 @@ proptest! {
     }
 
     #[test]
+    fn an_answer_is_as_long_as_foretold_and_at_most_a_third_more_with_stuffing(
+        (protocol, answered) in protocol().prop_flat_map(|p| (Just(p), answered(p, 240)))
+    ) {
+        let len = protocol.encode_status(&answered.status(), &mut [0; 600]).unwrap_or(0);
+        let foretold = protocol.reply_len(answered.status().data.len());
+        let stuffed = if protocol == Protocol::Dynamixel2 { foretold / 3 } else { 0 };
+        prop_assert!((foretold..=foretold + stuffed).contains(&len), "{} of {}", len, foretold);
+    }
+
+    #[test]
     fn a_buffer_too_short_is_said_with_the_length_it_takes((protocol, asked) in any_asked()) {
         let mut room = [0; 600];
         let len = protocol.encode(asked.id, &asked.request(), &mut room).unwrap_or(0);
