@@ -96,12 +96,11 @@ impl Write for Lines {
 
 #[cfg(test)]
 mod tests {
-    use sinew_core::packet::Protocol;
-    use sinew_core::register::Reg;
-    use sinew_core::tables::STS;
-
     use super::*;
-    use crate::{Bus, port};
+    use crate::clock::SECOND;
+    use crate::port;
+
+    const TORQUE_ON: [u8; 8] = [0xFF, 0xFF, 3, 4, 3, 40, 1, 0xCC];
 
     fn so101(folder: &Path) -> Serve {
         Serve {
@@ -119,10 +118,12 @@ mod tests {
         let serve = so101(folder.path());
         let served = serve.start().unwrap();
         let link = serve.link.to_str().unwrap();
-        let mut bus =
-            Bus::new(port::open(link, 1_000_000, Clock::Real).unwrap(), Protocol::Feetech0);
-        bus.write(3, STS.get(Reg::TorqueEnable).unwrap(), 1).unwrap();
-        drop(bus);
+        let mut wire = port::open(link, 1_000_000, Clock::Real).unwrap();
+        wire.send(&TORQUE_ON).unwrap();
+        let mut answer = [0; 6];
+        let deadline = wire.clock().now() + 5 * SECOND;
+        assert_eq!(wire.receive(&mut answer, deadline).unwrap(), 6);
+        drop(wire);
         assert!(served.bus().servo(3).unwrap().torque);
         served.finish().unwrap();
         assert!(!serve.link.exists() && !control::socket_of(&serve.link).exists());
