@@ -13,7 +13,7 @@ use sinew_drivers::{ArmSpec, Clock, calibration_file};
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 9] = [
+pub const CHECKS: [(&str, Check); 10] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
@@ -23,6 +23,7 @@ pub const CHECKS: [(&str, Check); 9] = [
     ("arm_file", arm_file),
     ("fault_plan", fault_plan),
     ("control", control),
+    ("virtual_bus", virtual_bus),
 ];
 
 /// A stream on a wire of Feetech protocol 0.
@@ -189,6 +190,26 @@ pub fn control(bytes: &[u8]) {
         clock.sleep(5_000_000);
         for servo in bus.servos() {
             assert!(servo.joint.is_finite(), "{servo:?} after {line}");
+        }
+    }
+}
+
+/// Bytes from a host on a virtual bus; the first says which arm it is. Whatever they ask, servos
+/// answer in frames of their own and stay things of this world.
+pub fn virtual_bus(bytes: &[u8]) {
+    let Some((choice, stream)) = bytes.split_first() else { return };
+    let name = ["so101", "koch"][usize::from(choice % 2)];
+    let Some(arm) = arm::by_name(name) else { return };
+    let clock = Clock::virtual_time();
+    let bus = VirtualBus::new(arm::devices(&arm), clock.clone(), 0);
+    let mut wire = bus.wire();
+    let mut room = [0; FRAME_ROOM];
+    for piece in stream.chunks(64).take(16) {
+        wire.send(piece).expect("the adapter is plugged in");
+        let deadline = clock.now() + 10_000_000;
+        while wire.receive(&mut room, deadline).expect("the adapter is plugged in") > 0 {}
+        for servo in bus.servos() {
+            assert!(servo.joint.is_finite(), "{servo:?}");
         }
     }
 }

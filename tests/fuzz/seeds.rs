@@ -32,6 +32,7 @@ pub fn all() -> Vec<Seed> {
     seeds.extend(calibrations());
     seeds.extend(arms());
     seeds.extend(texts());
+    seeds.extend(buses());
     seeds
 }
 
@@ -79,6 +80,20 @@ fn servos() -> impl Iterator<Item = Seed> {
             }
         }
         ("servo", series.name.to_owned(), bytes)
+    })
+}
+
+/// All a bus can be asked, in both languages, and a goal under torque.
+fn buses() -> impl Iterator<Item = Seed> {
+    let arms = [("so101", 0u8, Protocol::Feetech0, 40), ("koch", 1, Protocol::Dynamixel2, 64)];
+    arms.into_iter().map(|(name, choice, protocol, torque)| {
+        let mut bytes = vec![choice];
+        let mut room = [0; FRAME_ROOM];
+        let on = Request::Write { address: torque, data: &[1] };
+        let len = protocol.encode(1, &on, &mut room).expect("room for a short packet");
+        bytes.extend_from_slice(&room[..len]);
+        bytes.extend(packets(protocol).into_iter().flat_map(|(_, packet)| packet));
+        ("virtual_bus", name.to_owned(), bytes)
     })
 }
 
