@@ -198,6 +198,20 @@ pub enum Error {
         /// What is wrong.
         why: &'static str,
     },
+    /// A driven joint could not be seen for too long, and the arm was stopped.
+    #[error("{port}: {joint} (id {id}) has not answered for {ms} ms{}: the arm is stopped; check its cable and the power supply", volts.map_or(String::new(), |volts| format!(", it last measured {volts:.1} V")))]
+    Blind {
+        /// The port.
+        port: String,
+        /// The joint.
+        joint: String,
+        /// The servo.
+        id: u8,
+        /// For how long.
+        ms: i64,
+        /// The supply it measured last.
+        volts: Option<f32>,
+    },
     /// Somebody other than an arm wanted to move a motor.
     #[error("{what} would move a motor: only an arm may do that, with its limits")]
     OneDoor {

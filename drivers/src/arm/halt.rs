@@ -2,6 +2,7 @@
 
 use sinew_core::limits::{Limiter, Limits, Measured};
 
+use super::observe::REOPEN_EVERY;
 use super::options::per_degree;
 use super::{Arm, DOOR, State};
 use crate::bus::Reading;
@@ -25,6 +26,23 @@ impl Arm {
     /// Leaves every motor in the state of `policy` and says of each how that went.
     pub fn stop(&mut self, policy: StopPolicy) -> StopReport {
         self.stop_because(Cause::Asked, policy)
+    }
+
+    /// Waits up to `patience` for a lost port to come back, and then carries out the stop that
+    /// could not be confirmed. Returns how the latest stop went, `None` if there was none. Raising
+    /// the stop flag again ends the waiting.
+    pub fn settle(&mut self, patience: Nanos) -> Option<&StopReport> {
+        let end = self.clock.now().saturating_add(patience);
+        while matches!(self.state, State::Lost { .. }) && !self.urgent() {
+            let now = self.clock.now();
+            if self.replugged().is_err() {
+                if now >= end {
+                    break;
+                }
+                self.clock.sleep_until(end.min(now + REOPEN_EVERY));
+            }
+        }
+        self.report.as_ref()
     }
 
     pub(super) fn stop_because(&mut self, cause: Cause, policy: StopPolicy) -> StopReport {

@@ -1,8 +1,8 @@
 //! The beginning of a tick: where every joint is, how old that is, and whether anybody still
 //! commands.
 
-use super::{Arm, State};
-use crate::bus::{Patience, Timing};
+use super::{Arm, Axis, State};
+use crate::bus::{Patience, Reading, Timing};
 use crate::clock::MILLI;
 use crate::stop::Cause;
 use crate::telemetry::BLOCK_ROOM;
@@ -35,7 +35,7 @@ impl Observation {
 /// How long a health reading may keep the bus from a position.
 const HEALTH_PATIENCE: Nanos = 8 * MILLI;
 /// How often a lost port is tried again.
-const REOPEN_EVERY: Nanos = 100 * MILLI;
+pub(super) const REOPEN_EVERY: Nanos = 100 * MILLI;
 
 impl Arm {
     /// Reads every joint, and looks whether it is time to stop. To be called every tick by the
@@ -56,7 +56,8 @@ impl Arm {
         self.counts.ticks += 1;
         self.turn_due = true;
         self.fill(timing);
-        self.watch()?;
+        self.watch_joints()?;
+        self.watch_commands()?;
         Ok(&self.observation)
     }
 
@@ -131,8 +132,39 @@ impl Arm {
         Err(Error::Stopped { cause: request.cause })
     }
 
+    /// Stops an arm that is driven blindly: one of its joints has been silent for too long.
+    fn watch_joints(&mut self) -> Result<(), Error> {
+        let Some(patience) = self.options.blind else { return Ok(()) };
+        if !matches!(self.state, State::Active | State::Held) {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let unseen = |reading: &Reading| reading.age(now).is_none_or(|age| age >= patience);
+        let blind = |(axis, reading): (&Axis, &Reading)| {
+            axis.torque && reading.outcome.is_err() && unseen(reading)
+        };
+        let Some(index) = self.axes.iter().zip(&self.readings).position(blind) else {
+            return Ok(());
+        };
+        let error = self.blind_error(index, now);
+        self.stop_because(Cause::Blind, self.options.stop);
+        Err(error)
+    }
+
+    fn blind_error(&self, index: usize, now: Nanos) -> Error {
+        let joint = self.spec.joints.get(index);
+        let age = self.readings.get(index).and_then(|reading| reading.age(now));
+        Error::Blind {
+            port: self.bus.wire().name().to_owned(),
+            joint: joint.map(|joint| joint.name.clone()).unwrap_or_default(),
+            id: joint.map(|joint| joint.id).unwrap_or_default(),
+            ms: age.unwrap_or_default() / MILLI,
+            volts: self.health.get(index).and_then(|health| health.voltage),
+        }
+    }
+
     /// The dead-man: holds, and later stops, an arm that nobody commands.
-    fn watch(&mut self) -> Result<(), Error> {
+    fn watch_commands(&mut self) -> Result<(), Error> {
         let (Some(patience), Some(last)) = (self.options.dead_man, self.last_command) else {
             return Ok(());
         };

@@ -6,7 +6,7 @@ use sinew_core::limits::{BackOff, Limiter, Limits};
 use sinew_core::packet::Protocol;
 
 use super::Axis;
-use crate::clock::MILLI;
+use crate::clock::{MILLI, SECOND};
 use crate::spec::{ArmSpec, JointSpec};
 use crate::stop::{StopFlag, StopPolicy};
 use crate::{Error, Nanos};
@@ -50,6 +50,8 @@ pub struct ArmOptions {
     pub back_off: bool,
     /// Without a command for this long the arm holds, and after as long again it stops.
     pub dead_man: Option<Nanos>,
+    /// A driven joint that could not be seen for this long stops the arm.
+    pub blind: Option<Nanos>,
     /// The state the arm is left in.
     pub stop: StopPolicy,
     /// How fast it parks, in degrees per second.
@@ -71,6 +73,7 @@ impl Default for ArmOptions {
             max_acceleration: None,
             back_off: true,
             dead_man: Some(500 * MILLI),
+            blind: Some(SECOND),
             stop: StopPolicy::Limp,
             park_speed: 30.0,
             read_budget: 10 * MILLI,

@@ -375,3 +375,50 @@ fn nobody_but_an_arm_moves_a_motor() {
     assert_eq!(bench.servos().requests, 0);
     bus.write(1, torque, 0).unwrap();
 }
+
+#[test]
+fn a_joint_that_cannot_be_seen_stops_the_arm_after_a_while_and_is_named() {
+    let (bench, mut arm) = so101(ArmOptions::default());
+    for _ in 0..7 {
+        tick(&bench, &mut arm, &[10.0; 6]).unwrap();
+    }
+    bench.servos().dead.insert(3);
+    let mut blind = 0;
+    let error = loop {
+        match tick(&bench, &mut arm, &[10.0; 6]) {
+            Ok(_) => blind += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(blind > 10, "one silent joint is no reason to stop at once");
+    let told = error.to_string();
+    assert!(told.starts_with("bench: elbow_flex (id 3) has not answered for 10"), "{told}");
+    assert!(told.contains("it last measured 7.4 V"), "{told}");
+    assert_eq!(torques(&bench), [0, 0, 1, 0, 0, 0]);
+    assert_eq!(arm.stopped(), Some(Cause::Blind));
+}
+
+#[test]
+fn an_owner_may_wait_for_the_port_to_finish_its_stop() {
+    let (bench, mut arm) = so101(ArmOptions::default());
+    bench.servos().unplugged = true;
+    assert!(arm.observe().is_err());
+    let before = bench.clock.now();
+    assert!(!arm.settle(3 * SECOND).unwrap().ok());
+    assert_eq!(bench.clock.now() - before, 3 * SECOND);
+    bench.servos().unplugged = false;
+    assert!(arm.settle(3 * SECOND).unwrap().ok());
+    assert_eq!(torques(&bench), [0; 6]);
+}
+
+#[test]
+fn a_setting_of_the_file_can_be_overridden() {
+    let mut spec = ArmSpec::builtin("so101_follower").unwrap();
+    assert!(spec.override_setting(Reg::PCoefficient, 24));
+    assert!(!spec.override_setting(Reg::BusWatchdog, 1));
+    let bench = Bench::new(&spec);
+    let calibration = bench.calibration(&spec);
+    let mut arm = Arm::connect(spec, bench.bus(), &calibration, Default::default()).unwrap();
+    arm.configure().unwrap();
+    assert_eq!((bench.get(1, Reg::PCoefficient), bench.get(6, Reg::PCoefficient)), (24, 24));
+}

@@ -9,7 +9,7 @@ mod table;
 use std::path::Path;
 
 use sinew_core::joint::Units;
-use sinew_core::register::Register;
+use sinew_core::register::{Reg, Register};
 use sinew_core::tables::{Model, Series};
 
 use crate::Error;
@@ -196,6 +196,20 @@ impl ArmSpec {
     pub fn joint(&self, name: &str) -> Option<(usize, &JointSpec)> {
         let bare = name.strip_prefix(&self.prefix).unwrap_or(name);
         self.joints.iter().enumerate().find(|(_, joint)| joint.name == bare)
+    }
+
+    /// Gives every joint this value of a register, in place of the file's: LeRobot's
+    /// `position_p_coefficient` and its kin. Whether the servos have such a register.
+    pub fn override_setting(&mut self, reg: Reg, value: i32) -> bool {
+        let Some(register) = self.series.get(reg) else { return false };
+        for joint in &mut self.joints {
+            let change = Change::Value(value);
+            match joint.settings.iter_mut().find(|setting| setting.register.reg == reg) {
+                Some(setting) => setting.change = change,
+                None => joint.settings.push(Setting { register, change }),
+            }
+        }
+        true
     }
 
     /// The wheels, none for an arm that stands still.

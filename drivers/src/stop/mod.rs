@@ -84,9 +84,11 @@ pub enum Cause {
     Dropped = 9,
     /// Its motors could not be set up.
     Failed = 10,
+    /// A joint could not be seen for too long.
+    Blind = 11,
 }
 
-const CAUSES: [Cause; 10] = [
+const CAUSES: [Cause; 11] = [
     Cause::Asked,
     Cause::Interrupt,
     Cause::Terminate,
@@ -97,6 +99,7 @@ const CAUSES: [Cause; 10] = [
     Cause::LostPort,
     Cause::Dropped,
     Cause::Failed,
+    Cause::Blind,
 ];
 
 impl std::fmt::Display for Cause {
@@ -112,6 +115,7 @@ impl std::fmt::Display for Cause {
             Self::LostPort => "port lost",
             Self::Dropped => "let go of",
             Self::Failed => "its motors could not be set up",
+            Self::Blind => "a joint could not be seen for too long",
         })
     }
 }

@@ -51,6 +51,7 @@ struct Tally {
     stops: u64,
     port_stops: u64,
     dead_man_stops: u64,
+    blind_stops: u64,
     unreasonable: u64,
     longest_unseen: Nanos,
     longest_limp: Nanos,
@@ -172,14 +173,20 @@ impl Soak {
     }
 
     fn recover(&mut self, error: &Error) {
-        assert!(matches!(error, Error::Lost { .. } | Error::Stopped { .. }), "{error}");
+        let stop =
+            matches!(error, Error::Lost { .. } | Error::Stopped { .. } | Error::Blind { .. });
+        assert!(stop, "{error}");
         self.tally.stops += 1;
         match self.arm.stopped() {
             Some(Cause::LostPort) => self.tally.port_stops += 1,
             Some(Cause::DeadMan) => self.tally.dead_man_stops += 1,
+            Some(Cause::Blind) => {
+                assert!(self.dead.is_some(), "every motor answers, and yet: {error}");
+                self.tally.blind_stops += 1;
+            }
             other => panic!("stopped by {other:?}"),
         }
-        if self.arm.stopped() == Some(Cause::DeadMan) {
+        if self.arm.stopped() != Some(Cause::LostPort) {
             let torques = self.world.torques();
             let report = self.arm.stop_report().unwrap();
             for (motor, torque) in report.motors.iter().zip(torques) {
@@ -216,8 +223,11 @@ impl Soak {
         println!("torque lost, found  {}", arm.torque_lost);
         println!("dead-man held       {}", arm.dead_man);
         println!(
-            "stops               {} port {} dead-man {}",
-            self.tally.stops, self.tally.port_stops, self.tally.dead_man_stops
+            "stops               {} port {} dead-man {} blind {}",
+            self.tally.stops,
+            self.tally.port_stops,
+            self.tally.dead_man_stops,
+            self.tally.blind_stops
         );
         for limit in sinew_core::limits::ALL_LIMITS {
             println!("limit {:<13} {}", limit.name(), arm.limited(limit));
