@@ -1,1 +1,11 @@
-fn main() {}
+//! LeRobot's whole job in one binary: see `sinew --help`.
+
+mod cli;
+mod commands;
+mod robot;
+mod run;
+mod view;
+
+fn main() -> std::process::ExitCode {
+    cli::main(std::env::args_os())
+}

@@ -77,6 +77,11 @@ impl Leader {
         Ok(&self.lead)
     }
 
+    /// What it said last.
+    pub fn lead(&self) -> &Lead {
+        &self.lead
+    }
+
     /// The leader arm.
     pub fn arm(&self) -> &Arm {
         &self.arm

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 pub mod leader;
+pub mod scripted;
 
 pub use leader::{Lead, Leader, LeaderError};

@@ -1,6 +1,8 @@
 //! The arms of [`crate::spec`], built of virtual servos.
 
+use sinew_core::calibration::Calibration;
 use sinew_core::register::Reg;
+use sinew_core::tables::Homing;
 
 use super::{Device, Mount};
 use crate::Error;
@@ -66,6 +68,39 @@ pub fn assembled(spec: &ArmSpec) -> Vec<Device> {
         device.power_cycle();
     }
     devices
+}
+
+/// Calibrates servos as if somebody had swept every joint from stop to stop, and returns what
+/// LeRobot's file would hold. The joints are to stand in their middle.
+pub fn calibrate(devices: &mut [Device], spec: &ArmSpec) -> Vec<(String, Calibration)> {
+    let rows = spec.servos().zip(devices).map(|((name, id, model), device)| {
+        let last = i32::from(model.counts) - 1;
+        let joint = spec.joints.iter().find(|joint| joint.name == name);
+        let travel = joint.and_then(|joint| joint.travel).filter(|degrees| *degrees < 360.0);
+        let half = travel.map(|degrees| (degrees / 720.0 * f64::from(model.counts)) as i32);
+        let (range_min, range_max) =
+            half.map_or((0, last), |half| (last / 2 - half, last / 2 + half));
+        let off = device.joint() as i32 - last / 2;
+        let homing_offset = match spec.series.homing {
+            Homing::Subtracts => off,
+            Homing::Adds => -off,
+            Homing::None => 0,
+        };
+        let drive_mode = joint.map_or(0, |joint| joint.drive_mode);
+        let row = Calibration { id, drive_mode, homing_offset, range_min, range_max };
+        store(device, &row);
+        (name.to_owned(), row)
+    });
+    rows.collect()
+}
+
+fn store(device: &mut Device, row: &Calibration) {
+    device.servo.set(Reg::HomingOffset, row.homing_offset);
+    device.servo.set(Reg::MinPositionLimit, row.range_min);
+    device.servo.set(Reg::MaxPositionLimit, row.range_max);
+    device.servo.set(Reg::DriveMode, i32::from(row.drive_mode));
+    device.servo.keep_settings();
+    device.power_cycle();
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::control::{self, ControlServer};
 use super::pty::{self, PtyServer};
 use super::{FaultPlan, VirtualBus, arm, record};
-use crate::{Clock, Error};
+use crate::{Clock, Error, calibration_file};
 
 /// Which arm to serve, where, and what goes wrong with it.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Serve {
     pub seed: u64,
     /// Where every packet and the final registers are written, as JSON lines.
     pub record: Option<PathBuf>,
+    /// Calibrates the arm first and writes LeRobot's file there.
+    pub calibration: Option<PathBuf>,
 }
 
 /// A served arm. Dropping it takes the port away; [`Served::finish`] completes the record first.
@@ -38,7 +40,11 @@ impl Serve {
     /// Puts the arm at its link, in its own time.
     pub fn start(&self) -> Result<Served, Error> {
         let spec = arm::find(&self.arm)?;
-        let bus = VirtualBus::new(arm::assembled(&spec), Clock::Real, self.seed);
+        let mut devices = arm::assembled(&spec);
+        if let Some(path) = &self.calibration {
+            calibration_file::write(path, &arm::calibrate(&mut devices, &spec))?;
+        }
+        let bus = VirtualBus::new(devices, Clock::Real, self.seed);
         bus.faults(self.faults);
         let record = match &self.record {
             Some(path) => Some((path.clone(), Lines::create(path)?)),
@@ -109,6 +115,7 @@ mod tests {
             faults: FaultPlan::default(),
             seed: 0,
             record: Some(folder.join("record.jsonl")),
+            calibration: None,
         }
     }
 

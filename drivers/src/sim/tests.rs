@@ -174,7 +174,8 @@ fn the_same_seed_gives_the_same_bytes() {
             let register = STS.get(Reg::PresentPosition).unwrap();
             bus.sync_read(register, &mut readings(), 100 * MILLI).unwrap();
         }
-        std::mem::take(&mut *seen.lock().unwrap())
+        let seen = seen.lock().unwrap().clone();
+        seen
     };
     let first = run();
     assert!(first.len() > 1000);

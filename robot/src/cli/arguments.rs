@@ -1,0 +1,123 @@
+//! What was typed, arranged so that LeRobot's spelling and ours mean the same.
+//!
+//! `_` and `-` are equal in a flag's name, and a LeRobot flag that means nothing here is taken
+//! out with a word of why instead of stopping a command that would run.
+
+use clap::Command;
+
+/// Words as the parser wants them, and what to tell about those left out.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Arranged {
+    /// The words.
+    pub words: Vec<String>,
+    /// What was left out, and why.
+    pub warnings: Vec<String>,
+}
+
+/// LeRobot's flags without a meaning here, by the end of their name, and why.
+const NO_MEANING: [(&str, &str); 10] = [
+    ("num_read_retries", "every reading is retried within its tick"),
+    ("play_sounds", "there is no speech yet"),
+    ("display_mode", "there is one viewer"),
+    ("display_ip", "there is no remote viewer yet"),
+    ("display_port", "there is no remote viewer yet"),
+    ("display_data", "there is no viewer yet; --stats shows the loop"),
+    ("display_compressed_images", "there is no viewer yet"),
+    ("cameras", "this command uses no cameras"),
+    ("gripper_open_pos", "the arm's file says where a gripper springs back to"),
+    ("discover_packages_path", "plug-ins written in Python cannot be loaded"),
+];
+
+/// Arranges `words` for `definition`.
+pub fn arrange(words: &[String], definition: &Command) -> Arranged {
+    let mut arranged = Arranged::default();
+    let mut words = words.iter().peekable();
+    let mut at = definition;
+    while let Some(word) = words.next() {
+        if word == "--" {
+            arranged.words.push(word.clone());
+            arranged.words.extend(words.by_ref().cloned());
+            break;
+        }
+        let Some(typed) = word.strip_prefix("--") else {
+            if let Some(inner) = at.find_subcommand(word) {
+                at = inner;
+            }
+            arranged.words.push(word.clone());
+            continue;
+        };
+        let (name, value) = typed.split_once('=').map_or((typed, None), |(n, v)| (n, Some(v)));
+        if let Some(known) = spelled(name, at, definition) {
+            let value = value.map(|value| format!("={value}")).unwrap_or_default();
+            arranged.words.push(format!("--{known}{value}"));
+        } else if let Some(why) = without_meaning(name) {
+            arranged.warnings.push(format!("--{name} has no meaning here: {why}"));
+            if value.is_none() && words.peek().is_some_and(|next| !next.starts_with("--")) {
+                words.next();
+            }
+        } else {
+            arranged.words.push(word.clone());
+        }
+    }
+    arranged
+}
+
+/// The flag of this name as it is defined, whichever way its words are joined.
+fn spelled(name: &str, at: &Command, root: &Command) -> Option<String> {
+    let same = |known: &str| {
+        known.len() == name.len()
+            && known.chars().zip(name.chars()).all(|(a, b)| a == b || (joins(a) && joins(b)))
+    };
+    let flags = at.get_arguments().chain(root.get_arguments());
+    flags.filter_map(clap::Arg::get_long).find(|known| same(known)).map(str::to_owned)
+}
+
+fn joins(letter: char) -> bool {
+    matches!(letter, '_' | '-')
+}
+
+fn without_meaning(name: &str) -> Option<&'static str> {
+    let name = name.replace('-', "_");
+    let last = name.rsplit('.').next().unwrap_or(&name);
+    NO_MEANING.iter().find(|(known, _)| *known == last).map(|(_, why)| *why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::definition;
+
+    fn arranged(line: &str) -> Arranged {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        arrange(&words, &definition())
+    }
+
+    #[test]
+    fn both_joins_mean_the_same_flag() {
+        let one = arranged("sinew scan --all_bauds --port=/dev/x");
+        assert_eq!(one.words, ["sinew", "scan", "--all-bauds", "--port=/dev/x"]);
+        let other = arranged("sinew teleoperate --teleop-time-s 3 --robot.max-relative-target=5");
+        assert_eq!(
+            other.words[2..],
+            ["--teleop_time_s", "3", "--robot.max_relative_target=5"].map(str::to_owned)
+        );
+    }
+
+    #[test]
+    fn a_flag_without_meaning_goes_with_its_value_and_a_reason() {
+        for line in [
+            "sinew teleoperate --robot.num_read_retries=2 --fps 30",
+            "sinew teleoperate --robot.num_read_retries 2 --fps 30",
+        ] {
+            let arranged = arranged(line);
+            assert_eq!(arranged.words, ["sinew", "teleoperate", "--fps", "30"], "{line}");
+            assert!(arranged.warnings[0].contains("num_read_retries"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_looks_like_a_command_stays_a_value() {
+        let arranged = arranged("sinew scan --port scan --unknown x");
+        assert_eq!(arranged.words, ["sinew", "scan", "--port", "scan", "--unknown", "x"]);
+    }
+}

@@ -1,0 +1,125 @@
+//! How a command can end badly: what failed, why, and what to do about it.
+
+use sinew_drivers::Error;
+
+/// What the process ends with: a contract with scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Failed.
+    Failed = 1,
+    /// Used wrongly.
+    Usage = 2,
+    /// Hardware not reachable, or not safe.
+    Hardware = 3,
+    /// Data invalid.
+    Data = 4,
+    /// Refused: permission, token, lease.
+    Refused = 5,
+    /// Interrupted, after the arm was made safe.
+    Interrupted = 130,
+}
+
+/// A command that did not do what it was asked.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// What the process ends with.
+    pub exit: Exit,
+    /// What failed, and why.
+    pub what: String,
+    /// What to do.
+    pub remedy: Option<String>,
+}
+
+impl Failure {
+    /// A failure with nothing to advise.
+    pub fn new(exit: Exit, what: impl Into<String>) -> Self {
+        Self { exit, what: what.into(), remedy: None }
+    }
+
+    /// A failure and what to do about it.
+    pub fn advise(exit: Exit, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { exit, what: what.into(), remedy: Some(remedy.into()) }
+    }
+
+    /// Wrong usage.
+    pub fn usage(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::advise(Exit::Usage, what, remedy)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { exit: exit_of(&error), remedy: remedy_of(&error), what: error.to_string() }
+    }
+}
+
+fn exit_of(error: &Error) -> Exit {
+    match error {
+        Error::PermissionDenied { .. } | Error::PortInUse { .. } | Error::AlreadyRunning { .. } => {
+            Exit::Refused
+        }
+        Error::NoSuchPort { .. }
+        | Error::Lost { .. }
+        | Error::BaudRefused { .. }
+        | Error::Port { .. }
+        | Error::NoAnswer { .. }
+        | Error::Corrupt { .. }
+        | Error::Refused { .. }
+        | Error::Handshake { .. }
+        | Error::NotKept { .. }
+        | Error::CalibrationDiffers { .. } => Exit::Hardware,
+        Error::CalibrationFile { .. } | Error::Spec(_) | Error::NotCalibrated { .. } => Exit::Data,
+        Error::NoSuchArm { .. } | Error::BadRobotName { .. } | Error::MaxStep { .. } => Exit::Usage,
+        Error::Stopped { cause } => stopped(*cause),
+        _ => Exit::Failed,
+    }
+}
+
+/// What the process ends with when its arm was stopped from outside.
+pub fn stopped(cause: sinew_drivers::stop::Cause) -> Exit {
+    use sinew_drivers::stop::Cause;
+    match cause {
+        Cause::Interrupt | Cause::Terminate | Cause::Hangup | Cause::Remote => Exit::Interrupted,
+        Cause::Asked | Cause::Dropped => Exit::Done,
+        Cause::LostPort | Cause::DeadMan => Exit::Hardware,
+        Cause::Panic | Cause::Failed => Exit::Failed,
+    }
+}
+
+fn remedy_of(error: &Error) -> Option<String> {
+    Some(match error {
+        Error::NoSuchPort { .. } => {
+            "plug the adapter in, and find its port: sinew find-port".into()
+        }
+        Error::PermissionDenied { .. } => {
+            "run once, then log in again: sudo usermod -aG dialout $USER (or install the rules \
+             that `sinew udev` prints)"
+                .into()
+        }
+        Error::PortInUse { .. } => {
+            "end that program, or stop its robot: sinew stop --robot NAME".into()
+        }
+        Error::Lost { .. } => "plug the adapter in again".into(),
+        Error::NoAnswer { port, .. } => format!(
+            "check the motor's cable and the power supply, then look who answers: sinew scan --port {port}"
+        ),
+        Error::Corrupt { port, .. } => {
+            format!("check cables and for two motors of one id: sinew scan --port {port}")
+        }
+        Error::Handshake { port, .. } => {
+            format!("see who answers at which rate: sinew scan --port {port} --all-bauds")
+        }
+        Error::CalibrationDiffers { .. } => {
+            "write the file to the motors: sinew calibrate --import FILE, or calibrate anew: \
+             sinew calibrate"
+                .into()
+        }
+        Error::NotCalibrated { .. } => "calibrate it: sinew calibrate".into(),
+        Error::NoSuchArm { .. } => "see the types with: sinew calibrate --help".into(),
+        Error::AlreadyRunning { .. } => "sinew stop --robot NAME".into(),
+        _ => return None,
+    })
+}

@@ -1,0 +1,99 @@
+//! Flags that several commands share, each defined once.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use sinew_drivers::stop::StopPolicy;
+
+/// How every command speaks.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Globals {
+    /// One JSON object per line on standard output, the result last
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Only results and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// More about what goes on; twice for even more
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Flags from a TOML, YAML or JSON file; what is typed wins
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Which robot, and how it is driven.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Robot")]
+pub struct RobotFlags {
+    /// A robot by its name, or `sim` for the simulated one
+    #[arg(long = "robot", value_name = "NAME")]
+    pub robot: Option<String>,
+    /// Its type, such as so101_follower
+    #[arg(long = "robot.type", value_name = "TYPE")]
+    pub robot_type: Option<String>,
+    /// Its port: a path, a USB serial number, or tcp://host:port
+    #[arg(long = "robot.port", value_name = "PORT")]
+    pub robot_port: Option<String>,
+    /// Which one of its type; names its calibration file
+    #[arg(long = "robot.id", value_name = "ID")]
+    pub robot_id: Option<String>,
+    /// Where its calibration file is, instead of LeRobot's folder
+    #[arg(long = "robot.calibration_dir", value_name = "DIR")]
+    pub robot_calibration_dir: Option<PathBuf>,
+    /// Port of the left arm of a pair
+    #[arg(long = "robot.left_arm_config.port", value_name = "PORT")]
+    pub robot_left_port: Option<String>,
+    /// Port of the right arm of a pair
+    #[arg(long = "robot.right_arm_config.port", value_name = "PORT")]
+    pub robot_right_port: Option<String>,
+    /// Farthest goal from where a joint is: a number, or '{joint: number, …}'
+    #[arg(long = "robot.max_relative_target", value_name = "STEP")]
+    pub max_relative_target: Option<String>,
+    /// Degrees instead of -100 to 100; by default as LeRobot for this type
+    #[arg(long = "robot.use_degrees", value_name = "BOOL")]
+    pub robot_use_degrees: Option<bool>,
+    /// Torque off at the end, LeRobot's way; false means hold
+    #[arg(long = "robot.disable_torque_on_disconnect", value_name = "BOOL")]
+    pub disable_torque_on_disconnect: Option<bool>,
+    /// How the arm is left: hold, park (slowly to its rest pose, then limp) or limp
+    #[arg(long = "robot.stop", value_name = "HOW")]
+    pub stop: Option<StopPolicy>,
+    /// P gain of the arm's joints instead of the type's own
+    #[arg(long = "robot.position_p_coefficient", value_name = "N")]
+    pub position_p: Option<i32>,
+    /// I gain
+    #[arg(long = "robot.position_i_coefficient", value_name = "N")]
+    pub position_i: Option<i32>,
+    /// D gain
+    #[arg(long = "robot.position_d_coefficient", value_name = "N")]
+    pub position_d: Option<i32>,
+}
+
+/// Which leader.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Leader")]
+pub struct TeleopFlags {
+    /// Its type, such as so101_leader
+    #[arg(long = "teleop.type", value_name = "TYPE")]
+    pub teleop_type: Option<String>,
+    /// Its port: a path, a USB serial number, or tcp://host:port
+    #[arg(long = "teleop.port", value_name = "PORT")]
+    pub teleop_port: Option<String>,
+    /// Which one of its type; names its calibration file
+    #[arg(long = "teleop.id", value_name = "ID")]
+    pub teleop_id: Option<String>,
+    /// Where its calibration file is, instead of LeRobot's folder
+    #[arg(long = "teleop.calibration_dir", value_name = "DIR")]
+    pub teleop_calibration_dir: Option<PathBuf>,
+    /// Port of the left leader of a pair
+    #[arg(long = "teleop.left_arm_config.port", value_name = "PORT")]
+    pub teleop_left_port: Option<String>,
+    /// Port of the right leader of a pair
+    #[arg(long = "teleop.right_arm_config.port", value_name = "PORT")]
+    pub teleop_right_port: Option<String>,
+    /// Degrees instead of -100 to 100; must fit the robot's
+    #[arg(long = "teleop.use_degrees", value_name = "BOOL")]
+    pub teleop_use_degrees: Option<bool>,
+}

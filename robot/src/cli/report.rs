@@ -1,0 +1,174 @@
+//! The one place that prints.
+//!
+//! What was asked for goes to standard output, everything else to standard error. With `--json`
+//! standard output carries one object per line and nothing else.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::failure::{Exit, Failure};
+use super::flags::Globals;
+
+/// How a command speaks.
+#[derive(Debug)]
+pub struct Report {
+    json: bool,
+    quiet: bool,
+    verbose: u8,
+    colour: bool,
+    /// Standard output is a terminal: drawing makes sense.
+    drawing: bool,
+}
+
+/// Colours by what they mean.
+#[derive(Clone, Copy, Debug)]
+pub enum Tone {
+    /// Titles.
+    Strong,
+    /// What is right.
+    Good,
+    /// What is odd.
+    Odd,
+    /// What is wrong.
+    Bad,
+}
+
+impl Report {
+    /// Speaks as the words suggest, before they are understood.
+    pub fn before_parsing(words: &[String]) -> Self {
+        let json = words.iter().any(|word| word == "--json");
+        let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self {
+            json,
+            quiet: false,
+            verbose: 0,
+            colour: colour && io::stderr().is_terminal(),
+            drawing: !json && io::stdout().is_terminal(),
+        }
+    }
+
+    /// Speaks as asked.
+    pub fn configure(&mut self, globals: &Globals) {
+        self.json = globals.json;
+        self.quiet = globals.quiet;
+        self.verbose = globals.verbose;
+        self.drawing &= !globals.json && !globals.quiet;
+    }
+
+    /// Whether somebody looks at a terminal.
+    pub fn drawing(&self) -> bool {
+        self.drawing
+    }
+
+    /// A line that was asked for.
+    pub fn say(&self, line: impl AsRef<str>) {
+        if !self.json {
+            out(line.as_ref());
+        }
+    }
+
+    /// Something that happened, for scripts.
+    pub fn event(&self, value: &Value) {
+        if self.json {
+            out(&value.to_string());
+        }
+    }
+
+    /// The last line for scripts.
+    pub fn result(&self, mut value: Value) {
+        if let Value::Object(fields) = &mut value {
+            fields.shift_insert(0, "type".to_owned(), json!("result"));
+        }
+        self.event(&value);
+    }
+
+    /// Text without a line end, for drawing over and over.
+    pub fn draw(&self, text: &str) {
+        if self.drawing {
+            let mut stdout = io::stdout().lock();
+            // Nobody sees a drawing that cannot be drawn.
+            stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).unwrap_or_default();
+        }
+    }
+
+    /// What goes on meanwhile.
+    pub fn note(&self, line: impl AsRef<str>) {
+        if !self.quiet {
+            err(line.as_ref());
+        }
+    }
+
+    /// What goes on in detail, with `-v`.
+    pub fn detail(&self, line: impl AsRef<str>) {
+        if self.verbose > 0 {
+            err(line.as_ref());
+        }
+    }
+
+    /// A line that the next one of its kind takes the place of. An empty one clears it.
+    pub fn progress(&self, line: &str) {
+        if !self.quiet && io::stderr().is_terminal() {
+            let mut stderr = io::stderr().lock();
+            write!(stderr, "\r\x1b[2K{line}").and_then(|()| stderr.flush()).unwrap_or_default();
+        }
+    }
+
+    /// Something odd that is no obstacle.
+    pub fn warn(&self, line: impl AsRef<str>) {
+        if !self.quiet {
+            err(&format!("{} {}", self.tone(Tone::Odd, "warning:"), line.as_ref()));
+        }
+    }
+
+    /// How a command ended badly.
+    pub fn fail(&self, failure: &Failure) -> ExitCode {
+        err(&format!("{} {}", self.tone(Tone::Bad, "error:"), failure.what));
+        if let Some(remedy) = &failure.remedy {
+            err(&format!("{} {remedy}", self.tone(Tone::Good, "do:")));
+        }
+        self.result(json!({
+            "ok": false,
+            "error": failure.what,
+            "remedy": failure.remedy,
+            "exit": failure.exit as u8,
+        }));
+        failure.exit.into()
+    }
+
+    /// Help, version, or why the words make no command.
+    pub fn clap(&self, error: &clap::Error) -> ExitCode {
+        if error.use_stderr() && self.json {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            return self.fail(&Failure::new(Exit::Usage, first));
+        }
+        // A reader that closed the pipe has seen enough.
+        error.print().unwrap_or_default();
+        if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+    }
+
+    /// Text in a tone, where colour is wanted.
+    pub fn tone(&self, tone: Tone, text: &str) -> String {
+        if !self.colour {
+            return text.to_owned();
+        }
+        let code = match tone {
+            Tone::Strong => "1",
+            Tone::Good => "32",
+            Tone::Odd => "33",
+            Tone::Bad => "1;31",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+}
+
+fn out(line: &str) {
+    // A reader that closed the pipe has seen enough; the arm must still be made safe.
+    writeln!(io::stdout().lock(), "{line}").unwrap_or_default();
+}
+
+fn err(line: &str) {
+    writeln!(io::stderr().lock(), "{line}").unwrap_or_default();
+}

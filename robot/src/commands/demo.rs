@@ -1,0 +1,148 @@
+//! `sinew demo`
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+use serde_json::json;
+use sinew_core::calibration::Calibration;
+use sinew_drivers::arm::{Arm, ArmOptions};
+use sinew_drivers::clock::{MILLI, SECOND};
+use sinew_drivers::sim::{FaultPlan, VirtualBus, arm};
+use sinew_drivers::stop::StopFlag;
+use sinew_drivers::{Bus, Clock, Nanos};
+use sinew_teleop::scripted::ScriptedHand;
+
+use super::teleoperate::{finish, listen, watch};
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::report::{Report, Tone};
+use crate::run::teleoperate::{Pace, Pair};
+
+/// The whole product on a simulated arm, nothing plugged in
+///
+/// Example: sinew demo
+///
+/// A simulated leader, moved by a scripted hand, drives a simulated follower: real drivers, real
+/// packets, a virtual bus that loses and damages some of them.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// No picture: a few seconds, then a summary
+    #[arg(long)]
+    headless: bool,
+    /// Another seed, other movements and other faults
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    seed: u64,
+    /// Seconds to run; without it, until Ctrl-C (headless: 5)
+    #[arg(long, value_name = "S", value_parser = super::teleoperate::seconds)]
+    time: Option<f64>,
+    /// Also writes the summary there, as demo.json
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// What the simulated bus does wrong: a bad cable's share, so that one sees it does not matter.
+const FAULTS: f64 = 0.002;
+
+impl Demo {
+    pub fn run(self, report: &Report) -> Result<Exit, Failure> {
+        let flag = listen()?;
+        let leader = simulated("so101_leader", self.seed, &flag)?;
+        let follower = simulated("so101_follower", self.seed.wrapping_add(1), &flag)?;
+        let (hand, ranges) = (leader.bus.clone(), leader.ranges());
+        let bus = follower.bus.clone();
+        let pair = Pair::new(leader.arm, follower.arm)
+            .map_err(|unlike| Failure::new(Exit::Failed, unlike.to_string()))?;
+        bus.faults(FaultPlan::answers(FAULTS));
+        report.say(report.tone(Tone::Strong, "A simulated leader drives a simulated follower."));
+        report.say("○ where the leader is   ● where the follower is   (Ctrl-C ends it)\n");
+        let unseen = self.headless || !report.drawing();
+        let duration = self.time.map(super::teleoperate::span).or(unseen.then_some(5 * SECOND));
+        let pace = Pace { fps: 60.0, duration };
+        let over = AtomicBool::new(false);
+        let script = ScriptedHand::new(ranges.len(), self.seed);
+        let outcome = std::thread::scope(|scope| {
+            let mover = std::thread::Builder::new()
+                .name("hand".to_owned())
+                .spawn_scoped(scope, || move_by_hand(&hand, &script, &ranges, &over));
+            let outcome = watch(&mut [pair], pace, report);
+            over.store(true, Ordering::Release);
+            drop(mover);
+            outcome
+        })?;
+        let faults = bus.fault_counts();
+        if let Some(folder) = &self.out {
+            let summary = outcome.stats.json(&outcome.bus);
+            let failed = |error: std::io::Error| {
+                Failure::new(Exit::Failed, format!("{}: {error}", folder.display()))
+            };
+            std::fs::create_dir_all(folder).map_err(failed)?;
+            std::fs::write(folder.join("demo.json"), summary.to_string()).map_err(failed)?;
+        }
+        report.say("");
+        let exit = finish(report, outcome, true, json!({ "faults": faults }))?;
+        next_steps(report);
+        // Ending the demo is what Ctrl-C is for.
+        Ok(if exit == Exit::Interrupted { Exit::Done } else { exit })
+    }
+}
+
+/// A calibrated, simulated arm on its own bus.
+struct Simulated {
+    bus: VirtualBus,
+    arm: Arm,
+    calibration: Vec<(String, Calibration)>,
+}
+
+impl Simulated {
+    /// Each servo and the range of its joint in counts, without the offset.
+    fn ranges(&self) -> Vec<(u8, f64, f64)> {
+        let true_count = |row: &Calibration, count: i32| f64::from(count + row.homing_offset);
+        let rows = self.calibration.iter().map(|(_, row)| {
+            (row.id, true_count(row, row.range_min), true_count(row, row.range_max))
+        });
+        rows.collect()
+    }
+}
+
+/// Builds an arm of virtual servos and sets it up as one of real ones.
+fn simulated(name: &str, seed: u64, flag: &StopFlag) -> Result<Simulated, Failure> {
+    let spec = arm::find(name)?;
+    let mut devices = arm::assembled(&spec);
+    let calibration = arm::calibrate(&mut devices, &spec);
+    let virtual_bus = VirtualBus::new(devices, Clock::Real, seed);
+    let bus = Bus::new(virtual_bus.wire(), spec.series.protocol);
+    let options =
+        ArmOptions { stop_flag: Some(flag.clone()), dead_man: None, ..ArmOptions::default() };
+    let mut arm = Arm::connect(spec, bus, &calibration, options)?;
+    arm.configure()?;
+    Ok(Simulated { bus: virtual_bus, arm, calibration })
+}
+
+fn move_by_hand(
+    bus: &VirtualBus,
+    script: &ScriptedHand,
+    ranges: &[(u8, f64, f64)],
+    over: &AtomicBool,
+) {
+    let began: Nanos = bus.clock().now();
+    while !over.load(Ordering::Acquire) {
+        let time = bus.clock().now() - began;
+        for (joint, (id, low, high)) in ranges.iter().enumerate() {
+            bus.hand(*id, Some(low + script.position(joint, time) * (high - low)));
+        }
+        bus.clock().sleep(8 * MILLI);
+    }
+}
+
+fn next_steps(report: &Report) {
+    report.say(report.tone(Tone::Strong, "\nNext, with an arm on the table:"));
+    for line in [
+        "  sinew find-port                    which port is it on?",
+        "  sinew scan                         every motor, its voltage and temperature",
+        "  sinew calibrate --robot.type=so101_follower --robot.port=PORT --robot.id=white",
+        "  sinew teleoperate --robot white --teleop.type=so101_leader --teleop.port=PORT --teleop.id=black",
+        "Recording, datasets and policies come next.",
+    ] {
+        report.say(line);
+    }
+}

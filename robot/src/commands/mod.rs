@@ -1,0 +1,63 @@
+//! One file per command; this table is all that knows them all.
+
+mod calibrate;
+mod completions;
+#[cfg(feature = "sim")]
+mod demo;
+mod doctor;
+mod find_port;
+mod man;
+mod reserved;
+mod scan;
+#[cfg(feature = "sim")]
+mod sim;
+mod stop;
+mod teleoperate;
+mod udev;
+
+use clap::Subcommand;
+
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::report::Report;
+
+/// What one can ask for.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    #[cfg(feature = "sim")]
+    Demo(demo::Demo),
+    #[cfg(feature = "sim")]
+    Sim(sim::Sim),
+    FindPort(find_port::FindPort),
+    Scan(scan::Scan),
+    Calibrate(calibrate::Calibrate),
+    Doctor(doctor::Doctor),
+    Udev(udev::Udev),
+    Teleoperate(teleoperate::Teleoperate),
+    Stop(stop::Stop),
+    Completions(completions::Completions),
+    Man(man::Man),
+    #[command(flatten)]
+    Reserved(reserved::Reserved),
+}
+
+impl Command {
+    /// Does it.
+    pub fn run(self, report: &Report) -> Result<Exit, Failure> {
+        match self {
+            #[cfg(feature = "sim")]
+            Self::Demo(command) => command.run(report),
+            #[cfg(feature = "sim")]
+            Self::Sim(command) => command.run(report),
+            Self::FindPort(command) => command.run(report),
+            Self::Scan(command) => command.run(report),
+            Self::Calibrate(command) => command.run(report),
+            Self::Doctor(command) => command.run(report),
+            Self::Udev(command) => command.run(report),
+            Self::Teleoperate(command) => command.run(report),
+            Self::Stop(command) => command.run(report),
+            Self::Completions(command) => command.run(report),
+            Self::Man(command) => command.run(report),
+            Self::Reserved(command) => command.run(),
+        }
+    }
+}

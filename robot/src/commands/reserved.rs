@@ -1,0 +1,84 @@
+//! Commands that are part of the contract and not there yet. They say so, and what to use
+//! meanwhile: everything here reads and writes LeRobot's own files, so its programs fill the gap.
+
+use clap::{Args, Subcommand};
+
+use crate::cli::failure::{Exit, Failure};
+
+/// Whatever was typed behind a command that is not there yet.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct Anything {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    words: Vec<String>,
+}
+
+/// Commands that are not there yet.
+#[derive(Debug, Subcommand)]
+pub enum Reserved {
+    /// Find the port, set the motors up, calibrate and name a robot, in one go
+    Setup(Anything),
+    /// Which camera is which
+    FindCameras(Anything),
+    /// Record episodes to a LeRobot dataset
+    Record(Anything),
+    /// Play a recorded episode on the arm
+    Replay(Anything),
+    /// Let a policy drive
+    Rollout(Anything),
+    /// Try a policy in simulation
+    Eval(Anything),
+    /// Train a policy
+    Train(Anything),
+    /// Look at, check and edit datasets
+    Dataset(Anything),
+    /// Look at, check and run policies
+    Policy(Anything),
+    /// Push to and pull from the Hugging Face Hub
+    Hub(Anything),
+    /// Serve a robot to other machines
+    Host(Anything),
+    /// Robots that run on this machine and others
+    Ps(Anything),
+    /// Serve a policy to other machines
+    ServePolicy(Anything),
+    /// Keys for robots on other machines
+    Net(Anything),
+}
+
+impl Reserved {
+    /// Says that it is not there, and what is.
+    pub fn run(self) -> Result<Exit, Failure> {
+        let (name, meanwhile) = self.meanwhile();
+        Err(Failure::usage(format!("`sinew {name}` is not there yet"), meanwhile))
+    }
+
+    fn meanwhile(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Setup(_) => {
+                ("setup", "go step by step: sinew find-port, sinew setup-motors, sinew calibrate")
+            }
+            Self::FindCameras(_) => ("find-cameras", "lerobot-find-cameras shows them"),
+            Self::Record(_) => {
+                ("record", "lerobot-record takes the arms and calibrations that sinew set up")
+            }
+            Self::Replay(_) => ("replay", "lerobot-replay takes the same arms and calibrations"),
+            Self::Rollout(_) => ("rollout", "lerobot-rollout takes the same arms and calibrations"),
+            Self::Eval(_) => ("eval", "lerobot-eval has its own simulations"),
+            Self::Train(_) => ("train", "lerobot-train trains; its checkpoints will run here"),
+            Self::Dataset(_) => ("dataset", "lerobot-edit-dataset and lerobot-dataset-viz do this"),
+            Self::Policy(_) => ("policy", "lerobot-rollout and lerobot-eval run policies"),
+            Self::Hub(_) => ("hub", "huggingface-cli pushes and pulls"),
+            Self::Host(_) => {
+                ("host", "a remote adapter works over TCP: --robot.port=tcp://host:port")
+            }
+            Self::Ps(_) => ("ps", "sinew stop --robot NAME reaches a robot of this machine"),
+            Self::ServePolicy(_) => {
+                ("serve-policy", "lerobot.async_inference.policy_server serves")
+            }
+            Self::Net(_) => {
+                ("net", "a remote adapter works over TCP: --robot.port=tcp://host:port")
+            }
+        }
+    }
+}

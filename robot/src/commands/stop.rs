@@ -1,0 +1,78 @@
+//! `sinew stop`
+
+use clap::Args;
+use serde_json::json;
+use sinew_drivers::Clock;
+use sinew_drivers::arm::{Arm, ArmOptions};
+use sinew_drivers::stop::{self, Asked, StopPolicy, StopReport};
+
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::flags::RobotFlags;
+use crate::cli::report::{Report, Tone};
+use crate::robot::Robot;
+
+/// Stop a robot from any terminal, whatever its own program does
+///
+/// Example: sinew stop --robot white
+///
+/// Asks the program that runs the robot. If there is none (it was killed, say), takes the bus and
+/// stops every motor itself.
+#[derive(Debug, Args)]
+pub struct Stop {
+    /// Take the torque off, whatever the robot's own way to stop is; a raised arm falls
+    #[arg(long)]
+    limp: bool,
+    #[command(flatten)]
+    robot: RobotFlags,
+}
+
+impl Stop {
+    pub fn run(self, report: &Report) -> Result<Exit, Failure> {
+        let policy = self.limp.then_some(StopPolicy::Limp);
+        let robot = Robot::choose(&self.robot)?;
+        if let Asked::Stopped(reports) = stop::ask(&robot.name, policy)? {
+            return tell(report, "its program", &reports);
+        }
+        report.note(format!("no program runs {}: taking its bus", robot.name));
+        let mut reports = Vec::new();
+        for part in robot.parts() {
+            let bus = part.open(Clock::Real)?;
+            let options = ArmOptions { stop: robot.options.stop, ..ArmOptions::default() };
+            let mut arm = Arm::take_over(part.spec.clone(), bus, options)?;
+            reports.push(arm.stop(policy.unwrap_or(robot.options.stop)));
+        }
+        tell(report, "sinew stop", &reports)
+    }
+}
+
+/// Says how a stop went, motor by motor where one did not.
+pub fn tell(report: &Report, by: &str, reports: &[StopReport]) -> Result<Exit, Failure> {
+    let motors: Vec<_> = reports.iter().flat_map(|one| &one.motors).collect();
+    let bad: Vec<_> = motors.iter().filter(|motor| !motor.ok).collect();
+    report.result(json!({ "by": by, "stopped": stopped(reports) }));
+    if bad.is_empty() {
+        let policy = reports.first().map_or(StopPolicy::Limp, |one| one.policy);
+        let line = format!("stopped ({policy}): all {} motors confirm", motors.len());
+        report.say(report.tone(Tone::Good, &line));
+        return Ok(Exit::Done);
+    }
+    let names: Vec<_> =
+        bad.iter().map(|motor| format!("{} (id {})", motor.name, motor.id)).collect();
+    Err(Failure::advise(
+        Exit::Hardware,
+        format!("{} of {} motors do not confirm: {}", bad.len(), motors.len(), names.join(", ")),
+        "switch the arm's power off, support the arm, and check these motors' cables",
+    ))
+}
+
+/// The JSON of how an arm was left.
+pub fn stopped(reports: &[StopReport]) -> serde_json::Value {
+    let motors = reports.iter().flat_map(|one| &one.motors).map(|motor| {
+        json!({ "id": motor.id, "name": motor.name, "torque": motor.torque, "ok": motor.ok })
+    });
+    json!({
+        "policy": reports.first().map(|one| one.policy),
+        "cause": reports.first().map(|one| one.cause),
+        "motors": motors.collect::<Vec<_>>(),
+    })
+}

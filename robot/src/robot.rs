@@ -1,0 +1,358 @@
+//! Which arms are meant: from flags, or from a robot's own file, to open buses.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sinew_core::calibration::Calibration;
+use sinew_core::register::Reg;
+use sinew_drivers::arm::{ArmOptions, MaxStep};
+use sinew_drivers::calibration_file::{self, Kind};
+use sinew_drivers::spec::{self, ArmSpec, Change, Role};
+use sinew_drivers::stop::StopPolicy;
+use sinew_drivers::{Bus, Clock, port};
+
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::flags::{RobotFlags, TeleopFlags};
+
+/// What a robot's file says, `$XDG_CONFIG_HOME/sinew/robots/NAME.toml`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RobotFile {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its port, or the left arm's.
+    pub port: String,
+    /// The right arm's port, for a pair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub right_port: Option<String>,
+    /// Which one of its type.
+    pub id: Option<String>,
+    /// How it is left.
+    #[serde(default)]
+    pub stop: StopPolicy,
+}
+
+/// A robot or leader that was chosen: its arms, and how they are driven.
+#[derive(Debug)]
+pub struct Robot {
+    /// What `sinew stop --robot` calls it.
+    pub name: String,
+    /// Its type as typed.
+    pub kind: String,
+    /// Which one of its type.
+    pub id: Option<String>,
+    /// How its arms are driven.
+    pub options: ArmOptions,
+    parts: Vec<Part>,
+}
+
+/// One arm of a robot, on its port.
+#[derive(Debug)]
+pub struct Part {
+    /// What it is.
+    pub spec: ArmSpec,
+    /// Its port.
+    pub port: String,
+    /// Where its calibration file is, or is to be.
+    pub calibration_path: PathBuf,
+}
+
+/// What both kinds of flags amount to.
+struct Wanted<'a> {
+    side: &'static str,
+    kind: &'a str,
+    ports: Vec<Option<&'a str>>,
+    id: Option<&'a str>,
+    folder: Option<&'a Path>,
+}
+
+impl Robot {
+    /// The robot that the flags mean.
+    pub fn choose(flags: &RobotFlags) -> Result<Self, Failure> {
+        let named = flags.robot.as_deref().map(read_file).transpose()?.unwrap_or_default();
+        let or = |typed: &'_ Option<String>, file: &str| -> Option<String> {
+            typed.clone().or_else(|| (!file.is_empty()).then(|| file.to_owned()))
+        };
+        let Some(kind) = or(&flags.robot_type, &named.kind) else {
+            return Err(Failure::usage(
+                "which robot?",
+                "name one (--robot NAME) or say what and where it is: \
+                 --robot.type=so101_follower --robot.port=/dev/ttyACM0 --robot.id=white",
+            ));
+        };
+        let id = flags.robot_id.clone().or_else(|| named.id.clone());
+        let left = or(&flags.robot_left_port, "").or_else(|| or(&flags.robot_port, &named.port));
+        let right = flags.robot_right_port.clone().or_else(|| named.right_port.clone());
+        let wanted = Wanted {
+            side: "robot",
+            kind: &kind,
+            ports: vec![left.as_deref(), right.as_deref()],
+            id: id.as_deref(),
+            folder: flags.robot_calibration_dir.as_deref(),
+        };
+        let mut parts = parts(&wanted)?;
+        override_gains(&mut parts, flags);
+        let name = flags.robot.clone().or_else(|| id.clone()).unwrap_or_else(|| kind.clone());
+        let options = options(flags, named.stop)?;
+        Ok(Self { name, kind, id, options, parts })
+    }
+
+    /// The leader that the flags mean.
+    pub fn choose_leader(flags: &TeleopFlags) -> Result<Self, Failure> {
+        let Some(kind) = flags.teleop_type.clone() else {
+            return Err(Failure::usage(
+                "which leader?",
+                "say what and where it is: --teleop.type=so101_leader --teleop.port=/dev/ttyACM1 \
+                 --teleop.id=black",
+            ));
+        };
+        let left = flags.teleop_left_port.as_deref().or(flags.teleop_port.as_deref());
+        let wanted = Wanted {
+            side: "teleop",
+            kind: &kind,
+            ports: vec![left, flags.teleop_right_port.as_deref()],
+            id: flags.teleop_id.as_deref(),
+            folder: flags.teleop_calibration_dir.as_deref(),
+        };
+        let parts = parts(&wanted)?;
+        let id = flags.teleop_id.clone();
+        let options = ArmOptions {
+            use_degrees: flags.teleop_use_degrees,
+            // A leader is led: it is never silent on purpose, and nobody commands it.
+            dead_man: None,
+            ..ArmOptions::default()
+        };
+        Ok(Self { name: id.clone().unwrap_or_else(|| kind.clone()), kind, id, options, parts })
+    }
+
+    /// The arms.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Writes the robot's file, so that `--robot NAME` means it from now on.
+    pub fn remember(&self, name: &str) -> Result<(), Failure> {
+        let port = |place: usize| self.parts.get(place).map(|part| part.port.clone());
+        let file = RobotFile {
+            kind: self.kind.clone(),
+            port: port(0).unwrap_or_default(),
+            right_port: port(1),
+            id: self.id.clone(),
+            stop: self.options.stop,
+        };
+        let path = file_path(name);
+        let failed = |why: String| Failure::new(Exit::Failed, format!("{}: {why}", path.display()));
+        let text = toml::to_string(&file).map_err(|error| failed(error.to_string()))?;
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
+        }
+        std::fs::write(&path, text).map_err(|error| failed(error.to_string()))
+    }
+}
+
+impl Part {
+    /// Opens its bus.
+    pub fn open(&self, clock: Clock) -> Result<Bus, Failure> {
+        let wire = port::open(&self.port, self.spec.baud, clock)?;
+        Ok(Bus::new(wire, self.spec.series.protocol))
+    }
+
+    /// Its calibration.
+    pub fn calibration(&self) -> Result<Vec<(String, Calibration)>, Failure> {
+        if !self.calibration_path.exists()
+            && let Some(factory) = sinew_drivers::calibrate::factory(&self.spec)
+        {
+            return Ok(factory);
+        }
+        if !self.calibration_path.exists() {
+            let kind = if self.spec.role == Role::Leader { "teleop" } else { "robot" };
+            return Err(Failure::advise(
+                Exit::Data,
+                format!("no calibration at {}", self.calibration_path.display()),
+                format!(
+                    "sinew calibrate --{kind}.type={} --{kind}.port={} --{kind}.id=NAME",
+                    self.spec.name, self.port
+                ),
+            ));
+        }
+        Ok(calibration_file::read(&self.calibration_path)?)
+    }
+}
+
+/// Where users keep what is theirs.
+pub fn config_folder() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let base = set("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| set("HOME").map(|home| Path::new(&home).join(".config")));
+    base.unwrap_or_else(|| PathBuf::from(".")).join("sinew")
+}
+
+fn file_path(name: &str) -> PathBuf {
+    config_folder().join("robots").join(format!("{name}.toml"))
+}
+
+fn read_file(name: &str) -> Result<RobotFile, Failure> {
+    if let Some(rest) = name.strip_prefix("zenoh://") {
+        return Err(Failure::usage(
+            format!("robot {rest} is on another machine, and those cannot be reached yet"),
+            "a remote adapter works over TCP: --robot.port=tcp://host:port",
+        ));
+    }
+    // The name becomes a file's and a socket's.
+    sinew_drivers::stop::socket_path(name)?;
+    let path = file_path(name);
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        Failure::advise(
+            Exit::Usage,
+            format!("no robot is called {name} ({}: {error})", path.display()),
+            "calibrate it under that name: sinew calibrate --robot.type=… --robot.port=… --robot.id=NAME",
+        )
+    })?;
+    toml::from_str(&text).map_err(|error| {
+        Failure::advise(
+            Exit::Data,
+            format!("{}: {error}", path.display()),
+            "mend it, or calibrate the robot anew, which writes it again",
+        )
+    })
+}
+
+fn parts(wanted: &Wanted) -> Result<Vec<Part>, Failure> {
+    let folder = config_folder().join("arms");
+    let specs = spec::find(wanted.kind, &[&folder])?;
+    let pair = specs.len() > 1;
+    let mut parts = Vec::new();
+    for (place, spec) in specs.into_iter().enumerate() {
+        let Some(port) = wanted.ports.get(place).copied().flatten() else {
+            let flag = match (pair, place) {
+                (false, _) => "port",
+                (true, 0) => "left_arm_config.port",
+                (true, _) => "right_arm_config.port",
+            };
+            return Err(Failure::usage(
+                format!("on which port is the {}?", spec.title),
+                format!("--{}.{flag}=PORT; find it with: sinew find-port", wanted.side),
+            ));
+        };
+        let id = wanted.id.map(|id| spec.part_id(id));
+        let kind = match spec.role {
+            Role::Follower => Kind::Robot,
+            Role::Leader => Kind::Teleoperator,
+        };
+        let calibration_path = match wanted.folder {
+            Some(folder) => folder.join(format!("{}.json", id.as_deref().unwrap_or("None"))),
+            None => calibration_file::find(kind, &spec.calibration, id.as_deref()).unwrap_or_else(
+                || {
+                    let name = spec.calibration.first().unwrap_or(&spec.name);
+                    calibration_file::path_of(kind, name, id.as_deref())
+                },
+            ),
+        };
+        parts.push(Part { spec, port: port.to_owned(), calibration_path });
+    }
+    Ok(parts)
+}
+
+fn options(flags: &RobotFlags, file: StopPolicy) -> Result<ArmOptions, Failure> {
+    let lerobot = flags
+        .disable_torque_on_disconnect
+        .map(|off| if off { StopPolicy::Limp } else { StopPolicy::Hold });
+    Ok(ArmOptions {
+        use_degrees: flags.robot_use_degrees,
+        max_step: flags
+            .max_relative_target
+            .as_deref()
+            .map(max_step)
+            .transpose()?
+            .unwrap_or_default(),
+        stop: flags.stop.or(lerobot).unwrap_or(file),
+        ..ArmOptions::default()
+    })
+}
+
+/// A number for all joints, or a table `{joint: number}` as LeRobot takes it.
+fn max_step(text: &str) -> Result<MaxStep, Failure> {
+    let wrong = || {
+        Failure::usage(
+            format!("--robot.max_relative_target={text} is neither a number nor a table of joints"),
+            "for instance 5, or '{shoulder_pan: 5, gripper: 10}' with every joint named",
+        )
+    };
+    match serde_yaml_ng::from_str::<serde_json::Value>(text).map_err(|_| wrong())? {
+        serde_json::Value::Null => Ok(MaxStep::Off),
+        serde_json::Value::Number(step) => Ok(MaxStep::All(step.as_f64().ok_or_else(wrong)?)),
+        serde_json::Value::Object(joints) => {
+            let steps = joints.into_iter().map(|(joint, step)| {
+                Ok((joint.trim_end_matches(".pos").to_owned(), step.as_f64().ok_or_else(wrong)?))
+            });
+            Ok(MaxStep::Each(steps.collect::<Result<_, Failure>>()?))
+        }
+        _ => Err(wrong()),
+    }
+}
+
+fn override_gains(parts: &mut [Part], flags: &RobotFlags) {
+    let gains = [
+        (Reg::PCoefficient, flags.position_p),
+        (Reg::ICoefficient, flags.position_i),
+        (Reg::DCoefficient, flags.position_d),
+    ];
+    let joints = parts.iter_mut().flat_map(|part| &mut part.spec.joints);
+    for setting in joints.flat_map(|joint| &mut joint.settings) {
+        let gain = gains.iter().find(|(reg, _)| *reg == setting.register.reg);
+        if let Some((_, Some(value))) = gain {
+            setting.change = Change::Value(*value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags() -> RobotFlags {
+        RobotFlags {
+            robot_type: Some("so101_follower".into()),
+            robot_port: Some("/dev/null".into()),
+            ..RobotFlags::default()
+        }
+    }
+
+    #[test]
+    fn the_greatest_step_is_a_number_or_a_table() {
+        assert_eq!(max_step("5").unwrap(), MaxStep::All(5.0));
+        assert_eq!(max_step("2.5").unwrap(), MaxStep::All(2.5));
+        assert_eq!(max_step("null").unwrap(), MaxStep::Off);
+        let each = max_step("{a: 1, b.pos: 2.5}").unwrap();
+        assert_eq!(each, MaxStep::Each(vec![("a".into(), 1.0), ("b".into(), 2.5)]));
+        for text in ["five", "[1]", "{a: x}", "{"] {
+            assert_eq!(max_step(text).unwrap_err().exit, Exit::Usage, "{text}");
+        }
+    }
+
+    #[test]
+    fn gains_replace_those_of_the_type() {
+        let robot = Robot::choose(&RobotFlags { position_p: Some(24), ..flags() }).unwrap();
+        let joint = &robot.parts()[0].spec.joints[0];
+        let p = joint.settings.iter().find(|s| s.register.reg == Reg::PCoefficient).unwrap();
+        assert_eq!(p.change, Change::Value(24));
+    }
+
+    #[test]
+    fn torque_kept_on_disconnect_means_hold() {
+        let hold = RobotFlags { disable_torque_on_disconnect: Some(false), ..flags() };
+        assert_eq!(Robot::choose(&hold).unwrap().options.stop, StopPolicy::Hold);
+        assert_eq!(Robot::choose(&flags()).unwrap().options.stop, StopPolicy::Limp);
+    }
+
+    #[test]
+    fn what_is_missing_is_asked_for_by_its_flag() {
+        let none = Robot::choose(&RobotFlags::default()).unwrap_err();
+        assert!(none.remedy.unwrap().contains("--robot.type"));
+        let portless = RobotFlags { robot_port: None, ..flags() };
+        let failure = Robot::choose(&portless).unwrap_err();
+        assert!(failure.remedy.unwrap().contains("--robot.port"));
+    }
+}

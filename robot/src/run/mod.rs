@@ -1,0 +1,4 @@
+//! Loops that move arms.
+
+pub mod stats;
+pub mod teleoperate;

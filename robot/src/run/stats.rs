@@ -1,0 +1,111 @@
+//! How a loop kept its rate: counted in place, nothing allocated per tick.
+
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+use sinew_drivers::Nanos;
+use sinew_drivers::bus::BusCounts;
+use sinew_drivers::clock::{MICRO, SECOND};
+
+/// The longest tick that is told apart, in microseconds.
+const LONGEST: u64 = 60_000_000;
+
+/// Times of one stage, in microseconds.
+#[derive(Debug, Clone)]
+pub struct Spans(Histogram<u64>);
+
+impl Spans {
+    fn new() -> Option<Self> {
+        // Three digits: a part in a thousand is finer than any clock tick that matters.
+        Histogram::new_with_bounds(1, LONGEST, 3).ok().map(Self)
+    }
+
+    /// Counts one.
+    pub fn count(&mut self, span: Nanos) {
+        let micros = u64::try_from(span / MICRO).unwrap_or(0);
+        self.0.saturating_record(micros.clamp(1, LONGEST));
+    }
+
+    /// The span that this share of all stays below, in microseconds.
+    pub fn quantile(&self, share: f64) -> u64 {
+        self.0.value_at_quantile(share)
+    }
+
+    /// The figures that scripts read.
+    pub fn json(&self) -> Value {
+        json!({
+            "p50": self.quantile(0.5),
+            "p99": self.quantile(0.99),
+            "p999": self.quantile(0.999),
+            "max": self.0.max(),
+        })
+    }
+}
+
+/// A loop's figures.
+#[derive(Debug, Clone)]
+pub struct Stats {
+    /// Ticks done.
+    pub ticks: u64,
+    /// Ticks that ended after the next one was due.
+    pub late_ticks: u64,
+    /// From deadline to the end of the tick's work.
+    pub tick: Spans,
+    /// From deadline to the begin of work: what the system's timer costs.
+    pub wake: Spans,
+    /// Reading and writing the buses.
+    pub bus: Spans,
+    /// When the loop began, and when its last tick ended.
+    pub began: Nanos,
+    /// When its last tick ended.
+    pub ended: Nanos,
+}
+
+impl Stats {
+    /// Nothing counted yet; `None` only if memory is short.
+    pub fn new(began: Nanos) -> Option<Self> {
+        Some(Self {
+            ticks: 0,
+            late_ticks: 0,
+            tick: Spans::new()?,
+            wake: Spans::new()?,
+            bus: Spans::new()?,
+            began,
+            ended: began,
+        })
+    }
+
+    /// Ticks per second so far.
+    pub fn rate(&self) -> f64 {
+        let seconds = (self.ended - self.began) as f64 / SECOND as f64;
+        if seconds > 0.0 { self.ticks as f64 / seconds } else { 0.0 }
+    }
+
+    /// The figures that scripts read, with those of the buses.
+    pub fn json(&self, bus: &BusCounts) -> Value {
+        json!({
+            "ticks": self.ticks,
+            "rate_hz": self.rate(),
+            "late_ticks": self.late_ticks,
+            "tick_us": self.tick.json(),
+            "wake_us": self.wake.json(),
+            "bus_us": self.bus.json(),
+            "bus": {
+                "reads": bus.requests,
+                "retries": bus.retries,
+                "lost": bus.lost,
+                "corrupt": bus.corrupt,
+            },
+        })
+    }
+}
+
+/// The counts of several buses together.
+pub fn together(counts: impl Iterator<Item = BusCounts>) -> BusCounts {
+    counts.fold(BusCounts::default(), |sum, one| BusCounts {
+        requests: sum.requests + one.requests,
+        retries: sum.retries + one.retries,
+        lost: sum.lost + one.lost,
+        corrupt: sum.corrupt + one.corrupt,
+        stray: sum.stray + one.stray,
+    })
+}

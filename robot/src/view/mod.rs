@@ -1,0 +1,3 @@
+//! What people look at while an arm moves.
+
+pub mod table;
