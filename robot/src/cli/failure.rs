@@ -84,7 +84,7 @@ pub fn stopped(cause: sinew_drivers::stop::Cause) -> Exit {
     match cause {
         Cause::Interrupt | Cause::Terminate | Cause::Hangup | Cause::Remote => Exit::Interrupted,
         Cause::Asked | Cause::Dropped => Exit::Done,
-        Cause::LostPort | Cause::DeadMan => Exit::Hardware,
+        Cause::LostPort | Cause::DeadMan | Cause::Blind => Exit::Hardware,
         Cause::Panic | Cause::Failed => Exit::Failed,
     }
 }
