@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sinew_core::dynamixel;
-use sinew_core::packet::{Decoder, FRAME_ROOM, Frame, Request};
+use sinew_core::packet::{BROADCAST, Decoder, FRAME_ROOM, Frame, Request};
 use sinew_core::register::{Faults, Reg};
 
 use super::line::Line;
 use super::record::Observer;
-use super::{Device, FaultCounts, FaultPlan, uart};
+use super::{Demand, Device, FaultCounts, FaultKind, FaultPlan, uart};
 use crate::clock::{MICRO, MILLI, SECOND};
 use crate::wire::line_time;
 use crate::{Clock, Error, Nanos, Wire};
@@ -104,6 +104,21 @@ impl VirtualBus {
     /// What goes wrong from now on.
     pub fn faults(&self, plan: FaultPlan) {
         self.world().line.plan = plan;
+    }
+
+    /// Makes the next `times` answers (of servo `id`, if given) go wrong like this.
+    pub fn inject(&self, kind: FaultKind, id: Option<u8>, times: u32) {
+        if times > 0 {
+            self.world().line.demands.push(Demand { kind, id, times });
+        }
+    }
+
+    /// Lets the supply break down for a moment: every servo starts again.
+    pub fn brown_out(&self) {
+        let now = self.clock.now();
+        let mut world = self.world();
+        world.advance(now);
+        world.sag(now);
     }
 
     /// What has gone wrong so far.
@@ -292,7 +307,8 @@ fn serve(devices: &mut [Device], line: &mut Line, frame: &Frame, baud: u32) {
             let all = shares.clone().count() == ids.len();
             if let (true, Ok(len)) = (all, dynamixel::encode_fast(shares, &mut out)) {
                 let start = line.free_at + THINKING;
-                line.free_at = line.answer(start, baud, out.get_mut(..len).unwrap_or_default());
+                line.free_at =
+                    line.answer(BROADCAST, start, baud, out.get_mut(..len).unwrap_or_default());
             }
         }
         Request::SyncRead { ids, .. } => {
@@ -316,7 +332,7 @@ fn serve(devices: &mut [Device], line: &mut Line, frame: &Frame, baud: u32) {
                 }
             }
             for (id, _) in (0u8..=u8::MAX).zip(ids).filter(|(_, there)| *there) {
-                if frame.id == id || frame.id == sinew_core::packet::BROADCAST {
+                if frame.id == id || frame.id == BROADCAST {
                     answer_as_one(devices, line, frame, &request, baud, id);
                 }
             }
@@ -378,7 +394,7 @@ fn answer_as_one(
     }
     line.counts.collisions += u64::from(voices > 1);
     if voices > 0 {
-        line.free_at = line.answer(line.free_at + delay + THINKING, baud, &mut spoken);
+        line.free_at = line.answer(id, line.free_at + delay + THINKING, baud, &mut spoken);
     } else if matches!(request, Request::SyncRead { .. } | Request::BulkRead { .. }) {
         line.free_at += SILENCE;
     }

@@ -6,8 +6,9 @@
 //! {"release":{"id":1}}                let go
 //! {"kill":{"id":3}}  {"revive":{"id":3}}
 //! {"faults":"lost=0.01"}              what goes wrong from now on
+//! {"inject":{"fault":"late","id":3,"times":2}}   what happens to the next answers; id or times may be left out
 //! {"supply":{"volts":5.1}}
-//! "power_cycle"  "unplug"  {"replug":"/tmp/other"}  {"replug":null}
+//! "power_cycle"  "brown_out"  "unplug"  {"replug":"/tmp/other"}  {"replug":null}
 //! "state"                             every servo's state, and the faults so far
 //! ```
 
@@ -20,7 +21,7 @@ use std::thread::Builder;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{FaultPlan, VirtualBus};
+use super::{FaultKind, FaultPlan, VirtualBus};
 use crate::Error;
 
 /// The longest line that is read.
@@ -34,8 +35,10 @@ enum Command {
     Kill { id: u8 },
     Revive { id: u8 },
     Faults(String),
+    Inject { fault: FaultKind, id: Option<u8>, times: Option<u32> },
     Supply { volts: f64 },
     PowerCycle,
+    BrownOut,
     Unplug,
     Replug(Option<PathBuf>),
     State,
@@ -116,6 +119,10 @@ pub fn obey(bus: &VirtualBus, line: &str) -> Value {
             }
             Err(error) => json!({ "error": error.to_string() }),
         },
+        Command::Inject { fault, id, times } => {
+            bus.inject(fault, id, times.unwrap_or(1));
+            json!({ "ok": true })
+        }
         Command::Supply { volts } if volts.is_finite() && (0.0..=60.0).contains(&volts) => {
             bus.set_supply(volts);
             json!({ "ok": true })
@@ -123,6 +130,10 @@ pub fn obey(bus: &VirtualBus, line: &str) -> Value {
         Command::Supply { volts } => json!({ "error": format!("{volts} V is no supply") }),
         Command::PowerCycle => {
             bus.power_cycle();
+            json!({ "ok": true })
+        }
+        Command::BrownOut => {
+            bus.brown_out();
             json!({ "ok": true })
         }
         Command::Unplug => {
@@ -172,6 +183,26 @@ mod tests {
         assert_eq!(bus.servo(2).unwrap().position, 1000);
         assert_eq!(obey(&bus, r#"{"release":{"id":2}}"#), json!({ "ok": true }));
         assert_eq!(obey(&bus, r#""state""#)["servos"][1]["position"], 1000);
+    }
+
+    #[test]
+    fn faults_can_be_ordered_one_by_one() {
+        let bus = bus();
+        let mut wire = bus.wire();
+        let mut ask = || {
+            wire.send(&[0xFF, 0xFF, 2, 2, 1, 0xFA]).unwrap();
+            let deadline = wire.clock().now() + 5 * crate::clock::MILLI;
+            wire.receive(&mut [0; 16], deadline).unwrap()
+        };
+        assert_eq!(ask(), 6);
+        let order = r#"{"inject":{"fault":"lost","id":2,"times":2}}"#;
+        assert_eq!(obey(&bus, order), json!({ "ok": true }));
+        assert_eq!([ask(), ask(), ask()], [0, 0, 6]);
+        assert_eq!(obey(&bus, r#"{"inject":{"fault":"lost","id":5}}"#), json!({ "ok": true }));
+        assert_eq!(ask(), 6);
+        assert_eq!(bus.fault_counts().lost, 2);
+        assert_eq!(obey(&bus, r#""brown_out""#), json!({ "ok": true }));
+        assert_eq!(bus.fault_counts().brownouts, 1);
     }
 
     #[test]

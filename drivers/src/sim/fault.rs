@@ -110,6 +110,51 @@ impl FaultPlan {
     }
 }
 
+/// What can happen to one answer on demand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// It never comes.
+    Lost,
+    /// It comes late.
+    Late,
+    /// It stops in the middle.
+    Truncated,
+    /// A bit of it is flipped.
+    Corrupted,
+    /// It comes twice.
+    Duplicated,
+    /// Bytes that nobody sent come before it.
+    Noise,
+}
+
+/// A fault that is to happen to the next answers of a servo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// What happens.
+    pub kind: FaultKind,
+    /// To whose answers; anybody's where none is named.
+    pub id: Option<u8>,
+    /// To how many.
+    pub times: u32,
+}
+
+impl FaultPlan {
+    /// The plan in which an answer meets `kind` for certain, and nothing else.
+    pub(super) fn certain(&self, kind: FaultKind) -> Self {
+        let mut plan = Self { delay: self.delay, ..Self::default() };
+        *match kind {
+            FaultKind::Lost => &mut plan.lost,
+            FaultKind::Late => &mut plan.late,
+            FaultKind::Truncated => &mut plan.truncated,
+            FaultKind::Corrupted => &mut plan.corrupted,
+            FaultKind::Duplicated => &mut plan.duplicated,
+            FaultKind::Noise => &mut plan.noise,
+        } = 1.0;
+        plan
+    }
+}
+
 /// How often each fault has happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct FaultCounts {

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use fastrand::Rng;
 
 use super::record::{Observer, Packet};
-use super::{FaultCounts, FaultPlan};
+use super::{Demand, FaultCounts, FaultPlan};
 use crate::Nanos;
 use crate::wire::line_time;
 
@@ -19,6 +19,7 @@ pub(super) struct Line {
     /// Until when the line is taken.
     pub(super) free_at: Nanos,
     pub(super) plan: FaultPlan,
+    pub(super) demands: Vec<Demand>,
     pub(super) counts: FaultCounts,
     pub(super) observer: Option<Observer>,
     pub(super) random: Rng,
@@ -30,6 +31,7 @@ impl Line {
             under_way: VecDeque::with_capacity(1024),
             free_at: 0,
             plan: FaultPlan::default(),
+            demands: Vec::new(),
             counts: FaultCounts::default(),
             observer: None,
             random: Rng::with_seed(seed),
@@ -48,10 +50,20 @@ impl Line {
         }
     }
 
-    /// A servo begins to send `bytes` at `start`. Returns when the line is free again.
-    pub(super) fn answer(&mut self, start: Nanos, baud: u32, bytes: &mut [u8]) -> Nanos {
+    /// What befalls an answer of servo `id`: what was demanded for it, or else what the plan says.
+    fn plan_for(&mut self, id: u8) -> FaultPlan {
+        let meant = |demand: &&mut Demand| demand.id.is_none_or(|of| of == id);
+        let Some(demand) = self.demands.iter_mut().find(meant) else { return self.plan };
+        demand.times = demand.times.saturating_sub(1);
+        let plan = self.plan.certain(demand.kind);
+        self.demands.retain(|demand| demand.times > 0);
+        plan
+    }
+
+    /// Servo `id` begins to send `bytes` at `start`. Returns when the line is free again.
+    pub(super) fn answer(&mut self, id: u8, start: Nanos, baud: u32, bytes: &mut [u8]) -> Nanos {
         let end = start + line_time(bytes.len(), baud);
-        let plan = self.plan;
+        let plan = self.plan_for(id);
         if self.happens(plan.lost) {
             self.counts.lost += 1;
             return end;

@@ -20,7 +20,8 @@ mod servo;
 mod uart;
 
 pub use bus::{ServoState, VirtualBus};
-pub use fault::{FaultCounts, FaultPlan, FaultPlanError};
+use fault::Demand;
+pub use fault::{FaultCounts, FaultKind, FaultPlan, FaultPlanError};
 pub use motor::Mount;
 pub use served::{Serve, Served};
 pub use servo::Device;
