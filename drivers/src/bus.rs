@@ -491,6 +491,27 @@ impl Bus {
         Ok((faults, timing))
     }
 
+    /// Reads neighbouring registers once, waiting no longer than `patience`. A miss is a value: a
+    /// control tick that only looks in passing pays nothing for it.
+    pub fn glance(
+        &mut self,
+        id: u8,
+        address: u16,
+        patience: Nanos,
+        into: &mut [u8],
+    ) -> Result<Result<(Faults, Timing), Miss>, Error> {
+        let width = into.len().min(self.rows.len());
+        let usual = std::mem::replace(&mut self.patience.answer, patience);
+        let answered = self.read_once(id, address, width, Nanos::MAX);
+        self.patience.answer = usual;
+        Ok(answered?.map(|Answered { faults, timing }| {
+            for (place, byte) in into.iter_mut().zip(&self.rows) {
+                *place = *byte;
+            }
+            (faults, timing)
+        }))
+    }
+
     /// Writes one register of one servo and waits for its receipt. A complaint in the receipt
     /// (an overload, say) is not a failure: it is in the answer's faults. What would move a motor is
     /// refused.

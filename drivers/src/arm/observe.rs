@@ -2,7 +2,7 @@
 //! commands.
 
 use super::{Arm, Axis, State};
-use crate::bus::{Patience, Reading, Timing};
+use crate::bus::{Reading, Timing};
 use crate::clock::MILLI;
 use crate::stop::Cause;
 use crate::telemetry::BLOCK_ROOM;
@@ -200,17 +200,13 @@ impl Arm {
         let id = reading.id;
         let mut block = [0; BLOCK_ROOM];
         let Some(block) = block.get_mut(..layout.width) else { return Ok(()) };
-        let patience = self.bus.patience();
-        self.bus.set_patience(Patience { retries: 0, answer: HEALTH_PATIENCE, ..patience });
-        let read = self.bus.read_block(id, layout.address, "health", block);
-        self.bus.set_patience(patience);
-        let (status, at) = match read {
+        let read = self.bus.glance(id, layout.address, HEALTH_PATIENCE, block);
+        let (status, at) = match self.or_lost(read)? {
             Ok((faults, timing)) => (faults, timing.last_in),
-            Err(Error::NoAnswer { .. } | Error::Corrupt { .. }) => {
+            Err(_miss) => {
                 self.counts.health_missed += 1;
                 return Ok(());
             }
-            Err(error) => return self.or_lost(Err(error)),
         };
         let health = layout.decode(block, at);
         if let Some(place) = self.health.get_mut(index) {
