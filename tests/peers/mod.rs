@@ -5,11 +5,16 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 use sinew_core::register::Reg;
 use sinew_drivers::Clock;
 use sinew_drivers::sim::{self, VirtualBus, control, pty};
+
+/// The SDKs give up on an answer after some thirty milliseconds; peers that compete for the
+/// processor with each other would lose them.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Names the Python that has the peers.
 const PYTHON: &str = "SINEW_PEER_PYTHON";
@@ -21,6 +26,8 @@ fn run(test: &str, script: &str, arm: &str, arguments: &[&str]) -> Option<Virtua
         eprintln!("SKIPPED {test}: set {PYTHON} to a Python with the peers' packages");
         return None;
     };
+    // A peer that failed says nothing about the next.
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let spec = sim::arm::by_name(arm).unwrap();
     let bus = VirtualBus::new(sim::arm::devices(&spec), Clock::Real, 0);
     let folder = tempfile::tempdir().unwrap();
