@@ -17,7 +17,6 @@ pub mod pty;
 pub mod record;
 mod served;
 mod servo;
-mod uart;
 
 pub use bus::{ServoState, VirtualBus};
 use fault::Demand;
