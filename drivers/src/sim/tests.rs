@@ -174,8 +174,7 @@ fn the_same_seed_gives_the_same_bytes() {
             let register = STS.get(Reg::PresentPosition).unwrap();
             bus.sync_read(register, &mut readings(), 100 * MILLI).unwrap();
         }
-        let seen = seen.lock().unwrap().clone();
-        seen
+        std::mem::take(&mut *seen.lock().unwrap())
     };
     let first = run();
     assert!(first.len() > 1000);
