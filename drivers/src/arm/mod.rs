@@ -345,7 +345,8 @@ impl Drop for Arm {
     fn drop(&mut self) {
         // A port that is back by now still gets its stop; nobody waits for one that is not.
         self.settle(0);
-        if matches!(self.state, State::Active | State::Held) {
+        // Somebody's wish, which another arm's tick may have obeyed first, comes before the default.
+        if self.obey().is_ok() && matches!(self.state, State::Active | State::Held) {
             let cause = if std::thread::panicking() { Cause::Panic } else { Cause::Dropped };
             self.stop_because(cause, self.options.stop);
         }

@@ -290,6 +290,19 @@ fn dropping_the_arm_stops_it_as_configured() {
 }
 
 #[test]
+fn an_arm_let_go_of_after_a_wish_stops_as_wished() {
+    let flag = StopFlag::new();
+    let options = ArmOptions { stop_flag: Some(flag.clone()), ..ArmOptions::default() };
+    let (bench, arm) = so101(options);
+    flag.raise(Cause::Remote, Some(StopPolicy::Hold));
+    // Its owner's loop ended because another of its arms obeyed first.
+    drop(arm);
+    assert_eq!(torques(&bench), [1; 6]);
+    let reports = flag.wait_for_reports(std::time::Duration::ZERO);
+    assert_eq!((reports[0].cause, reports[0].policy), (Cause::Remote, StopPolicy::Hold));
+}
+
+#[test]
 fn a_motor_that_lost_its_power_is_found_and_revived_where_it_is() {
     let (bench, mut arm) = so101(ArmOptions::default());
     tick(&bench, &mut arm, &[0.0; 6]).unwrap();
