@@ -6,6 +6,13 @@ import sys
 import time
 
 
+def patient_timeout(port, length):
+    """What replaces the SDKs' timeouts of some thirty milliseconds, which a busy machine can
+    exceed without any servo being silent."""
+    port.packet_start_time = port.getCurrentTime()
+    port.packet_timeout = port.tx_time_per_byte * length + 500
+
+
 class Hands:
     """Pushes joints of a virtual bus through its control socket."""
 

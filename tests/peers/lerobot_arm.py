@@ -10,8 +10,10 @@ import json
 import sys
 from importlib.metadata import version
 
+import dynamixel_sdk
+import lerobot.motors.feetech.feetech as feetech
 import lerobot.motors.motors_bus as motors_bus
-from hands import Checks, Hands
+from hands import Checks, Hands, patient_timeout
 from lerobot.robots.koch_follower import KochFollower, KochFollowerConfig
 from lerobot.robots.so_follower import SO101Follower, SO101FollowerConfig
 from lerobot.teleoperators.so_leader import SO101Leader, SO101LeaderConfig
@@ -55,6 +57,8 @@ def main(port, control, kind):
     person = Person(hands)
     builtins.input = person.answer
     motors_bus.enter_pressed = person.pressed_enter
+    feetech.patch_setPacketTimeout = patient_timeout
+    dynamixel_sdk.PortHandler.setPacketTimeout = patient_timeout
     make, config = ARMS[kind]
 
     arm = make(config(port=port, id="virtual"))

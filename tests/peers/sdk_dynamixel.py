@@ -4,7 +4,7 @@ import sys
 from importlib.metadata import version
 
 import dynamixel_sdk as dxl
-from hands import Checks, Hands
+from hands import Checks, Hands, patient_timeout
 
 # Registers of the X series, as in Robotis' control tables.
 MODE, MAX_LIMIT, TORQUE, WATCHDOG, GOAL, POSITION = 11, 48, 64, 98, 116, 132
@@ -18,6 +18,7 @@ def signed(value):
 
 def main(path, control):
     checks, hands = Checks(), Hands(control)
+    dxl.PortHandler.setPacketTimeout = patient_timeout
     port, wire = dxl.PortHandler(path), dxl.PacketHandler(2.0)
     checks.equal("port opens", port.openPort(), True)
     checks.equal("rate", port.setBaudRate(1_000_000), True)

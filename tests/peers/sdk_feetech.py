@@ -4,22 +4,16 @@ import sys
 from importlib.metadata import version
 
 import scservo_sdk as scs
-from hands import Checks, Hands
+from hands import Checks, Hands, patient_timeout
 
 # Registers of the STS series, as in Feetech's memory table.
 ID, LIMITS, P_GAIN, OFFSET, TORQUE, GOAL, LOCK, POSITION = 5, 9, 21, 31, 40, 42, 55, 56
 MOTORS = range(1, 7)
 
 
-def patient(port, length):
-    """The SDK reckons its timeout in the wrong unit; LeRobot replaces it likewise."""
-    port.packet_start_time = port.getCurrentTime()
-    port.packet_timeout = port.tx_time_per_byte * (length + 3.0) + 50
-
-
 def main(path, control):
     checks, hands = Checks(), Hands(control)
-    scs.PortHandler.setPacketTimeout = patient
+    scs.PortHandler.setPacketTimeout = patient_timeout
     port, wire = scs.PortHandler(path), scs.PacketHandler(0)
     checks.equal("port opens", port.openPort(), True)
     checks.equal("rate", port.setBaudRate(1_000_000), True)
