@@ -28,6 +28,17 @@ impl Arm {
         self.stop_because(Cause::Asked, policy)
     }
 
+    /// Ends a loop: stops an arm that has not stopped itself, as somebody wished or else as it is
+    /// configured, and says how its stop went.
+    pub fn end(&mut self) -> StopReport {
+        // A wish that is obeyed here is an error to a loop, and none to its end.
+        self.obey().ok();
+        match (self.stopped(), &self.report) {
+            (Some(_), Some(report)) => report.clone(),
+            _ => self.stop(self.options.stop),
+        }
+    }
+
     /// Waits up to `patience` for a lost port to come back, and then carries out the stop that
     /// could not be confirmed. Returns how the latest stop went, `None` if there was none. Raising
     /// the stop flag again ends the waiting.

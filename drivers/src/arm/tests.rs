@@ -293,8 +293,11 @@ fn dropping_the_arm_stops_it_as_configured() {
 fn an_arm_let_go_of_after_a_wish_stops_as_wished() {
     let flag = StopFlag::new();
     let options = ArmOptions { stop_flag: Some(flag.clone()), ..ArmOptions::default() };
+    let (other, mut ended) = so101(options.clone());
     let (bench, arm) = so101(options);
     flag.raise(Cause::Remote, Some(StopPolicy::Hold));
+    assert_eq!(ended.end().policy, StopPolicy::Hold);
+    assert_eq!(torques(&other), [1; 6]);
     // Its owner's loop ended because another of its arms obeyed first.
     drop(arm);
     assert_eq!(torques(&bench), [1; 6]);

@@ -105,19 +105,8 @@ pub fn run(
         }
         each(pairs, &stats);
     };
-    let stopped = pairs.iter_mut().map(|pair| end_safely(&mut pair.follower)).collect();
+    let stopped = pairs.iter_mut().map(|pair| pair.follower.end()).collect();
     let counts =
         pairs.iter().flat_map(|pair| [pair.leader.arm().bus_counts(), pair.follower.bus_counts()]);
     Outcome { stats, error, stopped, bus: together(counts) }
-}
-
-/// Stops an arm that has not stopped itself, and says how that went.
-fn end_safely(arm: &mut Arm) -> StopReport {
-    match (arm.stopped(), arm.stop_report()) {
-        (Some(_), Some(report)) => report.clone(),
-        _ => {
-            let policy = arm.options().stop;
-            arm.stop(policy)
-        }
-    }
 }
