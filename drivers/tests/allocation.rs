@@ -1,6 +1,9 @@
 //! A control tick takes nothing from the heap: not on a wire within the process, not over a port,
 //! and not when answers are lost.
 
+// All of it is test code, helpers included: a failure is a panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
