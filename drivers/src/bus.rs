@@ -36,7 +36,9 @@ impl Default for Patience {
 pub struct Sample {
     /// The register's value, sign applied.
     pub value: i32,
-    /// When it arrived.
+    /// When the first byte of the request went out.
+    pub asked: Nanos,
+    /// When the last byte of the answer came in.
     pub at: Nanos,
 }
 
@@ -49,6 +51,8 @@ pub enum Miss {
     NoAnswer,
     /// Something came, but damaged.
     Corrupt,
+    /// The servo answered that it will not tell.
+    Refused(Faults),
 }
 
 /// One motor's part in a sync read, kept by the caller from tick to tick.
@@ -139,7 +143,11 @@ pub struct BusCounts {
 /// is spent on asking it again.
 const GIVEN_UP_AFTER: u32 = 5;
 
-/// How many lengths tell an answer from an earlier one.
+/// How long after a receipt a second copy of it may follow, beyond the time on the line.
+const SETTLE: Nanos = MILLI / 2;
+
+/// How many lengths tell an answer from an earlier one. An answer that is more requests late than
+/// this can no longer be told, which at the pace of a control loop is a tenth of a second.
 const TAGS: u8 = 7;
 
 /// Whose turn it is in a sync read.
@@ -148,6 +156,8 @@ const TAGS: u8 = 7;
 /// request, or those before it were lost: which of the two shows when they come after all.
 struct Turn<'a> {
     next: usize,
+    /// When all were asked.
+    asked: Nanos,
     width: usize,
     register: &'a Register,
     protocol: Protocol,
@@ -159,6 +169,14 @@ impl Turn<'_> {
         let Some(place) = readings.iter().position(|reading| reading.id == status.id) else {
             return false;
         };
+        let faults = Faults::from_status(self.protocol, status.error);
+        if status.data.is_empty() && faults.has(Fault::Refused) {
+            if let Some(reading) = readings.get_mut(place) {
+                reading.outcome = Err(Miss::Refused(faults));
+                reading.faults = faults;
+            }
+            return true;
+        }
         let value = self.register.decode(self.protocol.byte_order(), status.data);
         let (Some(value), true) = (value, status.data.len() == self.width) else {
             return false;
@@ -168,13 +186,17 @@ impl Turn<'_> {
             early.outcome = Err(Miss::NoAnswer);
         }
         if let Some(reading) = readings.get_mut(place) {
-            let sample = Sample { value, at };
-            reading.outcome = Ok(sample);
-            reading.faults = Faults::from_status(self.protocol, status.error);
+            reading.outcome = Ok(Sample { value, asked: self.asked, at });
+            reading.faults = faults;
         }
         self.next = place + 1;
         true
     }
+}
+
+/// Whether the answer of this reading is still to come.
+fn is_open(reading: &Reading) -> bool {
+    matches!(reading.outcome, Err(Miss::NoAnswer | Miss::Corrupt | Miss::NotAsked))
 }
 
 /// Whether putting `value` into `register` can move a motor: a goal, or torque towards one. It is
@@ -219,6 +241,8 @@ pub struct Bus {
     suspect_until: Nanos,
     /// Bytes that the latest tagged read asked for beyond its register.
     tag: u8,
+    /// Whom the latest single request was to, and how many bytes its answer carried.
+    latest: Option<(u8, usize)>,
     fast_sync_read: bool,
     counts: BusCounts,
 }
@@ -237,6 +261,7 @@ impl Bus {
             unread: (0, 0),
             suspect_until: Nanos::MIN,
             tag: 0,
+            latest: None,
             fast_sync_read: false,
             counts: BusCounts::default(),
         }
@@ -313,24 +338,23 @@ impl Bus {
         for reading in &mut *readings {
             reading.outcome = Err(Miss::NoAnswer);
         }
-        let mut timing = if self.protocol.has_sync_read() {
-            self.sync_read_once(register, readings, deadline)?
+        let mut timing = Timing { first_out: self.now(), last_in: self.now() };
+        if self.protocol.has_sync_read() {
+            timing = self.sync_read_once(register, readings, deadline)?;
         } else {
-            Timing { first_out: self.now(), last_in: self.now() }
-        };
-        for reading in &mut *readings {
-            let mut tries = self.patience.retries;
-            while reading.outcome.is_err() && tries > 0 && reading.misses < GIVEN_UP_AFTER {
-                let now = self.now();
-                if now >= deadline {
-                    break;
-                }
-                if self.protocol.has_sync_read() {
-                    self.counts.retries += 1;
-                }
-                tries -= 1;
-                self.read_into(register, reading, deadline, &mut timing)?;
-            }
+            self.read_missing(register, readings, deadline, &mut timing, |_| true)?;
+        }
+        // Those that answered last time are asked again before those that have been silent for
+        // longer: a dead motor must not use up the time that a lost answer needs.
+        for _ in 0..self.patience.retries {
+            let retry = |reading: &Reading| reading.misses == 0;
+            self.read_missing(register, readings, deadline, &mut timing, retry)?;
+        }
+        for _ in 0..self.patience.retries {
+            let retry = |reading: &Reading| (1..GIVEN_UP_AFTER).contains(&reading.misses);
+            self.read_missing(register, readings, deadline, &mut timing, retry)?;
+        }
+        for reading in readings {
             if let Ok(sample) = reading.outcome {
                 reading.last = Some(sample);
                 reading.misses = 0;
@@ -342,6 +366,33 @@ impl Bus {
         Ok(timing)
     }
 
+    /// Asks one by one for what is missing, each with its share of the time that is left.
+    fn read_missing(
+        &mut self,
+        register: &Register,
+        readings: &mut [Reading],
+        deadline: Nanos,
+        timing: &mut Timing,
+        whom: impl Fn(&Reading) -> bool,
+    ) -> Result<(), Error> {
+        let due = |reading: &Reading| {
+            matches!(reading.outcome, Err(Miss::NoAnswer | Miss::Corrupt)) && whom(reading)
+        };
+        let mut left = readings.iter().filter(|reading| due(reading)).count();
+        for reading in readings.iter_mut().filter(|reading| due(reading)) {
+            let now = self.now();
+            let span = deadline.saturating_sub(now);
+            if span <= 0 {
+                break;
+            }
+            self.counts.retries += u64::from(self.protocol.has_sync_read());
+            let share = span / Nanos::try_from(left).unwrap_or(Nanos::MAX).max(1);
+            self.read_into(register, reading, now.saturating_add(share), timing)?;
+            left = left.saturating_sub(1);
+        }
+        Ok(())
+    }
+
     fn sync_read_once(
         &mut self,
         register: &Register,
@@ -349,13 +400,14 @@ impl Bus {
         deadline: Nanos,
     ) -> Result<Timing, Error> {
         self.quiet()?;
-        let width = usize::from(register.width);
+        self.counts.requests += 1;
+        let width = self.tagged(register.address, usize::from(register.width));
         let count = readings.len().min(self.rows.len());
         for (place, reading) in self.rows.iter_mut().zip(readings.iter()) {
             *place = reading.id;
         }
         let ids = self.rows.get(..count).unwrap_or_default();
-        let (address, wide) = (register.address, u16::from(register.width));
+        let (address, wide) = (register.address, u16::try_from(width).unwrap_or(u16::MAX));
         let request = if self.fast_sync_read {
             Request::FastSyncRead { address, width: wide, ids }
         } else {
@@ -363,7 +415,8 @@ impl Bus {
         };
         let sent = self.protocol.encode(BROADCAST, &request, &mut self.request)?;
         let reply = if self.fast_sync_read {
-            self.protocol.reply_len(count * (width + 4))
+            // The last servo's crc is the frame's own.
+            self.protocol.reply_len((count * (width + 4)).saturating_sub(3))
         } else {
             self.protocol.reply_len(width)
         };
@@ -372,8 +425,13 @@ impl Bus {
         let first_out = self.transmit(sent)?;
         let mut timing = Timing { first_out, last_in: first_out };
         let mut wait = self.answer_deadline(sent, reply, deadline);
-        let mut turn = Turn { next: 0, width, register, protocol: self.protocol };
-        while readings.iter().any(|reading| reading.outcome.is_err()) {
+        // However much the line babbles, a sync read ends.
+        let gap = self.patience.gap + line_time(reply, self.wire.baud());
+        let gaps = gap.saturating_mul(Nanos::try_from(count).unwrap_or(Nanos::MAX));
+        let end = deadline.min(wait.saturating_add(gaps));
+        let protocol = self.protocol;
+        let mut turn = Turn { next: 0, asked: first_out, width, register, protocol };
+        while readings.iter().any(is_open) {
             let Some(at) = self.fill(wait)? else { break };
             timing.last_in = at;
             let damaged_before = self.decoder.counts().bad_checksums;
@@ -382,7 +440,7 @@ impl Bus {
             while let Some(frame) = self.decoder.next(&mut bytes) {
                 let strays = &mut self.counts.stray;
                 let mut take = |status| *strays += u64::from(!turn.take(readings, &status, at));
-                if self.fast_sync_read {
+                if self.fast_sync_read && frame.params.len() + 2 == count * (width + 4) {
                     dynamixel::fast_replies(&frame, width).for_each(&mut take);
                 } else if let Some(status) = frame.status() {
                     take(status);
@@ -393,14 +451,15 @@ impl Bus {
             self.unread = (to - bytes.len(), to);
             if self.decoder.counts().bad_checksums != damaged_before
                 && let Some(reading) = readings.get_mut(turn.next)
-                && reading.outcome.is_err()
+                && is_open(reading)
             {
                 reading.outcome = Err(Miss::Corrupt);
             }
-            let gap = self.patience.gap + line_time(reply, self.wire.baud());
-            wait = deadline.min(at.saturating_add(gap));
+            if turn.next > 0 {
+                wait = end.min(at.saturating_add(gap));
+            }
         }
-        if readings.iter().any(|reading| reading.outcome.is_err()) {
+        if readings.iter().any(is_open) {
             self.suspect();
         }
         Ok(timing)
@@ -413,17 +472,15 @@ impl Bus {
         deadline: Nanos,
         timing: &mut Timing,
     ) -> Result<(), Error> {
-        let request = Request::Read { address: register.address, width: u16::from(register.width) };
-        let order = self.protocol.byte_order();
         let width = usize::from(register.width);
-        match self.exchange(reading.id, &request, width, deadline)? {
-            Ok(answered) => {
+        match self.read_once(reading.id, register.address, width, deadline)? {
+            Ok(Answered { faults, timing: single }) => {
                 let data = self.rows.get(..width).unwrap_or_default();
-                if let Some(value) = register.decode(order, data) {
-                    let sample = Sample { value, at: answered.timing.last_in };
-                    reading.outcome = Ok(sample);
-                    reading.faults = answered.faults;
-                    timing.last_in = answered.timing.last_in;
+                if let Some(value) = register.decode(self.protocol.byte_order(), data) {
+                    let Timing { first_out, last_in } = single;
+                    reading.outcome = Ok(Sample { value, asked: first_out, at: last_in });
+                    reading.faults = faults;
+                    timing.last_in = last_in;
                 }
             }
             Err(miss) => reading.outcome = Err(miss),
@@ -623,6 +680,10 @@ impl Bus {
         loop {
             let miss = match once(self)? {
                 Ok(answered) => return Ok(answered),
+                Err(Miss::Refused(faults)) => {
+                    let port = self.wire.name().to_owned();
+                    return Err(Error::Refused { port, id, what, faults });
+                }
                 Err(miss) => miss,
             };
             if tries == 0 {
@@ -630,7 +691,7 @@ impl Bus {
                 let port = self.wire.name().to_owned();
                 return Err(match miss {
                     Miss::Corrupt => Error::Corrupt { port, id, what },
-                    Miss::NoAnswer | Miss::NotAsked => Error::NoAnswer { port, id, what },
+                    _ => Error::NoAnswer { port, id, what },
                 });
             }
             tries -= 1;
@@ -640,9 +701,8 @@ impl Bus {
 
     /// One read of one servo, whose data is left in `self.rows[..width]`.
     ///
-    /// An answer does not say which request it belongs to. While an earlier one may still come
-    /// in, each read therefore asks for another number of bytes beyond what it wants, so that the
-    /// length of the answer tells.
+    /// An answer may come twice, and an answer does not say which request it belongs to: two reads
+    /// of one servo in a row never ask for the same number of bytes.
     fn read_once(
         &mut self,
         id: u8,
@@ -650,14 +710,26 @@ impl Bus {
         width: usize,
         deadline: Nanos,
     ) -> Result<Result<Answered, Miss>, Error> {
-        let mut asked = width;
-        let end = usize::from(address) + width;
-        if self.now() < self.suspect_until && end + usize::from(TAGS) <= self.memory_end() {
-            self.tag = self.tag % TAGS + 1;
-            asked += usize::from(self.tag);
+        let mut asked = self.tagged(address, width);
+        if self.latest == Some((id, asked)) {
+            // One byte more or, at the very end of the memory, one less than the tag added.
+            let room = usize::from(address) + asked < self.memory_end();
+            asked = if room { asked + 1 } else { asked.saturating_sub(1).max(width) };
         }
         let request = Request::Read { address, width: u16::try_from(asked).unwrap_or(u16::MAX) };
         self.exchange(id, &request, asked, deadline)
+    }
+
+    /// How many bytes to ask for where `width` are wanted. While an answer to some earlier request
+    /// may still come in, each read asks for another number of bytes beyond what it wants, so
+    /// that the length of the answer tells.
+    fn tagged(&mut self, address: u16, width: usize) -> usize {
+        let end = usize::from(address) + width;
+        if self.now() >= self.suspect_until || end + usize::from(TAGS) > self.memory_end() {
+            return width;
+        }
+        self.tag = self.tag % TAGS + 1;
+        width + usize::from(self.tag)
     }
 
     /// Where every servo of the protocol still has registers to read.
@@ -678,12 +750,17 @@ impl Bus {
         deadline: Nanos,
     ) -> Result<Result<Answered, Miss>, Error> {
         self.quiet()?;
+        if width == 0 && self.latest == Some((id, 0)) {
+            self.settle()?;
+        }
+        self.latest = Some((id, width));
         let sent = self.protocol.encode(id, request, &mut self.request)?;
         let reply = self.protocol.reply_len(width);
         self.decoder.expect_at_most(reply + reply / 3);
         self.counts.requests += 1;
         let first_out = self.transmit(sent)?;
-        let mut wait = self.answer_deadline(sent, reply, deadline);
+        // Strays do not shorten the wait, nor does noise make it longer.
+        let wait = self.answer_deadline(sent, reply, deadline);
         let damaged_before = self.decoder.counts().bad_checksums;
         while let Some(at) = self.fill(wait)? {
             let (from, to) = self.unread;
@@ -698,11 +775,17 @@ impl Bus {
                         let timing = Timing { first_out, last_in: at };
                         return Ok(Ok(Answered { faults, timing }));
                     }
+                    Some(status) if status.id == id && status.data.is_empty() => {
+                        let faults = Faults::from_status(self.protocol, status.error);
+                        if faults.has(Fault::Refused) {
+                            return Ok(Err(Miss::Refused(faults)));
+                        }
+                        self.counts.stray += 1;
+                    }
                     _ => self.counts.stray += 1,
                 }
             }
             self.unread = (to - bytes.len(), to);
-            wait = deadline.min(at.saturating_add(self.patience.gap));
         }
         self.suspect();
         let damaged = self.decoder.counts().bad_checksums != damaged_before;
@@ -720,6 +803,15 @@ impl Bus {
         self.unread = (0, 0);
         self.decoder.reset();
         self.wire.discard_input()
+    }
+
+    /// Lets a receipt that came twice pass by. Receipts are all alike: the second one must not
+    /// be taken for that of the next write.
+    fn settle(&mut self) -> Result<(), Error> {
+        let receipt = line_time(self.protocol.reply_len(0), self.wire.baud());
+        let end = self.now().saturating_add(SETTLE + 2 * receipt);
+        while self.wire.receive(&mut self.incoming, end)? > 0 && self.now() < end {}
+        Ok(())
     }
 
     /// An answer is missing; it may still come.

@@ -5,7 +5,7 @@ use sinew_core::register::Reg;
 use sinew_core::tables::{self, Model};
 
 use super::{Arm, OnMismatch};
-use crate::bus::Sample;
+use crate::bus::{Sample, Timing};
 use crate::calibrate::eeprom;
 use crate::spec::ArmSpec;
 use crate::{Bus, Error};
@@ -196,7 +196,8 @@ impl Arm {
         {
             let answer = self.bus.read(axis.id, self.registers.position)?;
             let position = axis.rest_anew(answer.value);
-            let sample = Sample { value: position, at: answer.timing.last_in };
+            let Timing { first_out: asked, last_in: at } = answer.timing;
+            let sample = Sample { value: position, asked, at };
             reading.outcome = Ok(sample);
             reading.last = Some(sample);
             reading.faults = answer.faults;
