@@ -218,4 +218,61 @@ pub enum Error {
         /// What was to be written.
         what: &'static str,
     },
+    /// The id is another servo's, or none that a servo may carry.
+    #[error("{port}: id {id} is taken, or no servo may carry it")]
+    IdTaken {
+        /// The port.
+        port: String,
+        /// The id.
+        id: u8,
+    },
+    /// The servos cannot be set to this rate.
+    #[error("{series} servos cannot be set to {baud} baud")]
+    NoSuchBaud {
+        /// The series.
+        series: &'static str,
+        /// The rate asked for.
+        baud: u32,
+    },
+    /// The servos have no such register.
+    #[error("{series} servos have no {what}")]
+    NoSuchRegister {
+        /// The series.
+        series: &'static str,
+        /// The register.
+        what: &'static str,
+    },
+    /// No motor answers at any rate.
+    #[error("{port}: no motor answers: plug exactly one in and switch its power on")]
+    NoMotor {
+        /// The port.
+        port: String,
+    },
+    /// More than one motor answers where one is to be set up.
+    #[error(
+        "{port}: more than one motor answers (ids {}): leave exactly one plugged in",
+        list(ids)
+    )]
+    NotAlone {
+        /// The port.
+        port: String,
+        /// Their ids.
+        ids: Vec<u8>,
+    },
+    /// The motor is of another model.
+    #[error("{port}: servo {id} is a {found}, not a {wanted}: plug in the right one")]
+    WrongModel {
+        /// The port.
+        port: String,
+        /// The servo.
+        id: u8,
+        /// What it is.
+        found: String,
+        /// What it should be.
+        wanted: &'static str,
+    },
+}
+
+fn list(ids: &[u8]) -> String {
+    ids.iter().map(u8::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -11,6 +11,7 @@ mod fd;
 pub mod port;
 pub mod scan;
 pub mod serial;
+pub mod setup;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod spec;
