@@ -55,6 +55,7 @@ pub struct VirtualBus {
 }
 
 struct World {
+    requests: u64,
     devices: Vec<Device>,
     decoder: Decoder,
     line: Line,
@@ -74,6 +75,7 @@ impl VirtualBus {
             device.servo.series().protocol
         });
         let world = World {
+            requests: 0,
             supplies: devices.iter().map(Device::supply).collect(),
             devices,
             decoder: Decoder::new(protocol),
@@ -124,6 +126,11 @@ impl VirtualBus {
     /// What has gone wrong so far.
     pub fn fault_counts(&self) -> FaultCounts {
         self.world().line.counts
+    }
+
+    /// How many packets the host has sent.
+    pub fn requests(&self) -> u64 {
+        self.world().requests
     }
 
     /// Tells `observer` of every packet from now on.
@@ -284,9 +291,10 @@ impl World {
             self.sag(end);
         }
         self.advance(end);
-        let Self { decoder, devices, line, .. } = self;
+        let Self { decoder, devices, line, requests, .. } = self;
         let mut input = bytes;
         while let Some(frame) = decoder.next(&mut input) {
+            *requests += 1;
             serve(devices, line, &frame, baud);
         }
     }

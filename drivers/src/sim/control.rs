@@ -161,7 +161,7 @@ fn state(bus: &VirtualBus) -> Value {
             "baud": servo.baud,
         })
     });
-    json!({ "servos": servos.collect::<Vec<_>>(), "faults": bus.fault_counts() })
+    json!({ "servos": servos.collect::<Vec<_>>(), "requests": bus.requests(), "faults": bus.fault_counts() })
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use report::Report;
 
 /// LeRobot's whole job in one binary.
 #[derive(Debug, Parser)]
-#[command(name = "sinew", version, disable_help_subcommand = true)]
+#[command(name = "sinew", version, disable_help_subcommand = true, args_override_self = true)]
 pub struct Cli {
     #[command(flatten)]
     pub globals: flags::Globals,

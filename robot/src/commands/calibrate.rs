@@ -114,10 +114,12 @@ fn by_hand(report: &Report, part: &Part) -> Result<(), Failure> {
     if !turning.is_empty() {
         let names: Vec<_> = turning.iter().map(|joint| joint.name.as_str()).collect();
         report.say(format!("1. Turn {} to the middle, then press Enter.", names.join(" and ")));
+        report.event(&json!({ "type": "step", "step": "middle", "joints": names }));
         sweep(report, &mut calibrator, &presses)?;
         calibrator.take_reference();
     }
     report.say("2. Move every other joint from stop to stop, then press Enter.");
+    report.event(&json!({ "type": "step", "step": "sweep" }));
     loop {
         sweep(report, &mut calibrator, &presses)?;
         let proposal = calibrator.proposal();

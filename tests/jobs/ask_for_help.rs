@@ -1,0 +1,108 @@
+//! Somebody types what they know from LeRobot, mistypes, or asks what there is.
+
+use std::fs;
+
+use crate::sandbox::Sandbox;
+
+#[test]
+fn the_guide_names_every_group_and_ends_well() {
+    let help = Sandbox::new().run(&["--help"]);
+    assert_eq!(help.code, 0);
+    for part in
+        ["nothing plugged in", "Set an arm up:", "Move it:", "Not there yet:", "Start here:"]
+    {
+        assert!(help.out.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn every_command_has_an_example() {
+    let sandbox = Sandbox::new();
+    for command in
+        ["demo", "find-port", "scan", "calibrate", "doctor", "teleoperate", "stop", "udev"]
+    {
+        let help = sandbox.run(&[command, "--help"]);
+        assert_eq!(help.code, 0, "{command}");
+        assert!(help.out.contains(&format!("Example: sinew {command}")), "{command}");
+    }
+}
+
+#[test]
+fn what_is_not_there_yet_says_so_and_what_to_use() {
+    let sandbox = Sandbox::new();
+    for command in ["record", "replay", "rollout", "train", "dataset", "policy", "hub"] {
+        let ended = sandbox.run(&[command, "--dataset.repo_id=me/pick", "info"]);
+        assert_eq!(ended.code, 2, "{command}");
+        assert!(ended.err.contains("is not there yet"), "{command}");
+        assert!(ended.err.contains("do:"), "{command}");
+    }
+}
+
+#[test]
+fn a_mistyped_command_or_flag_names_the_nearest() {
+    let sandbox = Sandbox::new();
+    let command = sandbox.run(&["scna"]);
+    assert_eq!(command.code, 2);
+    assert!(command.err.contains("'scan'"), "{}", command.err);
+    let flag = sandbox.run(&["teleoperate", "--robot.prot=/dev/x"]);
+    assert_eq!(flag.code, 2);
+    assert!(flag.err.contains("--robot.port"), "{}", flag.err);
+}
+
+#[test]
+fn a_lerobot_flag_without_meaning_is_named_with_the_reason() {
+    let words = ["teleoperate", "--robot.num_read_retries=2", "--display_data=true"];
+    let ended = Sandbox::new().run(&words);
+    assert!(ended.err.contains("num_read_retries has no meaning here: every reading"));
+    assert!(ended.err.contains("display_data has no meaning here"));
+}
+
+#[test]
+fn an_error_in_json_is_the_last_line_of_output() {
+    let ended = Sandbox::new().run(&["--json", "stop", "--robot", "nobody"]);
+    assert_eq!(ended.code, 2);
+    let result = ended.result();
+    assert_eq!((result["ok"].as_bool(), result["exit"].as_u64()), (Some(false), Some(2)));
+    assert!(result["error"].as_str().unwrap().contains("nobody"));
+}
+
+/// The reference page is written anew by `SINEW_WRITE_DOCS=1 cargo test -p sinew-tests reference`.
+#[test]
+fn the_reference_page_is_what_the_commands_say() {
+    let sandbox = Sandbox::new();
+    let help = |words: &[&str]| {
+        let ended = sandbox.run(words);
+        assert_eq!(ended.code, 0, "{words:?}");
+        ended.out.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    };
+    let mut page = String::from("# Every command\n\nMade from the commands' own help.\n");
+    page += &format!("\n```text\n{}\n```\n", help(&["--help"]));
+    for words in [
+        &["demo"][..],
+        &["sim", "bus"],
+        &["find-port"],
+        &["scan"],
+        &["calibrate"],
+        &["doctor"],
+        &["udev"],
+        &["teleoperate"],
+        &["stop"],
+        &["completions"],
+        &["man"],
+    ] {
+        let typed = words.join(" ");
+        page += &format!(
+            "\n## sinew {typed}\n\n```text\n{}\n```\n",
+            help(&[words, &["--help"]].concat())
+        );
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md");
+    if std::env::var_os("SINEW_WRITE_DOCS").is_some() {
+        fs::write(path, &page).unwrap();
+    }
+    let written = fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        written == page,
+        "docs/cli.md is out of date: write it anew as the test's comment says"
+    );
+}

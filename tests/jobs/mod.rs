@@ -1,0 +1,7 @@
+//! What users do, through the binary: one file per job.
+
+mod ask_for_help;
+mod see_the_demo;
+mod set_an_arm_up;
+mod stop_an_arm;
+mod teleoperate;

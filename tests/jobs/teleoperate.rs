@@ -1,0 +1,71 @@
+//! Somebody teleoperates an arm.
+
+use crate::sandbox::{Arm, Sandbox};
+
+/// What one types to let a leader drive a follower.
+pub fn words<'a>(follower: &'a Arm, leader: &'a Arm, more: &[&'a str]) -> Vec<&'a str> {
+    let words = [
+        "--json",
+        "teleoperate",
+        "--robot.type=so101_follower",
+        "--robot.id=white",
+        "--robot.port",
+        follower.port(),
+        "--teleop.type=so101_leader",
+        "--teleop.id=black",
+        "--teleop.port",
+        leader.port(),
+    ];
+    [&words[..], more].concat()
+}
+
+#[test]
+fn the_follower_goes_where_the_leader_is_pushed_and_ctrl_c_leaves_it_limp() {
+    let sandbox = Sandbox::new();
+    let (follower, leader) = (sandbox.arm("so101", "white"), sandbox.arm("so101_leader", "black"));
+    let mut loop_ = sandbox.start(&words(&follower, &leader, &[]));
+    follower.wait_for_torque();
+    let middle = leader.control("\"state\"")["servos"][0]["joint"].as_f64().unwrap();
+    leader.control(&format!(r#"{{"hand":{{"id":1,"position":{}}}}}"#, middle + 400.0));
+    follower.wait_until(|state| {
+        let servo = &state["servos"][0];
+        (servo["position"].as_i64().unwrap() - 2447).abs() < 40
+    });
+    loop_.signal("INT");
+    let result = loop_.result();
+    let (code, _) = loop_.end();
+    assert_eq!(code, 130);
+    assert_eq!(result["stopped"]["cause"], "interrupt");
+    assert_eq!(result["stopped"]["motors"].as_array().unwrap().len(), 6);
+    for field in ["ticks", "rate_hz", "late_ticks"] {
+        assert!(result[field].is_number(), "{field}");
+    }
+    for field in ["p50", "p99", "p999", "max"] {
+        assert!(result["tick_us"][field].is_u64(), "{field}");
+    }
+    for field in ["reads", "retries", "lost"] {
+        assert!(result["bus"][field].is_u64(), "{field}");
+    }
+    assert_eq!(follower.torques(), [false; 6]);
+}
+
+#[test]
+fn it_ends_by_itself_after_the_time_given_and_can_hold() {
+    let sandbox = Sandbox::new();
+    let (follower, leader) = (sandbox.arm("so101", "white"), sandbox.arm("so101_leader", "black"));
+    let more = ["--teleop_time_s=0.5", "--robot.stop=hold", "--fps=50"];
+    let ended = sandbox.run(&words(&follower, &leader, &more));
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    assert_eq!(ended.result()["stopped"]["policy"], "hold");
+    assert_eq!(follower.torques(), [true; 6]);
+}
+
+#[test]
+fn an_arm_without_calibration_is_not_moved() {
+    let sandbox = Sandbox::new();
+    let (follower, leader) = (sandbox.arm("so101", "white"), sandbox.arm("so101_leader", "black"));
+    let ended = sandbox.run(&words(&follower, &leader, &["--robot.id=other"]));
+    assert_eq!(ended.code, 4, "{}", ended.err);
+    assert!(ended.err.contains("sinew calibrate --robot.type=so101_follower"), "{}", ended.err);
+    assert_eq!(follower.torques(), [false; 6]);
+}
