@@ -280,7 +280,7 @@ fn max_step(text: &str) -> Result<MaxStep, Failure> {
             "for instance 5, or '{shoulder_pan: 5, gripper: 10}' with every joint named",
         )
     };
-    match serde_yaml_ng::from_str::<serde_json::Value>(text).map_err(|_| wrong())? {
+    match serde_yaml_ng::from_str::<serde_json::Value>(text).map_err(|_unreadable| wrong())? {
         serde_json::Value::Null => Ok(MaxStep::Off),
         serde_json::Value::Number(step) => Ok(MaxStep::All(step.as_f64().ok_or_else(wrong)?)),
         serde_json::Value::Object(joints) => {

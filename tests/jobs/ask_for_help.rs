@@ -18,9 +18,17 @@ fn the_guide_names_every_group_and_ends_well() {
 #[test]
 fn every_command_has_an_example() {
     let sandbox = Sandbox::new();
-    for command in
-        ["demo", "find-port", "scan", "calibrate", "doctor", "teleoperate", "stop", "udev"]
-    {
+    for command in [
+        "demo",
+        "find-port",
+        "scan",
+        "setup-motors",
+        "calibrate",
+        "doctor",
+        "teleoperate",
+        "stop",
+        "udev",
+    ] {
         let help = sandbox.run(&[command, "--help"]);
         assert_eq!(help.code, 0, "{command}");
         assert!(help.out.contains(&format!("Example: sinew {command}")), "{command}");
@@ -82,6 +90,7 @@ fn the_reference_page_is_what_the_commands_say() {
         &["sim", "bus"],
         &["find-port"],
         &["scan"],
+        &["setup-motors"],
         &["calibrate"],
         &["doctor"],
         &["udev"],

@@ -124,3 +124,48 @@ fn a_sweep_by_hand_becomes_lerobots_file_and_a_named_robot() {
     assert_eq!(check.result()["joints"], 6, "{}", check.err);
     assert_eq!(check.code, 0, "{}", check.out);
 }
+
+#[test]
+fn motors_are_set_up_one_at_a_time_the_gripper_first() {
+    let sandbox = Sandbox::new();
+    let arm = sandbox.arm("so101", "white");
+    let words =
+        ["--json", "setup-motors", "--robot.type=so101_follower", "--robot.port", arm.port()];
+    for id in 1..=6 {
+        arm.control(&format!(r#"{{"kill":{{"id":{id}}}}}"#));
+    }
+    let mut setup = sandbox.start(&words);
+    for (id, name) in [(6, "gripper"), (5, "wrist_roll"), (4, "wrist_flex")] {
+        let step = setup.next();
+        assert_eq!((step["motor"].as_str(), step["id"].as_i64()), (Some(name), Some(id)));
+        arm.control(&format!(r#"{{"kill":{{"id":{}}}}}"#, (id + 1).min(6)));
+        arm.control(&format!(r#"{{"revive":{{"id":{id}}}}}"#));
+        setup.type_line();
+    }
+    assert_eq!(setup.next()["motor"], "elbow_flex");
+    // Two at once are one too many, and nothing is changed.
+    arm.control(r#"{"revive":{"id":3}}"#);
+    setup.type_line();
+    let result = setup.result();
+    assert_eq!(setup.end().0, 3);
+    assert!(result["error"].as_str().unwrap().contains('3'), "{result}");
+    assert!(result["remedy"].as_str().unwrap().contains("unplug all motors but"), "{result}");
+}
+
+#[test]
+fn an_arm_that_is_well_needs_no_fixing() {
+    let sandbox = Sandbox::new();
+    let arm = sandbox.arm("so101", "white");
+    let words = [
+        "--json",
+        "setup-motors",
+        "--fix",
+        "--yes",
+        "--robot.type=so101_follower",
+        "--robot.port",
+        arm.port(),
+    ];
+    let ended = sandbox.run(&words);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(ended.result()["changed"], 0);
+}

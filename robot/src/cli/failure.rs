@@ -70,6 +70,9 @@ fn exit_of(error: &Error) -> Exit {
         | Error::Refused { .. }
         | Error::Handshake { .. }
         | Error::NotKept { .. }
+        | Error::NoMotor { .. }
+        | Error::NotAlone { .. }
+        | Error::WrongModel { .. }
         | Error::CalibrationDiffers { .. } => Exit::Hardware,
         Error::CalibrationFile { .. } | Error::Spec(_) | Error::NotCalibrated { .. } => Exit::Data,
         Error::NoSuchArm { .. } | Error::BadRobotName { .. } | Error::MaxStep { .. } => Exit::Usage,
@@ -117,6 +120,9 @@ fn remedy_of(error: &Error) -> Option<String> {
              sinew calibrate"
                 .into()
         }
+        Error::NoMotor { .. } => "plug one motor in and switch its power on".into(),
+        Error::NotAlone { .. } => "unplug all motors but the one that was asked for".into(),
+        Error::WrongModel { .. } => "is it another joint's motor, or another arm's type?".into(),
         Error::NotCalibrated { .. } => "calibrate it: sinew calibrate".into(),
         Error::NoSuchArm { .. } => "see the types with: sinew calibrate --help".into(),
         Error::AlreadyRunning { .. } => "sinew stop --robot NAME".into(),

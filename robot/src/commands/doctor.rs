@@ -165,7 +165,7 @@ fn group() -> Finding {
     });
     // SAFETY: asks for numbers and cannot fail.
     let root = unsafe { libc::geteuid() } == 0;
-    if root || dialout.is_none_or(|id| in_group(id)) {
+    if root || dialout.is_none_or(in_group) {
         return Finding::fine("permissions", "this user may open serial ports");
     }
     Finding::wrong(

@@ -9,6 +9,7 @@ mod find_port;
 mod man;
 mod reserved;
 mod scan;
+mod setup_motors;
 #[cfg(feature = "sim")]
 mod sim;
 mod stop;
@@ -29,6 +30,7 @@ pub enum Command {
     Sim(sim::Sim),
     FindPort(find_port::FindPort),
     Scan(scan::Scan),
+    SetupMotors(setup_motors::SetupMotors),
     Calibrate(calibrate::Calibrate),
     Doctor(doctor::Doctor),
     Udev(udev::Udev),
@@ -50,6 +52,7 @@ impl Command {
             Self::Sim(command) => command.run(report),
             Self::FindPort(command) => command.run(report),
             Self::Scan(command) => command.run(report),
+            Self::SetupMotors(command) => command.run(report),
             Self::Calibrate(command) => command.run(report),
             Self::Doctor(command) => command.run(report),
             Self::Udev(command) => command.run(report),
