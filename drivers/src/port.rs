@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serialport::SerialPortType;
 
-use crate::serial::Serial;
+use crate::serial::SerialWire;
 use crate::tcp::Tcp;
 use crate::{Clock, Error, Wire};
 
@@ -97,26 +97,12 @@ fn lasting_name(path: &str) -> Option<PathBuf> {
     links.find(|link| fs::canonicalize(link).is_ok_and(|target| target == device))
 }
 
-/// The adapter behind a path, if it is on USB.
-pub fn identity_of(path: &Path) -> Option<UsbIdentity> {
-    let device = fs::canonicalize(path).ok()?;
-    list().into_iter().find(|port| Path::new(&port.path) == device)?.usb
-}
-
-/// The path at which an adapter is now. Without a serial number it must be the only one of its
-/// kind.
-pub fn find(identity: &UsbIdentity) -> Option<String> {
-    let mut same = list().into_iter().filter(|port| port.usb.as_ref() == Some(identity));
-    let first = same.next()?;
-    (identity.serial.is_some() || same.next().is_none()).then_some(first.path)
-}
-
 /// Opens a port by its path, its lasting name, its USB serial number, or `tcp://host:port`.
 pub fn open(name: &str, baud: u32, clock: Clock) -> Result<Box<dyn Wire>, Error> {
     if let Some(address) = name.strip_prefix("tcp://") {
         return Ok(Box::new(Tcp::open(address, baud, clock)?));
     }
-    Ok(Box::new(Serial::open(&path_of(name), baud, clock)?))
+    Ok(Box::new(SerialWire::open(&path_of(name), baud, clock)?))
 }
 
 /// The path that `name` stands for; a name that stands for nothing is its own path, so that the

@@ -6,7 +6,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use crate::{Clock, Error, Nanos, Wire, fd};
+use crate::{Clock, Error, Nanos, Wire, descriptor};
 
 /// How long the far end may take to accept.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -37,6 +37,8 @@ fn connect(address: &str) -> Result<TcpStream, Error> {
         match TcpStream::connect_timeout(&place, CONNECT) {
             Ok(stream) => {
                 stream.set_nodelay(true).map_err(failed)?;
+                // A far end that takes no bytes must not hold the tick for ever.
+                stream.set_nonblocking(true).map_err(failed)?;
                 return Ok(stream);
             }
             Err(error) => last = error,
@@ -67,21 +69,17 @@ impl Wire for Tcp {
     }
 
     fn send(&mut self, bytes: &[u8]) -> Result<Nanos, Error> {
-        let first_out = self.clock.now();
-        fd::send(self.stream.as_fd(), bytes).map_err(|source| self.lost(source))?;
-        Ok(first_out)
+        descriptor::send(self.stream.as_fd(), &self.clock, bytes)
+            .map_err(|source| self.lost(source))
     }
 
     fn receive(&mut self, into: &mut [u8], deadline: Nanos) -> Result<usize, Error> {
-        fd::receive(self.stream.as_fd(), into, &self.clock, deadline)
+        descriptor::receive(self.stream.as_fd(), &self.clock, into, deadline)
             .map_err(|source| self.lost(source))
     }
 
     fn discard_input(&mut self) -> Result<(), Error> {
-        let mut rest = [0; 256];
-        let now = self.clock.now();
-        while self.receive(&mut rest, now)? > 0 {}
-        Ok(())
+        descriptor::discard(self.stream.as_fd(), &self.clock).map_err(|source| self.lost(source))
     }
 
     fn reopen(&mut self) -> Result<(), Error> {

@@ -15,7 +15,7 @@ use std::thread::{Builder, JoinHandle};
 
 use super::VirtualBus;
 use crate::clock::MILLI;
-use crate::{Error, Nanos, fd};
+use crate::{Error, Nanos, descriptor};
 
 /// How often the server looks whether it should end, or whether the adapter was pulled.
 const LOOK: Nanos = 20 * MILLI;
@@ -127,7 +127,8 @@ fn run(bus: &VirtualBus, terminal: Terminal, end: &AtomicBool) {
         let look = bus.clock().now() + LOOK;
         let until = bus.next_arrival().unwrap_or(Nanos::MAX).min(look);
         // The terminal's far end is held open here, so a failed read is only ever a passing one.
-        let got = fd::receive(open.master.as_fd(), &mut buffer, bus.clock(), until).unwrap_or(0);
+        let got =
+            descriptor::receive(open.master.as_fd(), bus.clock(), &mut buffer, until).unwrap_or(0);
         if got > 0 {
             bus.host_sends(buffer.get(..got).unwrap_or_default(), open.baud());
         }
