@@ -92,14 +92,16 @@ pub fn look(
     all_bauds: bool,
 ) -> Result<ScanReport, Failure> {
     let protocols = format.protocols();
+    let mut bus = Bus::new(port::open(port, home, Clock::Real)?, Protocol::Feetech0);
     let options = if all_bauds {
         ScanOptions::all_bauds(home, protocols)
     } else {
-        let usual = protocols.iter().filter(|protocol| protocol.has_sync_read());
-        ScanOptions { home, others: Vec::new(), protocols: usual.copied().collect() }
+        // Servos without a broadcast ping take a call to every id, so they wait for --all-bauds.
+        let usual: Vec<_> = protocols.iter().copied().filter(|p| p.has_sync_read()).collect();
+        let likely = scan::likeliest(&mut bus, &usual)?;
+        let protocols = likely.map_or(usual, |protocol| vec![protocol]);
+        ScanOptions { home, others: Vec::new(), protocols }
     };
-    let first = options.protocols.first().copied().unwrap_or(Protocol::Feetech0);
-    let mut bus = Bus::new(port::open(port, home, Clock::Real)?, first);
     let found = scan::scan(&mut bus, &options, |progress| report.progress(&line(port, &progress)));
     report.progress("");
     Ok(found?)
