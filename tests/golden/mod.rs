@@ -1,5 +1,6 @@
 //! Golden data: what the peers really do, made by the `make.py` beside each file.
 
+mod arms;
 mod calibration;
 mod joint;
 mod packets;
