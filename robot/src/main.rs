@@ -4,6 +4,8 @@ mod cli;
 mod commands;
 mod robot;
 mod run;
+#[cfg(feature = "sim")]
+mod simulated;
 mod view;
 
 fn main() -> std::process::ExitCode {

@@ -13,6 +13,8 @@ use sinew_drivers::{Bus, Clock, port};
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{RobotFlags, TeleopFlags};
+#[cfg(feature = "sim")]
+use crate::simulated::Simulated;
 
 /// What a robot's file says, `$XDG_CONFIG_HOME/sinew/robots/NAME.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +58,13 @@ pub struct Part {
     pub port: String,
     /// Where its calibration file is, or is to be.
     pub calibration_path: PathBuf,
+    /// The arm itself, where it is simulated.
+    #[cfg(feature = "sim")]
+    simulated: Option<Simulated>,
 }
+
+/// The port, and the robot, that is simulated inside this process.
+const SIMULATED: &str = "sim";
 
 /// What both kinds of flags amount to.
 struct Wanted<'a> {
@@ -154,12 +162,20 @@ impl Robot {
 impl Part {
     /// Opens its bus.
     pub fn open(&self, clock: Clock) -> Result<Bus, Failure> {
+        #[cfg(feature = "sim")]
+        if let Some(simulated) = &self.simulated {
+            return Ok(simulated.open());
+        }
         let wire = port::open(&self.port, self.spec.baud, clock)?;
         Ok(Bus::new(wire, self.spec.series.protocol))
     }
 
     /// Its calibration.
     pub fn calibration(&self) -> Result<Vec<(String, Calibration)>, Failure> {
+        #[cfg(feature = "sim")]
+        if let Some(simulated) = &self.simulated {
+            return Ok(simulated.calibration.clone());
+        }
         if !self.calibration_path.exists()
             && let Some(factory) = sinew_drivers::calibrate::factory(&self.spec)
         {
@@ -194,6 +210,10 @@ fn file_path(name: &str) -> PathBuf {
 }
 
 fn read_file(name: &str) -> Result<RobotFile, Failure> {
+    if name == SIMULATED {
+        let (kind, port) = ("so101_follower".to_owned(), SIMULATED.to_owned());
+        return Ok(RobotFile { kind, port, ..RobotFile::default() });
+    }
     if let Some(rest) = name.strip_prefix("zenoh://") {
         return Err(Failure::usage(
             format!("robot {rest} is on another machine, and those cannot be reached yet"),
@@ -250,7 +270,13 @@ fn parts(wanted: &Wanted) -> Result<Vec<Part>, Failure> {
                 },
             ),
         };
-        parts.push(Part { spec, port: port.to_owned(), calibration_path });
+        parts.push(Part {
+            #[cfg(feature = "sim")]
+            simulated: (port == SIMULATED).then(|| Simulated::new(&spec.name, 0)).transpose()?,
+            spec,
+            port: port.to_owned(),
+            calibration_path,
+        });
     }
     Ok(parts)
 }

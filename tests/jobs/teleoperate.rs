@@ -69,3 +69,19 @@ fn an_arm_without_calibration_is_not_moved() {
     assert!(ended.err.contains("sinew calibrate --robot.type=so101_follower"), "{}", ended.err);
     assert_eq!(follower.torques(), [false; 6]);
 }
+
+#[test]
+fn a_simulated_pair_needs_nothing_plugged_in() {
+    let words = [
+        "--json",
+        "teleoperate",
+        "--robot=sim",
+        "--teleop.type=so101_leader",
+        "--teleop.port=sim",
+        "--teleop_time_s=0.5",
+    ];
+    let ended = Sandbox::new().run(&words);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    assert!(ended.result()["ticks"].as_u64().unwrap() > 5);
+    assert_eq!(ended.result()["stopped"]["motors"].as_array().unwrap().len(), 6);
+}

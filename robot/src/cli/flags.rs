@@ -33,7 +33,7 @@ pub struct RobotFlags {
     /// Its type, such as so101_follower
     #[arg(long = "robot.type", value_name = "TYPE")]
     pub robot_type: Option<String>,
-    /// Its port: a path, a USB serial number, or tcp://host:port
+    /// Its port: a path, a USB serial number, tcp://host:port, or sim for a simulated arm
     #[arg(long = "robot.port", value_name = "PORT")]
     pub robot_port: Option<String>,
     /// Which one of its type; names its calibration file
@@ -78,7 +78,7 @@ pub struct TeleopFlags {
     /// Its type, such as so101_leader
     #[arg(long = "teleop.type", value_name = "TYPE")]
     pub teleop_type: Option<String>,
-    /// Its port: a path, a USB serial number, or tcp://host:port
+    /// Its port: a path, a USB serial number, tcp://host:port, or sim for a simulated arm
     #[arg(long = "teleop.port", value_name = "PORT")]
     pub teleop_port: Option<String>,
     /// Which one of its type; names its calibration file

@@ -5,18 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use serde_json::json;
-use sinew_core::calibration::Calibration;
+use sinew_drivers::Nanos;
 use sinew_drivers::arm::{Arm, ArmOptions};
 use sinew_drivers::clock::{MILLI, SECOND};
-use sinew_drivers::sim::{FaultPlan, VirtualBus, arm};
+use sinew_drivers::sim::{FaultPlan, VirtualBus};
 use sinew_drivers::stop::StopFlag;
-use sinew_drivers::{Bus, Clock, Nanos};
 use sinew_teleop::scripted::ScriptedHand;
 
 use super::teleoperate::{finish, listen, watch};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::{Report, Tone};
 use crate::run::teleoperate::{Pace, Pair};
+use crate::simulated::Simulated;
 
 /// The whole product on a simulated arm, nothing plugged in
 ///
@@ -46,12 +46,12 @@ const FAULTS: f64 = 0.002;
 impl Demo {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
         let flag = listen()?;
-        let leader = simulated("so101_leader", self.seed, &flag)?;
-        let follower = simulated("so101_follower", self.seed.wrapping_add(1), &flag)?;
+        let leader = Simulated::new("so101_leader", self.seed)?;
+        let follower = Simulated::new("so101_follower", self.seed.wrapping_add(1))?;
+        let pair = Pair::new(set_up(&leader, &flag)?, set_up(&follower, &flag)?)
+            .map_err(|unlike| Failure::new(Exit::Failed, unlike.to_string()))?;
         let (hand, ranges) = (leader.bus.clone(), leader.ranges());
         let bus = follower.bus.clone();
-        let pair = Pair::new(leader.arm, follower.arm)
-            .map_err(|unlike| Failure::new(Exit::Failed, unlike.to_string()))?;
         bus.faults(FaultPlan::answers(FAULTS));
         report.say(report.tone(Tone::Strong, "A simulated leader drives a simulated follower."));
         report.say("○ where the leader is   ● where the follower is   (Ctrl-C ends it)\n");
@@ -86,36 +86,14 @@ impl Demo {
     }
 }
 
-/// A calibrated, simulated arm on its own bus.
-struct Simulated {
-    bus: VirtualBus,
-    arm: Arm,
-    calibration: Vec<(String, Calibration)>,
-}
-
-impl Simulated {
-    /// Each servo and the range of its joint in counts, without the offset.
-    fn ranges(&self) -> Vec<(u8, f64, f64)> {
-        let true_count = |row: &Calibration, count: i32| f64::from(count + row.homing_offset);
-        let rows = self.calibration.iter().map(|(_, row)| {
-            (row.id, true_count(row, row.range_min), true_count(row, row.range_max))
-        });
-        rows.collect()
-    }
-}
-
-/// Builds an arm of virtual servos and sets it up as one of real ones.
-fn simulated(name: &str, seed: u64, flag: &StopFlag) -> Result<Simulated, Failure> {
-    let spec = arm::find(name)?;
-    let mut devices = arm::assembled(&spec);
-    let calibration = arm::calibrate(&mut devices, &spec);
-    let virtual_bus = VirtualBus::new(devices, Clock::Real, seed);
-    let bus = Bus::new(virtual_bus.wire(), spec.series.protocol);
+/// Sets a simulated arm up as one of real servos.
+fn set_up(simulated: &Simulated, flag: &StopFlag) -> Result<Arm, Failure> {
     let options =
         ArmOptions { stop_flag: Some(flag.clone()), dead_man: None, ..ArmOptions::default() };
-    let mut arm = Arm::connect(spec, bus, &calibration, options)?;
+    let (spec, calibration) = (simulated.spec.clone(), &simulated.calibration);
+    let mut arm = Arm::connect(spec, simulated.open(), calibration, options)?;
     arm.configure()?;
-    Ok(Simulated { bus: virtual_bus, arm, calibration })
+    Ok(arm)
 }
 
 fn move_by_hand(
