@@ -54,9 +54,9 @@ pub struct Stats {
     pub wake: Spans,
     /// Reading and writing the buses.
     pub bus: Spans,
-    /// When the loop began, and when its last tick ended.
+    /// When the loop began.
     pub began: Nanos,
-    /// When its last tick ended.
+    /// When its last tick was over.
     pub ended: Nanos,
 }
 

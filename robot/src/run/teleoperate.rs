@@ -94,11 +94,12 @@ pub fn run(
         }
         let done = clock.now();
         stats.ticks += 1;
-        stats.ended = done;
         stats.wake.count(woke - deadline);
         stats.bus.count(done - woke);
         stats.tick.count(done - deadline);
         deadline += period;
+        // A tick lasts until the next one is due, or until it is done if that is later.
+        stats.ended = done.max(deadline);
         if done > deadline {
             stats.late_ticks += 1;
             deadline += (done - deadline) / period * period;
