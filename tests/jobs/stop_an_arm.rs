@@ -1,6 +1,19 @@
 //! Something goes wrong and the arm has to stop, from another terminal.
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Arm, Ended, Sandbox};
+
+/// Stops the arm from another terminal.
+fn stop(sandbox: &Sandbox, arm: &Arm, more: &[&str]) -> Ended {
+    let words = [
+        "--json",
+        "stop",
+        "--robot.type=so101_follower",
+        "--robot.id=white",
+        "--robot.port",
+        arm.port(),
+    ];
+    sandbox.run(&[&words[..], more].concat())
+}
 
 #[test]
 fn a_running_robot_is_stopped_by_its_own_program() {
@@ -10,16 +23,7 @@ fn a_running_robot_is_stopped_by_its_own_program() {
         sandbox.start(&super::teleoperate::words(&follower, &leader, &["--robot.stop=hold"]));
     follower.wait_for_torque();
     // Named robots are written by calibrating; the id does as a name where its file is there.
-    let words = [
-        "--json",
-        "stop",
-        "--limp",
-        "--robot.type=so101_follower",
-        "--robot.id=white",
-        "--robot.port",
-        follower.port(),
-    ];
-    let stop = sandbox.run(&words);
+    let stop = stop(&sandbox, &follower, &["--limp"]);
     assert_eq!(stop.code, 0, "{}{}", stop.out, stop.err);
     assert_eq!(stop.result()["by"], "its program");
     assert_eq!(stop.result()["stopped"]["policy"], "limp");
@@ -38,15 +42,7 @@ fn after_a_kill_the_bus_is_taken_and_every_motor_stopped() {
     loop_.signal("KILL");
     loop_.end();
     assert_eq!(follower.torques(), [true; 6]);
-    let words = [
-        "--json",
-        "stop",
-        "--robot.type=so101_follower",
-        "--robot.id=white",
-        "--robot.port",
-        follower.port(),
-    ];
-    let stop = sandbox.run(&words);
+    let stop = stop(&sandbox, &follower, &[]);
     assert_eq!(stop.code, 0, "{}{}", stop.out, stop.err);
     assert_eq!(stop.result()["by"], "sinew stop");
     assert_eq!(follower.torques(), [false; 6]);
@@ -57,15 +53,7 @@ fn a_motor_that_does_not_confirm_is_named_and_the_others_are_stopped() {
     let sandbox = Sandbox::new();
     let follower = sandbox.arm("so101", "white");
     follower.control(r#"{"kill":{"id":4}}"#);
-    let words = [
-        "--json",
-        "stop",
-        "--robot.type=so101_follower",
-        "--robot.id=white",
-        "--robot.port",
-        follower.port(),
-    ];
-    let stop = sandbox.run(&words);
+    let stop = stop(&sandbox, &follower, &[]);
     assert_eq!(stop.code, 3, "{}", stop.out);
     assert!(stop.err.contains("wrist_flex (id 4)"), "{}", stop.err);
 }
