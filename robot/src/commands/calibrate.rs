@@ -143,13 +143,10 @@ fn sweep(
     let mut drawn = 0;
     loop {
         let live = calibrator.look()?;
-        if report.drawing() {
-            report.draw(&picture(live, drawn));
-            drawn = live.len();
-        }
+        // Enter has moved the cursor on: the picture must not be drawn over once more.
         match presses.try_recv() {
             Ok(()) => return Ok(()),
-            Err(TryRecvError::Empty) => clock.sleep(20 * MILLI),
+            Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => {
                 return Err(Failure::advise(
                     Exit::Failed,
@@ -158,6 +155,11 @@ fn sweep(
                 ));
             }
         }
+        if report.drawing() {
+            report.draw(&picture(live, drawn));
+            drawn = live.len();
+        }
+        clock.sleep(20 * MILLI);
     }
 }
 
