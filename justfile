@@ -15,7 +15,7 @@ ci:
 # The real LeRobot and the servo SDKs against the virtual bus.
 peers DIR="target/peers":
     bash tests/peers/setup {{DIR}}
-    SINEW_PEER_PYTHON={{DIR}}/bin/python cargo test -p sinew-tests peers
+    SINEW_PEER_PYTHON="$(realpath {{DIR}})/bin/python" cargo test -p sinew-tests peers
 
 # Ten simulated hours on a bus where everything goes wrong, and a thousand ends of an arm.
 soak:

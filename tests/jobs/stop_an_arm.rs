@@ -34,6 +34,20 @@ fn a_running_robot_is_stopped_by_its_own_program() {
 }
 
 #[test]
+fn a_running_robot_that_no_file_names_is_stopped_by_its_id() {
+    let sandbox = Sandbox::new();
+    let (follower, leader) = (sandbox.arm("so101", "white"), sandbox.arm("so101_leader", "black"));
+    let mut loop_ = sandbox.start(&super::teleoperate::words(&follower, &leader, &[]));
+    follower.wait_for_torque();
+    let stop = sandbox.run(&["--json", "stop", "--robot", "white"]);
+    assert_eq!(stop.code, 0, "{}{}", stop.out, stop.err);
+    assert_eq!(stop.result()["by"], "its program");
+    assert_eq!(loop_.result()["stopped"]["cause"], "remote");
+    assert_eq!(loop_.end().0, 130);
+    assert_eq!(follower.torques(), [false; 6]);
+}
+
+#[test]
 fn after_a_kill_the_bus_is_taken_and_every_motor_stopped() {
     let sandbox = Sandbox::new();
     let (follower, leader) = (sandbox.arm("so101", "white"), sandbox.arm("so101_leader", "black"));

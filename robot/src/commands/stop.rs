@@ -29,7 +29,10 @@ pub struct Stop {
 impl Stop {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
         let policy = self.limp.then_some(StopPolicy::Limp);
-        let robot = Robot::choose(&self.robot)?;
+        let robot = match Robot::choose(&self.robot) {
+            Ok(robot) => robot,
+            Err(failure) => return self.stop_by_name(report, policy, failure),
+        };
         if let Asked::Stopped(reports) = stop::ask(&robot.name, policy)? {
             return tell(report, "its program", &reports);
         }
@@ -42,6 +45,24 @@ impl Stop {
             reports.push(arm.stop(policy.unwrap_or(robot.options.stop)));
         }
         tell(report, "sinew stop", &reports)
+    }
+
+    /// Stops a robot that no readable file describes, such as one that LeRobot calibrated: its
+    /// program goes by its id all the same. Where there is no such program, `failure` stands.
+    fn stop_by_name(
+        &self,
+        report: &Report,
+        policy: Option<StopPolicy>,
+        failure: Failure,
+    ) -> Result<Exit, Failure> {
+        let name = self.robot.robot.as_deref().unwrap_or_default();
+        if stop::socket_path(name).is_err() {
+            return Err(failure);
+        }
+        match stop::ask(name, policy)? {
+            Asked::Stopped(reports) => tell(report, "its program", &reports),
+            Asked::NotRunning => Err(failure),
+        }
     }
 }
 
