@@ -1,0 +1,136 @@
+//! Everything that can go wrong with a dataset, with the facts in fields.
+
+use std::path::{Path, PathBuf};
+
+/// The result of everything here that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong: which file, where in it, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refused something about a file.
+    #[error("{what}: {source}: {}", path.display())]
+    Io {
+        /// What was tried, as in "cannot write".
+        what: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is no dataset in this folder.
+    #[error("no dataset here: there is no meta/info.json in {}", path.display())]
+    NoDataset {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is a dataset in the folder where a new one was to begin.
+    #[error("there already is a dataset in {}", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another process is recording into this dataset.
+    #[error("process {pid} is recording into {}", path.display())]
+    Busy {
+        /// Who holds it.
+        pid: u32,
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file does not say what it should.
+    #[error("{what} ({place}): {}", path.display())]
+    Malformed {
+        /// What is wrong.
+        what: String,
+        /// Where in the file: a key, a column and row, a box.
+        place: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The dataset is of a version that cannot be read.
+    #[error("version {version} cannot be read, only v2.0, v2.1 and v3.0: {}", path.display())]
+    Version {
+        /// What info.json says.
+        version: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A feature is declared in a way that cannot work.
+    #[error("feature {feature}: {what}")]
+    Feature {
+        /// Its name.
+        feature: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A frame does not fit the declared features.
+    #[error("frame {frame}, feature {feature}: {what}")]
+    Frame {
+        /// Which frame of the episode.
+        frame: u64,
+        /// The feature.
+        feature: String,
+        /// What does not fit.
+        what: String,
+    },
+    /// Something asked for is not in the dataset.
+    #[error("{what} {index} is not there: the dataset has {count}")]
+    OutOfRange {
+        /// Frame, episode, task …
+        what: &'static str,
+        /// The one asked for.
+        index: u64,
+        /// How many there are.
+        count: u64,
+    },
+    /// No decoded frame lies close enough to the time asked for.
+    #[error(
+        "no frame within {tolerance_s} s of {wanted_s:.6} s, the nearest is at {nearest_s:.6} s: {}",
+        path.display()
+    )]
+    NoFrameAt {
+        /// The time asked for.
+        wanted_s: f64,
+        /// The nearest frame's.
+        nearest_s: f64,
+        /// How far it may be.
+        tolerance_s: f64,
+        /// The video.
+        path: PathBuf,
+    },
+    /// A video is coded in a way that nothing built in can decode.
+    #[error("{codec} video cannot be decoded by this build: {}", path.display())]
+    Codec {
+        /// The codec.
+        codec: String,
+        /// The video.
+        path: PathBuf,
+    },
+    /// The encoder or decoder failed.
+    #[error("{what}: {}", path.display())]
+    Video {
+        /// What failed, in the codec's words.
+        what: String,
+        /// The video.
+        path: PathBuf,
+    },
+    /// What was asked for makes no sense for this dataset.
+    #[error("{what}")]
+    Refused {
+        /// Why.
+        what: String,
+    },
+}
+
+impl Error {
+    /// Says what was tried on which file when the system refused.
+    pub fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { what, source, path: path.to_owned() }
+    }
+
+    /// A file that does not say what it should.
+    pub fn malformed(path: &Path, place: impl Into<String>, what: impl Into<String>) -> Self {
+        Self::Malformed { what: what.into(), place: place.into(), path: path.to_owned() }
+    }
+}
