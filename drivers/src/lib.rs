@@ -7,6 +7,7 @@ pub mod calibrate;
 pub mod calibration_file;
 pub mod clock;
 mod descriptor;
+pub mod durable;
 pub mod error;
 pub mod port;
 pub mod scan;

@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod robot;
+mod robot_file;
 mod run;
 #[cfg(feature = "sim")]
 mod simulated;

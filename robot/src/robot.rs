@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use sinew_core::calibration::Calibration;
 use sinew_core::register::Reg;
 use sinew_drivers::arm::{ArmOptions, MaxStep};
@@ -13,33 +12,17 @@ use sinew_drivers::{Bus, Clock, port};
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{RobotFlags, TeleopFlags};
+use crate::robot_file::{Kept, RobotFile, config_folder};
 #[cfg(feature = "sim")]
 use crate::simulated::Simulated;
-
-/// What a robot's file says, `$XDG_CONFIG_HOME/sinew/robots/NAME.toml`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RobotFile {
-    /// Its type.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Its port, or the left arm's.
-    pub port: String,
-    /// The right arm's port, for a pair.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub right_port: Option<String>,
-    /// Which one of its type.
-    pub id: Option<String>,
-    /// How it is left.
-    #[serde(default)]
-    pub stop: StopPolicy,
-}
 
 /// A robot or leader that was chosen: its arms, and how they are driven.
 #[derive(Debug)]
 pub struct Robot {
     /// What `sinew stop --robot` calls it.
     pub name: String,
+    /// Whether that name is its own and not its type's.
+    named: bool,
     /// Its type as typed.
     pub kind: String,
     /// Which one of its type.
@@ -101,9 +84,9 @@ impl Robot {
         };
         let mut parts = parts(&wanted)?;
         override_gains(&mut parts, flags);
-        let name = flags.robot.clone().or_else(|| id.clone()).unwrap_or_else(|| kind.clone());
+        let own_name = flags.robot.clone().or_else(|| id.clone());
         let options = options(flags, named.stop)?;
-        Ok(Self { name, kind, id, options, parts })
+        Ok(Self::new(own_name, kind, id, options, parts))
     }
 
     /// The leader that the flags mean.
@@ -131,7 +114,18 @@ impl Robot {
             dead_man: None,
             ..ArmOptions::default()
         };
-        Ok(Self { name: id.clone().unwrap_or_else(|| kind.clone()), kind, id, options, parts })
+        Ok(Self::new(id.clone(), kind, id, options, parts))
+    }
+
+    fn new(
+        own_name: Option<String>,
+        kind: String,
+        id: Option<String>,
+        options: ArmOptions,
+        parts: Vec<Part>,
+    ) -> Self {
+        let named = own_name.as_ref().is_some_and(|name| name != SIMULATED);
+        Self { name: own_name.unwrap_or_else(|| kind.clone()), named, kind, id, options, parts }
     }
 
     /// The arms.
@@ -139,23 +133,23 @@ impl Robot {
         &self.parts
     }
 
-    /// Writes the robot's file, so that `--robot NAME` means it from now on.
-    pub fn remember(&self, name: &str) -> Result<(), Failure> {
+    /// Makes its name mean it, if that is free and its own. A simulated one is gone with the
+    /// process, so its name means nothing afterwards.
+    pub fn keep_name(&self) -> Result<Kept, Failure> {
+        let lasting = self.named && self.parts.iter().all(|part| part.port != SIMULATED);
+        if lasting { self.file().keep(&self.name) } else { Ok(Kept::Same) }
+    }
+
+    /// What its own file says, or should.
+    pub fn file(&self) -> RobotFile {
         let port = |place: usize| self.parts.get(place).map(|part| part.port.clone());
-        let file = RobotFile {
+        RobotFile {
             kind: self.kind.clone(),
             port: port(0).unwrap_or_default(),
             right_port: port(1),
             id: self.id.clone(),
             stop: self.options.stop,
-        };
-        let path = file_path(name);
-        let failed = |why: String| Failure::new(Exit::Failed, format!("{}: {why}", path.display()));
-        let text = toml::to_string(&file).map_err(|error| failed(error.to_string()))?;
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
         }
-        std::fs::write(&path, text).map_err(|error| failed(error.to_string()))
     }
 }
 
@@ -196,19 +190,6 @@ impl Part {
     }
 }
 
-/// Where users keep what is theirs.
-pub fn config_folder() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let base = set("XDG_CONFIG_HOME")
-        .map(PathBuf::from)
-        .or_else(|| set("HOME").map(|home| Path::new(&home).join(".config")));
-    base.unwrap_or_else(|| PathBuf::from(".")).join("sinew")
-}
-
-fn file_path(name: &str) -> PathBuf {
-    config_folder().join("robots").join(format!("{name}.toml"))
-}
-
 fn read_file(name: &str) -> Result<RobotFile, Failure> {
     if name == SIMULATED {
         let (kind, port) = ("so101_follower".to_owned(), SIMULATED.to_owned());
@@ -220,23 +201,7 @@ fn read_file(name: &str) -> Result<RobotFile, Failure> {
             "a remote adapter works over TCP: --robot.port=tcp://host:port",
         ));
     }
-    // The name becomes a file's and a socket's.
-    sinew_drivers::stop::socket_path(name)?;
-    let path = file_path(name);
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        Failure::advise(
-            Exit::Usage,
-            format!("no robot is called {name} ({}: {error})", path.display()),
-            "calibrate it under that name: sinew calibrate --robot.type=… --robot.port=… --robot.id=NAME",
-        )
-    })?;
-    toml::from_str(&text).map_err(|error| {
-        Failure::advise(
-            Exit::Data,
-            format!("{}: {error}", path.display()),
-            "mend it, or calibrate the robot anew, which writes it again",
-        )
-    })
+    RobotFile::read(name)
 }
 
 fn parts(wanted: &Wanted) -> Result<Vec<Part>, Failure> {

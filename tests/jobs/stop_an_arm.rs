@@ -63,6 +63,56 @@ fn after_a_kill_the_bus_is_taken_and_every_motor_stopped() {
 }
 
 #[test]
+fn after_a_kill_an_arm_that_only_lerobot_calibrated_is_stopped_by_its_name() {
+    let sandbox = Sandbox::new();
+    let (follower, leader) = (sandbox.arm("so101", "white"), sandbox.arm("so101_leader", "black"));
+    let loop_ = sandbox.start(&super::teleoperate::words(&follower, &leader, &[]));
+    follower.wait_for_torque();
+    loop_.signal("KILL");
+    loop_.end();
+    let stop = sandbox.run(&["--json", "stop", "--robot", "white"]);
+    assert_eq!(stop.code, 0, "{}{}", stop.out, stop.err);
+    assert_eq!(stop.result()["by"], "sinew stop");
+    assert_eq!(follower.torques(), [false; 6]);
+    let file = |name: &str| {
+        let path = sandbox.path(&format!(".config/sinew/robots/{name}.toml"));
+        std::fs::read_to_string(path).unwrap_or_default()
+    };
+    for (name, kind, arm) in
+        [("white", "so101_follower", follower), ("black", "so101_leader", leader)]
+    {
+        let (kind, port) = (format!("type = \"{kind}\""), format!("port = \"{}\"", arm.port()));
+        let written = file(name);
+        assert!(written.contains(&kind) && written.contains(&port), "{name}: {written}");
+    }
+}
+
+#[test]
+fn a_name_follows_its_arm_to_another_port_and_never_to_another_arm() {
+    let sandbox = Sandbox::new();
+    let (follower, leader) = (sandbox.arm("so101", "white"), sandbox.arm("so101_leader", "black"));
+    let folder = sandbox.path(".config/sinew/robots");
+    std::fs::create_dir_all(&folder).unwrap();
+    let (white, black) = (folder.join("white.toml"), folder.join("black.toml"));
+    let moved = "# by the window\ntype = \"so101_follower\"\nport = \"/dev/old\"\nid = \"white\"\n";
+    let other = "type = \"koch_follower\"\nport = \"/dev/old\"\nid = \"black\"\n";
+    std::fs::write(&white, moved).unwrap();
+    std::fs::write(&black, other).unwrap();
+    let words = super::teleoperate::words(&follower, &leader, &["--teleop_time_s=0.1"]);
+    let ended = sandbox.run(&words);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    let follows = std::fs::read_to_string(&white).unwrap();
+    assert_eq!(follows, moved.replace("/dev/old", follower.port()));
+    assert!(ended.err.contains("was on /dev/old"), "{}", ended.err);
+    assert_eq!(std::fs::read_to_string(&black).unwrap(), other);
+    assert!(ended.err.contains("black.toml"), "{}", ended.err);
+    assert!(ended.err.contains("koch_follower"), "{}", ended.err);
+    // Nothing has changed since: nothing is written or said again.
+    let again = sandbox.run(&words);
+    assert!(!again.err.contains("was on"), "{}", again.err);
+}
+
+#[test]
 fn a_motor_that_does_not_confirm_is_named_and_the_others_are_stopped() {
     let sandbox = Sandbox::new();
     let follower = sandbox.arm("so101", "white");

@@ -73,7 +73,7 @@ impl Calibrate {
             }
         }
         if wants_robot && let Some(id) = &device.id {
-            device.remember(id)?;
+            device.file().write(id)?;
             report.say(format!("from now on: --robot {id}"));
         }
         report.result(json!({ "ok": true }));

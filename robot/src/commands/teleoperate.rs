@@ -12,6 +12,7 @@ use crate::cli::failure::{self, Exit, Failure};
 use crate::cli::flags::{RobotFlags, TeleopFlags};
 use crate::cli::report::{Report, Tone};
 use crate::robot::Robot;
+use crate::robot_file::{self, Kept};
 use crate::run::stats::Stats;
 use crate::run::teleoperate::{Outcome, Pace, Pair, run};
 use crate::view::table::Picture;
@@ -63,6 +64,14 @@ impl Teleoperate {
         let flag = listen()?;
         let _server = StopServer::start(&robot.name, flag.clone())?;
         let mut pairs = connect(&robot, &leader, &flag, report)?;
+        // Before there is torque: a robot whose program is killed must be found by its name.
+        for device in [&robot, &leader] {
+            remember(device, report);
+        }
+        for pair in &mut pairs {
+            pair.leader.arm_mut().configure()?;
+            pair.follower.configure()?;
+        }
         let pace = Pace { fps: self.fps, duration: self.teleop_time_s.map(span) };
         report.note(format!(
             "{} follows {} at {} Hz; Ctrl-C ends it ({} afterwards)",
@@ -83,6 +92,32 @@ pub fn listen() -> Result<StopFlag, Failure> {
     Ok(flag)
 }
 
+/// Sees to it that the name of a device that answered means it. That it cannot is no reason not to
+/// move it.
+fn remember(device: &Robot, report: &Report) {
+    let name = &device.name;
+    match device.keep_name() {
+        Ok(Kept::Same) => {}
+        Ok(Kept::New) => report.note(format!("from now on: --robot {name}")),
+        Ok(Kept::Moved(ports)) => {
+            report.note(format!(
+                "{name} was on {}; its file is brought up to date",
+                ports.join(", ")
+            ));
+        }
+        Ok(Kept::Other(other)) => report.warn(format!(
+            "--robot {name} means another arm, a {} on {} ({}), and still does: give this {} \
+             another id, so that `sinew stop --robot` can find it",
+            other.kind,
+            other.port,
+            robot_file::path_of(name).display(),
+            device.kind
+        )),
+        Err(failure) => report.warn(format!("--robot {name} will not find it: {}", failure.what)),
+    }
+}
+
+/// Finds the arms; nothing moves yet.
 fn connect(
     robot: &Robot,
     leader: &Robot,
@@ -109,13 +144,13 @@ fn connect(
         }
         let with_flag =
             |options: &ArmOptions| ArmOptions { stop_flag: Some(flag.clone()), ..options.clone() };
-        let mut leader_arm = Arm::connect(
+        let leader_arm = Arm::connect(
             leads.spec.clone(),
             leads.open(Clock::Real)?,
             &leads.calibration()?,
             with_flag(&leader.options),
         )?;
-        let mut follower = Arm::connect(
+        let follower = Arm::connect(
             follows.spec.clone(),
             follows.open(Clock::Real)?,
             &follows.calibration()?,
@@ -124,8 +159,6 @@ fn connect(
         for notice in leader_arm.notices().iter().chain(follower.notices()) {
             report.warn(notice.to_string());
         }
-        leader_arm.configure()?;
-        follower.configure()?;
         let pair = Pair::new(leader_arm, follower).map_err(|unlike| {
             Failure::usage(unlike.to_string(), "use a leader of the same kind")
         })?;
