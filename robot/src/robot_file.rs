@@ -87,30 +87,27 @@ impl RobotFile {
         if (&before.kind, &before.id) != (&self.kind, &self.id) {
             return Ok(Kept::Other(before));
         }
-        let ports = [
-            ("port", Some(&before.port), Some(&self.port)),
-            ("right_port", before.right_port.as_ref(), self.right_port.as_ref()),
-        ];
         let mut after = text;
+        let mut wanted = before.clone();
         let mut left = Vec::new();
+        let ports = [
+            ("port", Some(&mut wanted.port), Some(&self.port)),
+            ("right_port", wanted.right_port.as_mut(), self.right_port.as_ref()),
+        ];
         for (key, was, is) in ports {
             if let (Some(was), Some(is)) = (was, is)
                 && !same_port(was, is)
             {
                 after = with_value(&after, key, is);
-                left.push(was.clone());
+                left.push(std::mem::replace(was, is.clone()));
             }
         }
         if left.is_empty() {
             return Ok(Kept::Same);
         }
-        let wanted =
-            Self { port: self.port.clone(), right_port: self.right_port.clone(), ..before };
         // Lines that the eye takes for the port's may be none: then the words give way.
         match toml::from_str::<Self>(&after) {
-            Ok(read) if read == wanted => {
-                durable::write(path, &after)?;
-            }
+            Ok(read) if read == wanted => durable::write(path, &after)?,
             _ => wanted.write_to(path)?,
         }
         Ok(Kept::Moved(left))

@@ -43,6 +43,17 @@ fn the_follower_goes_where_the_leader_is_pushed_and_ctrl_c_leaves_it_limp() {
     for field in ["p50", "p99", "p999", "max"] {
         assert!(result["tick_us"][field].is_u64(), "{field}");
     }
+    for field in ["wake_us", "bus_us", "work_us"] {
+        assert!(result[field]["p99"].is_u64(), "{field}");
+    }
+    let rate = result["rate_hz"].as_f64().unwrap();
+    assert_eq!(rate, (rate * 100.0).round() / 100.0);
+    // Nothing is recorded, and both arms are read within a tick.
+    for field in ["episodes", "frames", "repeated_frames"] {
+        assert_eq!(result[field], 0, "{field}");
+    }
+    let skew = |field: &str| result["skew_ms"][field].as_f64().unwrap();
+    assert!(0.0 < skew("p50") && skew("p50") <= skew("max"), "{result}");
     for field in ["reads", "retries", "lost"] {
         assert!(result["bus"][field].is_u64(), "{field}");
     }

@@ -690,7 +690,7 @@ impl Bus {
     fn settle(&mut self) -> Result<(), Error> {
         let receipt = line_time(self.protocol.reply_len(0), self.wire.baud());
         let end = self.now().saturating_add(SETTLE + 2 * receipt);
-        while self.wire.receive(&mut self.incoming, end)? > 0 && self.now() < end {}
+        while self.receive(end)? > 0 && self.now() < end {}
         Ok(())
     }
 
@@ -709,8 +709,15 @@ impl Bus {
         if self.unread.0 < self.unread.1 {
             return Ok(Some(self.now()));
         }
-        let got = self.wire.receive(&mut self.incoming, deadline)?;
+        let got = self.receive(deadline)?;
         self.unread = (0, got.min(self.incoming.len()));
         Ok((got > 0).then(|| self.now()))
+    }
+
+    fn receive(&mut self, deadline: Nanos) -> Result<usize, Error> {
+        let began = self.now();
+        let got = self.wire.receive(&mut self.incoming, deadline);
+        self.counts.waited += self.now() - began;
+        got
     }
 }

@@ -126,4 +126,6 @@ pub struct BusCounts {
     pub corrupt: u64,
     /// Frames nobody had asked for.
     pub stray: u64,
+    /// How long answers were waited for.
+    pub waited: Nanos,
 }

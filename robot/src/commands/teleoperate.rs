@@ -223,6 +223,7 @@ pub fn finish(
         for (name, spans) in [
             ("wake", &outcome.stats.wake),
             ("bus", &outcome.stats.bus),
+            ("work", &outcome.stats.work),
             ("tick", &outcome.stats.tick),
         ] {
             let q = |share| spans.quantile(share);

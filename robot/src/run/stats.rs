@@ -30,6 +30,11 @@ impl Spans {
         self.0.value_at_quantile(share)
     }
 
+    /// Its middle and its longest, in milliseconds.
+    fn json_ms(&self) -> Value {
+        json!({ "p50": self.quantile(0.5) as f64 / 1e3, "max": self.0.max() as f64 / 1e3 })
+    }
+
     /// The figures that scripts read.
     pub fn json(&self) -> Value {
         json!({
@@ -39,6 +44,17 @@ impl Spans {
             "max": self.0.max(),
         })
     }
+}
+
+/// What a loop wrote to a dataset; one without a dataset writes nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Recorded {
+    /// Episodes saved.
+    pub episodes: u64,
+    /// Frames in them.
+    pub frames: u64,
+    /// Frames in which a camera or a joint had nothing new.
+    pub repeated_frames: u64,
 }
 
 /// A loop's figures.
@@ -52,8 +68,14 @@ pub struct Stats {
     pub tick: Spans,
     /// From deadline to the begin of work: what the system's timer costs.
     pub wake: Spans,
-    /// Reading and writing the buses.
+    /// Waiting for the buses' answers.
     pub bus: Spans,
+    /// The tick's own work: what is left of it without waking up and waiting for the buses.
+    pub work: Spans,
+    /// From the oldest to the newest value that a tick went by.
+    pub skew: Spans,
+    /// What was kept of it.
+    pub recorded: Recorded,
     /// When the loop began.
     pub began: Nanos,
     /// When its last tick was over.
@@ -69,6 +91,9 @@ impl Stats {
             tick: Spans::new()?,
             wake: Spans::new()?,
             bus: Spans::new()?,
+            work: Spans::new()?,
+            skew: Spans::new()?,
+            recorded: Recorded::default(),
             began,
             ended: began,
         })
@@ -84,11 +109,16 @@ impl Stats {
     pub fn json(&self, bus: &BusCounts) -> Value {
         json!({
             "ticks": self.ticks,
-            "rate_hz": self.rate(),
+            "rate_hz": (self.rate() * 100.0).round() / 100.0,
             "late_ticks": self.late_ticks,
             "tick_us": self.tick.json(),
             "wake_us": self.wake.json(),
             "bus_us": self.bus.json(),
+            "work_us": self.work.json(),
+            "skew_ms": self.skew.json_ms(),
+            "episodes": self.recorded.episodes,
+            "frames": self.recorded.frames,
+            "repeated_frames": self.recorded.repeated_frames,
             "bus": {
                 "reads": bus.requests,
                 "retries": bus.retries,
@@ -107,5 +137,6 @@ pub fn together(counts: impl Iterator<Item = BusCounts>) -> BusCounts {
         lost: sum.lost + one.lost,
         corrupt: sum.corrupt + one.corrupt,
         stray: sum.stray + one.stray,
+        waited: sum.waited + one.waited,
     })
 }

@@ -33,13 +33,22 @@ impl Pair {
         Ok(Self { leader: Leader::new(leader, &follower)?, follower })
     }
 
-    fn tick(&mut self) -> Result<(), Error> {
+    /// One tick, and from when to when its values are.
+    fn tick(&mut self, clock: &Clock) -> Result<(Nanos, Nanos), Error> {
         let lead = self.leader.read()?;
-        self.follower.observe()?;
+        let led = clock.now().saturating_sub(lead.age);
+        let seen = self.follower.observe()?;
+        let now = clock.now();
+        let oldest = seen.ages.iter().fold(0, |oldest: Nanos, age| oldest.max(*age));
+        let newest = seen.ages.iter().fold(oldest, |newest: Nanos, age| newest.min(*age));
         if lead.age <= STILL_MEANT {
             self.follower.command(&lead.values)?;
         }
-        Ok(())
+        Ok((led.min(now.saturating_sub(oldest)), now.saturating_sub(newest)))
+    }
+
+    fn waited(&self) -> Nanos {
+        self.leader.arm().bus_counts().waited + self.follower.bus_counts().waited
     }
 
     /// What the follower was asked for last.
@@ -89,13 +98,22 @@ pub fn run(
         }
         clock.sleep_until(deadline);
         let woke = clock.now();
-        if let Err(error) = pairs.iter_mut().try_for_each(Pair::tick) {
-            break Some(error);
-        }
+        let waited = pairs.iter().map(Pair::waited).sum::<Nanos>();
+        let ticked = pairs.iter_mut().try_fold((Nanos::MAX, Nanos::MIN), |span, pair| {
+            let (oldest, newest) = pair.tick(clock)?;
+            Ok((oldest.min(span.0), newest.max(span.1)))
+        });
+        let (oldest, newest) = match ticked {
+            Ok(span) => span,
+            Err(error) => break Some(error),
+        };
         let done = clock.now();
+        let waited = pairs.iter().map(Pair::waited).sum::<Nanos>() - waited;
         stats.ticks += 1;
         stats.wake.count(woke - deadline);
-        stats.bus.count(done - woke);
+        stats.bus.count(waited);
+        stats.work.count(done - woke - waited);
+        stats.skew.count(newest.saturating_sub(oldest));
         stats.tick.count(done - deadline);
         deadline += period;
         // A tick lasts until the next one is due, or until it is done if that is later.
@@ -110,4 +128,66 @@ pub fn run(
     let counts =
         pairs.iter().flat_map(|pair| [pair.leader.arm().bus_counts(), pair.follower.bus_counts()]);
     Outcome { stats, error, stopped, bus: together(counts) }
+}
+
+#[cfg(test)]
+#[cfg(feature = "sim")]
+mod tests {
+    use super::*;
+    use sinew_core::calibration::Calibration;
+    use sinew_drivers::arm::{ArmOptions, OnMismatch};
+    use sinew_drivers::sim::{VirtualBus, arm};
+    use sinew_drivers::{ArmSpec, Bus};
+
+    fn arm(name: &str, clock: &Clock) -> (VirtualBus, Arm) {
+        let spec = ArmSpec::builtin(name).unwrap();
+        let world = VirtualBus::new(arm::devices(&spec), clock.clone(), 3);
+        let row = |id| Calibration {
+            id,
+            drive_mode: 0,
+            homing_offset: 0,
+            range_min: 500,
+            range_max: 3500,
+        };
+        let rows: Vec<_> = spec.servos().map(|(name, id, _)| (name.to_owned(), row(id))).collect();
+        let options = ArmOptions { on_mismatch: OnMismatch::Write, ..ArmOptions::default() };
+        let bus = Bus::new(world.wire(), spec.series.protocol);
+        let mut arm = Arm::connect(spec, bus, &rows, options).unwrap();
+        arm.configure().unwrap();
+        (world, arm)
+    }
+
+    fn ran(kill: Option<u8>) -> Outcome {
+        let clock = Clock::virtual_time();
+        let (hand, leader) = arm("so101_leader", &clock);
+        let (_world, follower) = arm("so101_follower", &clock);
+        let mut pairs = [Pair::new(leader, follower).unwrap()];
+        if let Some(id) = kill {
+            hand.set_dead(id, true);
+        }
+        let pace = Pace { fps: 50.0, duration: Some(SECOND / 10) };
+        let stats = Stats::new(0).unwrap();
+        run(&mut pairs, &clock, pace, stats, |_, _| {})
+    }
+
+    #[test]
+    fn values_of_one_tick_are_a_few_milliseconds_apart_and_a_silent_joint_shows() {
+        let well = ran(None);
+        assert!(well.error.is_none(), "{:?}", well.error);
+        let skew = well.stats.json(&well.bus)["skew_ms"]["max"].as_f64().unwrap();
+        assert!((0.1..10.0).contains(&skew), "{skew}");
+        let silent = ran(Some(2));
+        let skew = silent.stats.json(&silent.bus)["skew_ms"]["max"].as_f64().unwrap();
+        assert!(skew >= 80.0, "not seen in any of five ticks: {skew}");
+    }
+
+    #[test]
+    fn waking_waiting_and_working_make_the_tick() {
+        let outcome = ran(None);
+        let most = |spans: &crate::run::stats::Spans| spans.quantile(1.0);
+        let stats = &outcome.stats;
+        assert!(most(&stats.bus) > 500, "a bus at a megabit takes its time");
+        assert!(most(&stats.work) < most(&stats.bus), "no time passes here but on the wire");
+        assert!(most(&stats.tick) <= most(&stats.wake) + most(&stats.bus) + most(&stats.work) + 3);
+    }
 }

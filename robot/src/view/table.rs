@@ -67,8 +67,8 @@ impl Picture {
             line,
             "{:.1} Hz · tick p50 {} µs, p99 {} µs · {} late of {}",
             stats.rate(),
-            stats.bus.quantile(0.5),
-            stats.bus.quantile(0.99),
+            stats.tick.quantile(0.5),
+            stats.tick.quantile(0.99),
             stats.late_ticks,
             stats.ticks
         )
