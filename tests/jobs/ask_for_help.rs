@@ -74,6 +74,28 @@ fn an_error_in_json_is_the_last_line_of_output() {
     assert!(result["error"].as_str().unwrap().contains("nobody"));
 }
 
+#[test]
+fn wrong_words_in_json_keep_what_to_do() {
+    let sandbox = Sandbox::new();
+    for (words, error, remedy) in [
+        (&["teleoperate", "--robot.prot=/dev/x"][..], "--robot.prot", "did you mean --robot.port?"),
+        (&["scna"][..], "scna", "did you mean scan?"),
+        (&["scan", "--protocol=feetek"][..], "feetek", "did you mean feetech?"),
+        (&["scan", "--protocol=x"][..], "'x'", "one of: feetech, dynamixel, auto"),
+        (&["sim", "bus"][..], "--link <PATH>", "sinew sim bus --help"),
+        (&["teleoperate", "--fps=fast"][..], "a number from 0.1", "sinew teleoperate --help"),
+        (&["scan", "--xyzzy"][..], "--xyzzy", "sinew scan --help"),
+        (&[][..], "command", "sinew --help"),
+    ] {
+        let ended = sandbox.run(&[&["--json"], words].concat());
+        assert_eq!(ended.code, 2, "{words:?}");
+        let result = ended.result();
+        let text = |field: &str| result[field].as_str().unwrap_or_default().to_owned();
+        assert!(text("error").contains(error), "{words:?}: {result}");
+        assert!(text("remedy").contains(remedy), "{words:?}: {result}");
+    }
+}
+
 /// The reference page is written anew by `SINEW_WRITE_DOCS=1 cargo test -p sinew-tests reference`.
 #[test]
 fn the_reference_page_is_what_the_commands_say() {

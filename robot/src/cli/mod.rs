@@ -6,6 +6,7 @@ pub mod failure;
 pub mod flags;
 pub mod help;
 pub mod report;
+mod usage;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -45,6 +46,9 @@ pub fn main(typed: impl Iterator<Item = OsString>) -> ExitCode {
                 Ok(exit) => exit.into(),
                 Err(failure) => report.fail(&failure),
             }
+        }
+        Err(Refused::Clap(error)) if error.use_stderr() && report.for_scripts() => {
+            report.fail(&usage::failure(&error, &words, &definition()))
         }
         Err(Refused::Clap(error)) => report.clap(&error),
         Err(Refused::Failure(failure)) => report.fail(&failure),

@@ -62,6 +62,11 @@ impl Report {
         self.drawing
     }
 
+    /// Whether a program reads along.
+    pub fn for_scripts(&self) -> bool {
+        self.json
+    }
+
     /// A line that was asked for.
     pub fn say(&self, line: impl AsRef<str>) {
         if !self.json {
@@ -139,11 +144,6 @@ impl Report {
 
     /// Help, version, or why the words make no command.
     pub fn clap(&self, error: &clap::Error) -> ExitCode {
-        if error.use_stderr() && self.json {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            return self.fail(&Failure::new(Exit::Usage, first));
-        }
         // A reader that closed the pipe has seen enough.
         error.print().unwrap_or_default();
         if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
