@@ -9,6 +9,7 @@ use sinew_drivers::calibration_file::{self, Kind};
 use sinew_drivers::spec::{self, ArmSpec, Change, Role};
 use sinew_drivers::stop::StopPolicy;
 use sinew_drivers::{Bus, Clock, port};
+use sinew_teleop::leader::fits;
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{RobotFlags, TeleopFlags};
@@ -23,6 +24,8 @@ pub struct Robot {
     pub name: String,
     /// Whether that name is its own and not its type's.
     named: bool,
+    /// What its flags begin with: `robot` or `teleop`.
+    pub side: &'static str,
     /// Its type as typed.
     pub kind: String,
     /// Which one of its type.
@@ -62,9 +65,6 @@ impl Robot {
     /// The robot that the flags mean.
     pub fn choose(flags: &RobotFlags) -> Result<Self, Failure> {
         let named = flags.robot.as_deref().map(read_file).transpose()?.unwrap_or_default();
-        let or = |typed: &'_ Option<String>, file: &str| -> Option<String> {
-            typed.clone().or_else(|| (!file.is_empty()).then(|| file.to_owned()))
-        };
         let Some(kind) = or(&flags.robot_type, &named.kind) else {
             return Err(Failure::usage(
                 "which robot?",
@@ -86,46 +86,69 @@ impl Robot {
         override_gains(&mut parts, flags);
         let own_name = flags.robot.clone().or_else(|| id.clone());
         let options = options(flags, named.stop)?;
-        Ok(Self::new(own_name, kind, id, options, parts))
+        Ok(Self::new(own_name, options, &wanted, parts))
     }
 
-    /// The leader that the flags mean.
-    pub fn choose_leader(flags: &TeleopFlags) -> Result<Self, Failure> {
-        let Some(kind) = flags.teleop_type.clone() else {
+    /// The leader that the flags mean. A simulated one is made to fit whom it is to lead.
+    pub fn choose_leader(flags: &TeleopFlags, leads: Option<&Self>) -> Result<Self, Failure> {
+        let named = match flags.teleop.as_deref() {
+            Some(SIMULATED) => RobotFile {
+                kind: leads.and_then(leader_of).unwrap_or_else(|| "so101_leader".to_owned()),
+                port: SIMULATED.to_owned(),
+                ..RobotFile::default()
+            },
+            Some(name) => read_file(name)?,
+            None => RobotFile::default(),
+        };
+        let Some(kind) = or(&flags.teleop_type, &named.kind) else {
             return Err(Failure::usage(
                 "which leader?",
-                "say what and where it is: --teleop.type=so101_leader --teleop.port=/dev/ttyACM1 \
-                 --teleop.id=black",
+                "name one (--teleop NAME) or say what and where it is: \
+                 --teleop.type=so101_leader --teleop.port=/dev/ttyACM1 --teleop.id=black",
             ));
         };
-        let left = flags.teleop_left_port.as_deref().or(flags.teleop_port.as_deref());
+        let id = flags.teleop_id.clone().or_else(|| named.id.clone());
+        let left = or(&flags.teleop_left_port, "").or_else(|| or(&flags.teleop_port, &named.port));
+        let right = flags.teleop_right_port.clone().or_else(|| named.right_port.clone());
         let wanted = Wanted {
             side: "teleop",
             kind: &kind,
-            ports: vec![left, flags.teleop_right_port.as_deref()],
-            id: flags.teleop_id.as_deref(),
+            ports: vec![left.as_deref(), right.as_deref()],
+            id: id.as_deref(),
             folder: flags.teleop_calibration_dir.as_deref(),
         };
         let parts = parts(&wanted)?;
-        let id = flags.teleop_id.clone();
+        if parts.iter().any(|part| part.spec.role != Role::Leader) {
+            return Err(Failure::usage(
+                format!("{kind} is no leader: its motors drive it"),
+                "lead with a type such as so101_leader",
+            ));
+        }
+        let own_name = flags.teleop.clone().or_else(|| id.clone());
         let options = ArmOptions {
             use_degrees: flags.teleop_use_degrees,
             // A leader is led: it is never silent on purpose, and nobody commands it.
             dead_man: None,
             ..ArmOptions::default()
         };
-        Ok(Self::new(id.clone(), kind, id, options, parts))
+        Ok(Self::new(own_name, options, &wanted, parts))
     }
 
     fn new(
         own_name: Option<String>,
-        kind: String,
-        id: Option<String>,
         options: ArmOptions,
+        wanted: &Wanted,
         parts: Vec<Part>,
     ) -> Self {
-        let named = own_name.as_ref().is_some_and(|name| name != SIMULATED);
-        Self { name: own_name.unwrap_or_else(|| kind.clone()), named, kind, id, options, parts }
+        Self {
+            named: own_name.as_ref().is_some_and(|name| name != SIMULATED),
+            name: own_name.unwrap_or_else(|| wanted.kind.to_owned()),
+            side: wanted.side,
+            kind: wanted.kind.to_owned(),
+            id: wanted.id.map(str::to_owned),
+            options,
+            parts,
+        }
     }
 
     /// The arms.
@@ -190,6 +213,27 @@ impl Part {
     }
 }
 
+/// What was typed, or else what the file says.
+fn or(typed: &Option<String>, file: &str) -> Option<String> {
+    typed.clone().or_else(|| (!file.is_empty()).then(|| file.to_owned()))
+}
+
+/// The type that leads this robot: its namesake, or else the first with all its joints.
+fn leader_of(robot: &Robot) -> Option<String> {
+    let folder = config_folder().join("arms");
+    let namesake = robot.kind.replace("follower", "leader");
+    let fit = |name: &String| {
+        let leads = spec::find(name, &[&folder]).unwrap_or_default();
+        leads.len() == robot.parts.len()
+            && leads
+                .iter()
+                .zip(&robot.parts)
+                .all(|(leads, part)| leads.role == Role::Leader && fits(leads, &part.spec))
+    };
+    let mut names = std::iter::once(namesake).chain(spec::builtin_names().map(str::to_owned));
+    names.find(fit)
+}
+
 fn read_file(name: &str) -> Result<RobotFile, Failure> {
     if name == SIMULATED {
         let (kind, port) = ("so101_follower".to_owned(), SIMULATED.to_owned());
@@ -210,7 +254,9 @@ fn parts(wanted: &Wanted) -> Result<Vec<Part>, Failure> {
     let pair = specs.len() > 1;
     let mut parts = Vec::new();
     for (place, spec) in specs.into_iter().enumerate() {
-        let Some(port) = wanted.ports.get(place).copied().flatten() else {
+        let simulated = wanted.ports.first() == Some(&Some(SIMULATED));
+        let port = wanted.ports.get(place).copied().flatten();
+        let Some(port) = port.or(simulated.then_some(SIMULATED)) else {
             let flag = match (pair, place) {
                 (false, _) => "port",
                 (true, 0) => "left_arm_config.port",

@@ -112,6 +112,11 @@ fn place(arm: &Arm, follower: &Arm, index: usize, joint: &JointSpec) -> Result<u
     }
 }
 
+/// Whether an arm of this type has a joint for each of the follower's.
+pub fn fits(leader: &ArmSpec, follower: &ArmSpec) -> bool {
+    follower.joints.iter().all(|joint| counterpart(leader, &joint.name).is_some())
+}
+
 /// The joint of this name, which on an arm that rides on a base begins with `arm_`.
 fn counterpart(leader: &ArmSpec, name: &str) -> Option<usize> {
     let bare = name.strip_prefix("arm_").unwrap_or(name);

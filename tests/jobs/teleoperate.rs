@@ -96,3 +96,39 @@ fn a_simulated_pair_needs_nothing_plugged_in() {
     assert!(ended.result()["ticks"].as_u64().unwrap() > 5);
     assert_eq!(ended.result()["stopped"]["motors"].as_array().unwrap().len(), 6);
 }
+
+#[test]
+fn a_simulated_leader_is_of_the_robots_kind() {
+    let sandbox = Sandbox::new();
+    for (robot, motors) in [
+        (&["--robot=sim"][..], 6),
+        (&["--robot=sim", "--robot.type=koch_follower"], 6),
+        (&["--robot=sim", "--robot.type=lekiwi"], 9),
+        (&["--robot=sim", "--robot.type=bi_so_follower"], 12),
+    ] {
+        let words = ["--json", "teleoperate", "--teleop=sim", "--teleop_time_s=0.2"];
+        let ended = sandbox.run(&[&words[..], robot].concat());
+        assert_eq!(ended.code, 0, "{robot:?} {}{}", ended.out, ended.err);
+        let stopped = ended.result()["stopped"]["motors"].as_array().map(Vec::len);
+        assert_eq!(stopped, Some(motors), "{robot:?}");
+    }
+    assert!(!sandbox.path(".config").exists(), "nothing simulated is worth a name");
+}
+
+#[test]
+fn both_arms_go_by_their_names_once_they_were_seen() {
+    let sandbox = Sandbox::new();
+    let (follower, leader) = (sandbox.arm("so101", "white"), sandbox.arm("so101_leader", "black"));
+    let first = sandbox.run(&words(&follower, &leader, &["--teleop_time_s=0.1"]));
+    assert_eq!(first.code, 0, "{}", first.err);
+    for part in ["--robot white", "--teleop black"] {
+        assert!(first.err.contains(part), "{}", first.err);
+    }
+    let named = ["--json", "teleoperate", "--robot=white", "--teleop=black", "--teleop_time_s=0.1"];
+    let ended = sandbox.run(&named);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    let swapped = sandbox.run(&["--json", "teleoperate", "--robot=white", "--teleop=white"]);
+    assert_eq!(swapped.code, 2, "{}", swapped.out);
+    assert!(swapped.err.contains("is no leader"), "{}", swapped.err);
+    assert_eq!(follower.torques(), [false; 6]);
+}

@@ -75,6 +75,9 @@ pub struct RobotFlags {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Leader")]
 pub struct TeleopFlags {
+    /// A leader by its name, or `sim` for a simulated one of the robot's kind
+    #[arg(long = "teleop", value_name = "NAME")]
+    pub teleop: Option<String>,
     /// Its type, such as so101_leader
     #[arg(long = "teleop.type", value_name = "TYPE")]
     pub teleop_type: Option<String>,
@@ -96,4 +99,18 @@ pub struct TeleopFlags {
     /// Degrees instead of -100 to 100; must fit the robot's
     #[arg(long = "teleop.use_degrees", value_name = "BOOL")]
     pub teleop_use_degrees: Option<bool>,
+}
+
+impl RobotFlags {
+    /// Whether a robot was asked for at all.
+    pub fn any(&self) -> bool {
+        self.robot.is_some() || self.robot_type.is_some()
+    }
+}
+
+impl TeleopFlags {
+    /// Whether a leader was asked for at all.
+    pub fn any(&self) -> bool {
+        self.teleop.is_some() || self.teleop_type.is_some()
+    }
 }

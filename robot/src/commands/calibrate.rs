@@ -11,6 +11,7 @@ use sinew_drivers::calibrate::{self, Calibrator, CheckRow, Live};
 use sinew_drivers::clock::MILLI;
 use sinew_drivers::{Clock, calibration_file};
 
+use super::teleoperate::remember;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{RobotFlags, TeleopFlags};
 use crate::cli::report::{Report, Tone};
@@ -43,11 +44,10 @@ type Rows = Vec<(String, Calibration)>;
 
 impl Calibrate {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
-        let wants_leader = self.teleop.teleop_type.is_some();
-        let wants_robot = self.robot.robot.is_some() || self.robot.robot_type.is_some();
+        let (wants_robot, wants_leader) = (self.robot.any(), self.teleop.any());
         if self.check && wants_leader && wants_robot {
             let robot = Robot::choose(&self.robot)?;
-            let leader = Robot::choose_leader(&self.teleop)?;
+            let leader = Robot::choose_leader(&self.teleop, Some(&robot))?;
             return compare(report, &robot, &leader);
         }
         let device = match (wants_robot, wants_leader) {
@@ -57,7 +57,7 @@ impl Calibrate {
                     "calibrate one after the other; --check compares both",
                 ));
             }
-            (false, true) => Robot::choose_leader(&self.teleop)?,
+            (false, true) => Robot::choose_leader(&self.teleop, None)?,
             _ => Robot::choose(&self.robot)?,
         };
         if let Some(file) = &self.export {
@@ -72,9 +72,13 @@ impl Calibrate {
                 None => by_hand(report, part)?,
             }
         }
-        if wants_robot && let Some(id) = &device.id {
-            device.file().write(id)?;
-            report.say(format!("from now on: --robot {id}"));
+        match &device.id {
+            Some(id) if !wants_leader => {
+                device.file().write(id)?;
+                report.say(format!("from now on: --robot {id}"));
+            }
+            // A leader never takes a robot's name: `sinew stop` goes by it.
+            _ => remember(&device, report),
         }
         report.result(json!({ "ok": true }));
         Ok(Exit::Done)

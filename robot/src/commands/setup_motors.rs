@@ -38,14 +38,14 @@ pub struct SetupMotors {
 
 impl SetupMotors {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
-        let device = match (&self.robot.robot_type, &self.teleop.teleop_type) {
-            (Some(_), Some(_)) => {
+        let device = match (self.robot.any(), self.teleop.any()) {
+            (true, true) => {
                 return Err(Failure::usage(
                     "an arm and a leader at once",
                     "set one up, then the other",
                 ));
             }
-            (None, Some(_)) => Robot::choose_leader(&self.teleop)?,
+            (false, true) => Robot::choose_leader(&self.teleop, None)?,
             _ => Robot::choose(&self.robot)?,
         };
         let mut changed = 0;

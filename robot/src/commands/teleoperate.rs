@@ -60,7 +60,7 @@ pub fn span(seconds: f64) -> Nanos {
 impl Teleoperate {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
         let robot = Robot::choose(&self.robot)?;
-        let leader = Robot::choose_leader(&self.teleop)?;
+        let leader = Robot::choose_leader(&self.teleop, Some(&robot))?;
         let flag = listen()?;
         let _server = StopServer::start(&robot.name, flag.clone())?;
         let mut pairs = connect(&robot, &leader, &flag, report)?;
@@ -94,11 +94,11 @@ pub fn listen() -> Result<StopFlag, Failure> {
 
 /// Sees to it that the name of a device that answered means it. That it cannot is no reason not to
 /// move it.
-fn remember(device: &Robot, report: &Report) {
-    let name = &device.name;
+pub fn remember(device: &Robot, report: &Report) {
+    let (side, name) = (device.side, &device.name);
     match device.keep_name() {
         Ok(Kept::Same) => {}
-        Ok(Kept::New) => report.note(format!("from now on: --robot {name}")),
+        Ok(Kept::New) => report.note(format!("from now on: --{side} {name}")),
         Ok(Kept::Moved(ports)) => {
             report.note(format!(
                 "{name} was on {}; its file is brought up to date",
