@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod part;
 mod robot;
 mod robot_file;
 mod run;

@@ -1,21 +1,15 @@
 //! Which arms are meant: from flags, or from a robot's own file, to open buses.
 
-use std::path::{Path, PathBuf};
-
-use sinew_core::calibration::Calibration;
 use sinew_core::register::Reg;
 use sinew_drivers::arm::{ArmOptions, MaxStep};
-use sinew_drivers::calibration_file::{self, Kind};
-use sinew_drivers::spec::{self, ArmSpec, Change, Role};
+use sinew_drivers::spec::{self, Change, Role};
 use sinew_drivers::stop::StopPolicy;
-use sinew_drivers::{Bus, Clock, port};
 use sinew_teleop::leader::fits;
 
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::Failure;
 use crate::cli::flags::{RobotFlags, TeleopFlags};
+use crate::part::{Part, SIMULATED, Wanted, parts};
 use crate::robot_file::{Kept, RobotFile, config_folder};
-#[cfg(feature = "sim")]
-use crate::simulated::Simulated;
 
 /// A robot or leader that was chosen: its arms, and how they are driven.
 #[derive(Debug)]
@@ -33,32 +27,6 @@ pub struct Robot {
     /// How its arms are driven.
     pub options: ArmOptions,
     parts: Vec<Part>,
-}
-
-/// One arm of a robot, on its port.
-#[derive(Debug)]
-pub struct Part {
-    /// What it is.
-    pub spec: ArmSpec,
-    /// Its port.
-    pub port: String,
-    /// Where its calibration file is, or is to be.
-    pub calibration_path: PathBuf,
-    /// The arm itself, where it is simulated.
-    #[cfg(feature = "sim")]
-    simulated: Option<Simulated>,
-}
-
-/// The port, and the robot, that is simulated inside this process.
-const SIMULATED: &str = "sim";
-
-/// What both kinds of flags amount to.
-struct Wanted<'a> {
-    side: &'static str,
-    kind: &'a str,
-    ports: Vec<Option<&'a str>>,
-    id: Option<&'a str>,
-    folder: Option<&'a Path>,
 }
 
 impl Robot {
@@ -176,43 +144,6 @@ impl Robot {
     }
 }
 
-impl Part {
-    /// Opens its bus.
-    pub fn open(&self, clock: Clock) -> Result<Bus, Failure> {
-        #[cfg(feature = "sim")]
-        if let Some(simulated) = &self.simulated {
-            return Ok(simulated.open());
-        }
-        let wire = port::open(&self.port, self.spec.baud, clock)?;
-        Ok(Bus::new(wire, self.spec.series.protocol))
-    }
-
-    /// Its calibration.
-    pub fn calibration(&self) -> Result<Vec<(String, Calibration)>, Failure> {
-        #[cfg(feature = "sim")]
-        if let Some(simulated) = &self.simulated {
-            return Ok(simulated.calibration.clone());
-        }
-        if !self.calibration_path.exists()
-            && let Some(factory) = sinew_drivers::calibrate::factory(&self.spec)
-        {
-            return Ok(factory);
-        }
-        if !self.calibration_path.exists() {
-            let kind = if self.spec.role == Role::Leader { "teleop" } else { "robot" };
-            return Err(Failure::advise(
-                Exit::Data,
-                format!("no calibration at {}", self.calibration_path.display()),
-                format!(
-                    "sinew calibrate --{kind}.type={} --{kind}.port={} --{kind}.id=NAME",
-                    self.spec.name, self.port
-                ),
-            ));
-        }
-        Ok(calibration_file::read(&self.calibration_path)?)
-    }
-}
-
 /// What was typed, or else what the file says.
 fn or(typed: &Option<String>, file: &str) -> Option<String> {
     typed.clone().or_else(|| (!file.is_empty()).then(|| file.to_owned()))
@@ -246,50 +177,6 @@ fn read_file(name: &str) -> Result<RobotFile, Failure> {
         ));
     }
     RobotFile::read(name)
-}
-
-fn parts(wanted: &Wanted) -> Result<Vec<Part>, Failure> {
-    let folder = config_folder().join("arms");
-    let specs = spec::find(wanted.kind, &[&folder])?;
-    let pair = specs.len() > 1;
-    let mut parts = Vec::new();
-    for (place, spec) in specs.into_iter().enumerate() {
-        let simulated = wanted.ports.first() == Some(&Some(SIMULATED));
-        let port = wanted.ports.get(place).copied().flatten();
-        let Some(port) = port.or(simulated.then_some(SIMULATED)) else {
-            let flag = match (pair, place) {
-                (false, _) => "port",
-                (true, 0) => "left_arm_config.port",
-                (true, _) => "right_arm_config.port",
-            };
-            return Err(Failure::usage(
-                format!("on which port is the {}?", spec.title),
-                format!("--{}.{flag}=PORT; find it with: sinew find-port", wanted.side),
-            ));
-        };
-        let id = wanted.id.map(|id| spec.part_id(id));
-        let kind = match spec.role {
-            Role::Follower => Kind::Robot,
-            Role::Leader => Kind::Teleoperator,
-        };
-        let calibration_path = match wanted.folder {
-            Some(folder) => folder.join(format!("{}.json", id.as_deref().unwrap_or("None"))),
-            None => calibration_file::find(kind, &spec.calibration, id.as_deref()).unwrap_or_else(
-                || {
-                    let name = spec.calibration.first().unwrap_or(&spec.name);
-                    calibration_file::path_of(kind, name, id.as_deref())
-                },
-            ),
-        };
-        parts.push(Part {
-            #[cfg(feature = "sim")]
-            simulated: (port == SIMULATED).then(|| Simulated::new(&spec.name, 0)).transpose()?,
-            spec,
-            port: port.to_owned(),
-            calibration_path,
-        });
-    }
-    Ok(parts)
 }
 
 fn options(flags: &RobotFlags, file: StopPolicy) -> Result<ArmOptions, Failure> {
@@ -348,6 +235,7 @@ fn override_gains(parts: &mut [Part], flags: &RobotFlags) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::failure::Exit;
 
     fn flags() -> RobotFlags {
         RobotFlags {
@@ -382,6 +270,29 @@ mod tests {
         let hold = RobotFlags { disable_torque_on_disconnect: Some(false), ..flags() };
         assert_eq!(Robot::choose(&hold).unwrap().options.stop, StopPolicy::Hold);
         assert_eq!(Robot::choose(&flags()).unwrap().options.stop, StopPolicy::Limp);
+    }
+
+    #[test]
+    fn a_pair_without_calibration_is_told_how_to_get_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let pair = RobotFlags {
+            robot_type: Some("bi_so_follower".into()),
+            robot_left_port: Some("/dev/left".into()),
+            robot_right_port: Some("/dev/the right".into()),
+            robot_id: Some("both".into()),
+            robot_calibration_dir: Some(folder.path().into()),
+            ..RobotFlags::default()
+        };
+        let robot = Robot::choose(&pair).unwrap();
+        let failure = robot.parts()[1].calibration().unwrap_err();
+        assert!(failure.what.contains("of both_right at"), "{}", failure.what);
+        let line = format!(
+            "sinew calibrate --robot.type=bi_so_follower --robot.left_arm_config.port=/dev/left \
+             --robot.right_arm_config.port='/dev/the right' --robot.id=both \
+             --robot.calibration_dir={}",
+            folder.path().display()
+        );
+        assert_eq!(failure.remedy, Some(line));
     }
 
     #[test]

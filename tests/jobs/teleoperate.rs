@@ -77,8 +77,36 @@ fn an_arm_without_calibration_is_not_moved() {
     let (follower, leader) = (sandbox.arm("so101", "white"), sandbox.arm("so101_leader", "black"));
     let ended = sandbox.run(&words(&follower, &leader, &["--robot.id=other"]));
     assert_eq!(ended.code, 4, "{}", ended.err);
-    assert!(ended.err.contains("sinew calibrate --robot.type=so101_follower"), "{}", ended.err);
+    let calibrate = |side: &str, kind: &str, arm: &Arm, id: &str| {
+        format!(
+            "sinew calibrate --{side}.type={kind} --{side}.port={} --{side}.id={id}",
+            arm.port()
+        )
+    };
+    let type_this = calibrate("robot", "so101_follower", &follower, "other");
+    assert!(ended.err.contains(&type_this), "{}", ended.err);
+    assert!(ended.err.contains("no calibration of other"), "{}", ended.err);
+    let ended = sandbox.run(&words(&follower, &leader, &["--teleop.id=other"]));
+    let type_this = calibrate("teleop", "so101_leader", &leader, "other");
+    assert!(ended.err.contains(&type_this), "{}", ended.err);
     assert_eq!(follower.torques(), [false; 6]);
+}
+
+#[test]
+fn an_arm_whose_motors_hold_another_calibration_is_named_with_what_to_type() {
+    let sandbox = Sandbox::new();
+    let (follower, leader) = (sandbox.arm("so101", "white"), sandbox.arm("so101_leader", "black"));
+    let place =
+        sandbox.path(".cache/huggingface/lerobot/calibration/robots/so_follower/white.json");
+    let text = std::fs::read_to_string(&place).unwrap();
+    std::fs::write(&place, text.replacen("\"range_min\": ", "\"range_min\": 1", 1)).unwrap();
+    let ended = sandbox.run(&words(&follower, &leader, &[]));
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    let line =
+        format!("sinew calibrate --robot.type=so101_follower --robot.port={}", follower.port());
+    assert!(ended.err.contains(&format!("{line} --robot.id=white --import")), "{}", ended.err);
+    assert!(ended.err.contains(place.to_str().unwrap()), "{}", ended.err);
+    assert!(ended.err.contains("error: white: "), "{}", ended.err);
 }
 
 #[test]

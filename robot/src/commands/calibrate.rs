@@ -15,7 +15,8 @@ use super::teleoperate::remember;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{RobotFlags, TeleopFlags};
 use crate::cli::report::{Report, Tone};
-use crate::robot::{Part, Robot};
+use crate::part::Part;
+use crate::robot::Robot;
 
 /// Teach an arm's ranges: move every joint from stop to stop
 ///

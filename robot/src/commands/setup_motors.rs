@@ -11,7 +11,8 @@ use sinew_drivers::{ArmSpec, Bus, Clock};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{RobotFlags, TeleopFlags};
 use crate::cli::report::{Report, Tone};
-use crate::robot::{Part, Robot};
+use crate::part::Part;
+use crate::robot::Robot;
 
 /// Give motors their ids and rate: one at a time, or by mending what a scan finds
 ///

@@ -149,13 +149,15 @@ fn connect(
             leads.open(Clock::Real)?,
             &leads.calibration()?,
             with_flag(&leader.options),
-        )?;
+        )
+        .map_err(|error| leads.explain(error))?;
         let follower = Arm::connect(
             follows.spec.clone(),
             follows.open(Clock::Real)?,
             &follows.calibration()?,
             with_flag(&robot.options),
-        )?;
+        )
+        .map_err(|error| follows.explain(error))?;
         for notice in leader_arm.notices().iter().chain(follower.notices()) {
             report.warn(notice.to_string());
         }
