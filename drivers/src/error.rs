@@ -113,6 +113,8 @@ pub enum Error {
         name: String,
         /// What it may have meant.
         near: Option<String>,
+        /// All there are.
+        known: Vec<String>,
     },
     /// An arm's file has a mistake.
     #[error(transparent)]

@@ -101,7 +101,7 @@ impl Part {
 /// The arms that the flags amount to.
 pub fn parts(wanted: &Wanted) -> Result<Vec<Part>, Failure> {
     let folder = config_folder().join("arms");
-    let specs = spec::find(wanted.kind, &[&folder])?;
+    let specs = spec::find(wanted.kind, &[&folder]).map_err(|error| on_side(error, wanted))?;
     let pair = specs.len() > 1;
     let mut parts = Vec::new();
     let mut calibrate = format!("sinew calibrate --{}.type={}", wanted.side, wanted.kind);
@@ -153,6 +153,18 @@ pub fn parts(wanted: &Wanted) -> Result<Vec<Part>, Failure> {
         part.calibrate.clone_from(&calibrate);
     }
     Ok(parts)
+}
+
+/// The error with a leader as the nearest type where a leader was asked for.
+fn on_side(error: Error, wanted: &Wanted) -> Error {
+    match error {
+        Error::NoSuchArm { name, near: Some(near), known } if wanted.side == "teleop" => {
+            let leader = near.replace("follower", "leader");
+            let near = if known.contains(&leader) { leader } else { near };
+            Error::NoSuchArm { name, near: Some(near), known }
+        }
+        error => error,
+    }
 }
 
 /// A word as a shell takes it.

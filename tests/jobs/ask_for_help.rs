@@ -75,6 +75,31 @@ fn an_error_in_json_is_the_last_line_of_output() {
 }
 
 #[test]
+fn an_unknown_type_names_the_nearest_and_all() {
+    let sandbox = Sandbox::new();
+    let own = sandbox.path(".config/sinew/arms");
+    fs::create_dir_all(&own).unwrap();
+    fs::write(own.join("giant_follower.toml"), "").unwrap();
+    for (typed, near) in [
+        (&["--robot.type=so101_folower"][..], "did you mean so101_follower?"),
+        (&["--robot.type=so101"], "did you mean so101_follower?"),
+        (&["--robot.type=SO101-Follower"], "did you mean so101_follower?"),
+        (&["--robot.type=gaint_follower"], "did you mean giant_follower?"),
+        (&["--teleop.type=koch"], "did you mean koch_leader?"),
+        (&["--robot.type=unitree_g1"], "no arm is called unitree_g1\n"),
+    ] {
+        let ended = sandbox.run(&[&["calibrate", "--check"], typed].concat());
+        assert_eq!(ended.code, 2, "{typed:?}: {}", ended.err);
+        assert!(ended.err.contains(near), "{typed:?}: {}", ended.err);
+        for known in ["so100_leader", "lekiwi", "bi_so_follower", "giant_follower"] {
+            assert!(ended.err.contains(known), "{typed:?}: {}", ended.err);
+        }
+    }
+    let simulated = sandbox.run(&["sim", "bus", "--arm=so102", "--link=/tmp/x"]);
+    assert!(simulated.err.contains("so101_follower"), "{}", simulated.err);
+}
+
+#[test]
 fn wrong_words_in_json_keep_what_to_do() {
     let sandbox = Sandbox::new();
     for (words, error, remedy) in [

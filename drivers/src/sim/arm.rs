@@ -47,6 +47,7 @@ pub fn find(name: &str) -> Result<ArmSpec, Error> {
         Ok(parts) => Error::NoSuchArm {
             name: name.to_owned(),
             near: parts.first().map(|part| part.name.clone()),
+            known: spec::names(&[]),
         },
     })
 }

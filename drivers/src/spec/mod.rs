@@ -280,6 +280,19 @@ pub fn builtin_names() -> impl Iterator<Item = &'static str> {
     BUILTIN.iter().map(|row| row.0)
 }
 
+/// The names of all arms: those that come along, and those of files in `folders`.
+pub fn names(folders: &[&Path]) -> Vec<String> {
+    let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
+    let files = entries.flatten().map(|entry| entry.path());
+    let mut own: Vec<_> = files
+        .filter(|path| path.extension().is_some_and(|end| end == "toml"))
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .filter(|name| builtin_names().all(|builtin| builtin != name))
+        .collect();
+    own.sort_unstable();
+    builtin_names().map(str::to_owned).chain(own).collect()
+}
+
 /// The arm of this name, one part per bus: one for most, two for a pair. Files `NAME.toml` in
 /// `folders` come before the arms that come along.
 pub fn find(name: &str, folders: &[&Path]) -> Result<Vec<ArmSpec>, Error> {
@@ -311,11 +324,17 @@ fn source(name: &str, folders: &[&Path]) -> Result<(String, String), Error> {
     }
     match BUILTIN.iter().find(|row| row.0 == name) {
         Some((name, text)) => Ok((format!("{name}.toml"), (*text).to_owned())),
-        None => Err(Error::NoSuchArm {
-            name: name.to_owned(),
-            near: nearest(name, &BUILTIN.map(|row| row.0)).map(str::to_owned),
-        }),
+        None => Err(no_such_arm(name, names(folders))),
     }
+}
+
+/// The error for a name that is none of `known`.
+fn no_such_arm(name: &str, known: Vec<String>) -> Error {
+    let typed = name.to_ascii_lowercase().replace('-', "_");
+    let words: Vec<&str> = known.iter().map(String::as_str).collect();
+    let begun = words.iter().copied().find(|word| !typed.is_empty() && word.starts_with(&typed));
+    let near = begun.or_else(|| nearest(&typed, &words)).map(str::to_owned);
+    Error::NoSuchArm { name: name.to_owned(), near, known }
 }
 
 #[cfg(test)]

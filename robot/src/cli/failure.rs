@@ -124,7 +124,7 @@ fn remedy_of(error: &Error) -> Option<String> {
         Error::NotAlone { .. } => "unplug all motors but the one that was asked for".into(),
         Error::WrongModel { .. } => "is it another joint's motor, or another arm's type?".into(),
         Error::NotCalibrated { .. } => "calibrate it: sinew calibrate".into(),
-        Error::NoSuchArm { .. } => "see the types with: sinew calibrate --help".into(),
+        Error::NoSuchArm { known, .. } => format!("the types are {}", known.join(", ")),
         Error::AlreadyRunning { .. } => "sinew stop --robot NAME".into(),
         _ => return None,
     })
