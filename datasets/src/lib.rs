@@ -2,6 +2,7 @@
 
 mod error;
 pub mod image;
+pub mod video;
 
 pub use error::{Error, Result};
 pub use image::{Image, PixelFormat};

@@ -1,0 +1,89 @@
+//! Between RGB and I420: BT.601, limited range, in fixed point.
+
+/// Converts rows of red, green and blue into three planes.
+///
+/// Slices of the wrong size are converted as far as they go.
+pub fn rgb_to_i420(rgb: &[u8], width: u32, height: u32, out: &mut [u8]) {
+    let (width, height) = (width as usize, height as usize);
+    let (half, rows) = (width.div_ceil(2), height.div_ceil(2));
+    let (luma, chroma) = out.split_at_mut((width * height).min(out.len()));
+    let (blue, red) = chroma.split_at_mut((half * rows).min(chroma.len()));
+    if width == 0 {
+        return;
+    }
+    let pairs = rgb.chunks(width * 6).zip(luma.chunks_mut(width * 2));
+    let planes = blue.chunks_mut(half).zip(red.chunks_mut(half));
+    for ((pixels, luma), (blue, red)) in pairs.zip(planes) {
+        for (pixel, y) in pixels.as_chunks::<3>().0.iter().zip(luma.iter_mut()) {
+            *y = brightness(pixel);
+        }
+        let (upper, lower) = pixels.split_at((width * 3).min(pixels.len()));
+        let lower = if lower.len() == upper.len() { lower } else { upper };
+        colour(upper, lower, blue, red);
+    }
+}
+
+fn brightness(pixel: &[u8; 3]) -> u8 {
+    let [r, g, b] = pixel.map(i32::from);
+    ((8414 * r + 16519 * g + 3208 * b + (33 << 14)) >> 15) as u8
+}
+
+/// The colour of each square of four pixels: that of their sum.
+fn colour(upper: &[u8], lower: &[u8], blue: &mut [u8], red: &mut [u8]) {
+    let four = upper.as_chunks::<6>().0.iter().zip(lower.as_chunks::<6>().0);
+    let whole = upper.len() / 6;
+    for ((a, c), (u, v)) in four.zip(blue.iter_mut().zip(red.iter_mut())) {
+        let sum = |at: usize| {
+            i32::from(a[at]) + i32::from(a[at + 3]) + i32::from(c[at]) + i32::from(c[at + 3])
+        };
+        (*u, *v) = differences(sum(0), sum(1), sum(2));
+    }
+    // The last column of an odd width stands for two.
+    let last = |at: usize| {
+        let upper = upper.get(whole * 6 + at).copied().map_or(0, i32::from);
+        let lower = lower.get(whole * 6 + at).copied().map_or(0, i32::from);
+        2 * (upper + lower)
+    };
+    if upper.len() % 6 == 3
+        && let (Some(u), Some(v)) = (blue.get_mut(whole), red.get_mut(whole))
+    {
+        (*u, *v) = differences(last(0), last(1), last(2));
+    }
+}
+
+/// The colour differences of four pixels' sums.
+fn differences(r: i32, g: i32, b: i32) -> (u8, u8) {
+    let u = (-4857 * r - 9535 * g + 14392 * b + (257 << 16)) >> 17;
+    let v = (14392 * r - 12052 * g - 2340 * b + (257 << 16)) >> 17;
+    (u as u8, v as u8)
+}
+
+/// Converts three planes into rows of red, green and blue.
+///
+/// As swscale does where it converts without scaling, a colour stands for its whole square of four
+/// pixels. Slices of the wrong size are converted as far as they go.
+pub fn i420_to_rgb(planes: &[u8], width: u32, height: u32, out: &mut [u8]) {
+    let (width, height) = (width as usize, height as usize);
+    let (half, rows) = (width.div_ceil(2), height.div_ceil(2));
+    let (luma, chroma) = planes.split_at((width * height).min(planes.len()));
+    let (blue, red) = chroma.split_at((half * rows).min(chroma.len()));
+    if width == 0 {
+        return;
+    }
+    let lines = luma.chunks(width).zip(out.chunks_mut(width * 3)).enumerate();
+    for (line, (luma, rgb)) in lines {
+        let at = line / 2 * half;
+        let (Some(blue), Some(red)) = (blue.get(at..at + half), red.get(at..at + half)) else {
+            return;
+        };
+        let squares = luma.chunks(2).zip(rgb.chunks_mut(6)).zip(blue.iter().zip(red));
+        for ((luma, rgb), (u, v)) in squares {
+            let (u, v) = (i32::from(*u) - 128, i32::from(*v) - 128);
+            let shifts = [104_597 * v, -25_675 * u - 53_279 * v, 132_201 * u];
+            for (y, pixel) in luma.iter().zip(rgb.as_chunks_mut::<3>().0) {
+                let y = 76_309 * (i32::from(*y) - 16) + (1 << 15);
+                *pixel = shifts.map(|shift| ((y + shift) >> 16).clamp(0, 255) as u8);
+            }
+        }
+    }
+}

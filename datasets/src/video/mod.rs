@@ -1,0 +1,75 @@
+//! Camera video in MP4 files: written frame by frame, cut, joined, and read back by time.
+//!
+//! ```text
+//! Image ─ color ─ encode ─ write ─▶ one growing file per episode ─ concat ─▶ a dataset's file
+//!                                        └─ recover (after a kill)              │
+//! Image ◀─ decode ◀─ read (moov first, then only the samples needed) ◀──────────┘
+//! ```
+//!
+//! What is written is H.264 with a keyframe every second frame. What is read is H.264 and AV1.
+
+mod color;
+mod concat;
+mod decode;
+mod encode;
+mod mp4;
+mod nal;
+mod read;
+mod recover;
+mod source;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use color::{i420_to_rgb, rgb_to_i420};
+pub use concat::{concat, cut};
+pub use read::VideoReader;
+pub use recover::recover;
+pub use source::ReadAt;
+pub use write::{VideoWriter, Written};
+
+/// How the pictures of a video are coded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// H.264, also called AVC.
+    H264,
+    /// AV1, LeRobot's default.
+    Av1,
+    /// H.265, also called HEVC.
+    Hevc,
+    /// Anything else, by its name or its four letters in the file.
+    Other(String),
+}
+
+impl Codec {
+    /// The name that LeRobot's info gives it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::H264 => "h264",
+            Self::Av1 => "av1",
+            Self::Hevc => "hevc",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+/// What a video says about itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VideoInfo {
+    /// How its pictures are coded.
+    pub codec: Codec,
+    /// FFmpeg's name for how its pixels lie, `yuv420p` for everything written here.
+    pub pix_fmt: String,
+    /// Pixels from left to right.
+    pub width: u32,
+    /// Pixels from top to bottom.
+    pub height: u32,
+    /// Frames per second, on average.
+    pub fps: f64,
+    /// How many frames there are.
+    pub frames: u64,
+    /// How long it lasts, the last frame included.
+    pub duration_s: f64,
+    /// Whether there is sound beside it.
+    pub has_audio: bool,
+}

@@ -1,0 +1,138 @@
+//! The sample entry: which codec, how large the pictures, and the codec's own configuration.
+
+use super::super::Codec;
+use super::boxes::{Fields, boxes};
+use super::codec_of;
+
+/// A codec with its configuration, and the entry as it stood in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SampleEntry {
+    /// The codec.
+    pub codec: Codec,
+    /// Pixels from left to right.
+    pub width: u16,
+    /// Pixels from top to bottom.
+    pub height: u16,
+    /// The body of `avcC`, `av1C` or `hvcC`; empty for other codecs.
+    pub config: Vec<u8>,
+    /// The whole entry, byte for byte, header included.
+    pub bytes: Vec<u8>,
+}
+
+/// A video's sample entry before its inner boxes: 8 bytes of header and 78 of fields.
+const FIELDS: usize = 86;
+
+impl SampleEntry {
+    /// Reads the only or first entry of an `stsd` body.
+    pub fn read(stsd: &[u8]) -> Option<Self> {
+        let mut fields = Fields::new(stsd);
+        fields.take(8)?;
+        let entries = fields.rest();
+        let first = boxes(entries).next()?;
+        let bytes = entries.get(..first.body.len() + 8)?;
+        let mut fields = Fields::new(first.body);
+        fields.take(24)?;
+        let (width, height) = (fields.u16()?, fields.u16()?);
+        let inner = bytes.get(FIELDS..)?;
+        let config = boxes(inner)
+            .find(|inner| matches!(&inner.kind, b"avcC" | b"av1C" | b"hvcC"))
+            .map(|found| found.body.to_vec())
+            .unwrap_or_default();
+        Some(Self { codec: codec_of(first.kind), width, height, config, bytes: bytes.to_vec() })
+    }
+
+    /// An entry for H.264 with these parameter sets.
+    pub fn h264(width: u16, height: u16, sps: &[u8], pps: &[u8]) -> Option<Self> {
+        let mut config = vec![1, *sps.get(1)?, *sps.get(2)?, *sps.get(3)?, 0xff, 0xe1];
+        config.extend(u16::try_from(sps.len()).ok()?.to_be_bytes());
+        config.extend(sps);
+        config.push(1);
+        config.extend(u16::try_from(pps.len()).ok()?.to_be_bytes());
+        config.extend(pps);
+
+        let mut bytes = Vec::with_capacity(FIELDS + 8 + config.len());
+        bytes.extend(u32::try_from(FIELDS + 8 + config.len()).ok()?.to_be_bytes());
+        bytes.extend(b"avc1\0\0\0\0\0\0\0\x01");
+        bytes.extend([0; 16]);
+        bytes.extend(width.to_be_bytes());
+        bytes.extend(height.to_be_bytes());
+        // 72 dots per inch twice, one frame per sample, no name, 24 bits deep, no colour table.
+        bytes.extend([0, 0x48, 0, 0, 0, 0x48, 0, 0, 0, 0, 0, 0, 0, 1]);
+        bytes.extend([0; 32]);
+        bytes.extend([0, 0x18, 0xff, 0xff]);
+        bytes.extend(u32::try_from(8 + config.len()).ok()?.to_be_bytes());
+        bytes.extend(b"avcC");
+        bytes.extend(&config);
+        Some(Self { codec: Codec::H264, width, height, config, bytes })
+    }
+
+    /// How many bytes the length before each NAL unit has, and the parameter sets with start codes.
+    pub fn h264_setup(&self) -> Option<(usize, Vec<u8>)> {
+        let mut fields = Fields::new(&self.config);
+        fields.take(4)?;
+        let length_bytes = usize::from(fields.u8()? & 3) + 1;
+        let mut sets = Vec::new();
+        for mask in [0x1f, 0xff] {
+            for _ in 0..fields.u8()? & mask {
+                let len = usize::from(fields.u16()?);
+                sets.extend([0, 0, 0, 1]);
+                sets.extend(fields.take(len)?);
+            }
+        }
+        Some((length_bytes, sets))
+    }
+
+    /// FFmpeg's name for how the pixels lie.
+    pub fn pix_fmt(&self) -> String {
+        let (subsampling, bits) = self.sampling().unwrap_or(("420", 8));
+        match (subsampling, bits) {
+            ("gray", 8) => "gray".into(),
+            ("gray", bits) => format!("gray{bits}le"),
+            (subsampling, 8) => format!("yuv{subsampling}p"),
+            (subsampling, bits) => format!("yuv{subsampling}p{bits}le"),
+        }
+    }
+
+    /// How colour is sampled, and how many bits a value has.
+    fn sampling(&self) -> Option<(&'static str, u8)> {
+        const CHROMA: [&str; 4] = ["gray", "420", "422", "444"];
+        match self.codec {
+            Codec::H264 => {
+                let profile = *self.config.get(1)?;
+                if !matches!(profile, 100 | 110 | 122 | 244) {
+                    return Some(("420", 8));
+                }
+                // The sets, then chroma format and bit depth.
+                let mut fields = Fields::new(self.config.get(5..)?);
+                for mask in [0x1f, 0xff] {
+                    for _ in 0..fields.u8()? & mask {
+                        let len = usize::from(fields.u16()?);
+                        fields.take(len)?;
+                    }
+                }
+                let chroma = fields.u8()? & 3;
+                Some((CHROMA[usize::from(chroma)], (fields.u8()? & 7) + 8))
+            }
+            Codec::Hevc => {
+                let chroma = *self.config.get(16)? & 3;
+                Some((CHROMA[usize::from(chroma)], (*self.config.get(17)? & 7) + 8))
+            }
+            Codec::Av1 => {
+                let flags = *self.config.get(2)?;
+                let bits = match (flags & 0x40 != 0, flags & 0x20 != 0) {
+                    (false, _) => 8,
+                    (true, false) => 10,
+                    (true, true) => 12,
+                };
+                let sampling = match (flags & 0x10 != 0, flags & 8 != 0, flags & 4 != 0) {
+                    (true, ..) => "gray",
+                    (_, true, true) => "420",
+                    (_, true, false) => "422",
+                    _ => "444",
+                };
+                Some((sampling, bits))
+            }
+            Codec::Other(_) => None,
+        }
+    }
+}

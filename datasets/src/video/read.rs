@@ -1,0 +1,154 @@
+//! A video's frames by their time or number.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use super::VideoInfo;
+use super::decode::Decoder;
+use super::mp4::read::{bytes, track};
+use super::mp4::{Sample, Track};
+use super::source::{FileSource, ReadAt};
+use crate::error::{Error, Result};
+use crate::image::Image;
+
+/// How many decoded frames are kept: enough for what a policy looks back.
+const KEPT: usize = 8;
+
+/// Reads one video.
+pub struct VideoReader {
+    path: PathBuf,
+    source: Box<dyn ReadAt>,
+    track: Track,
+    info: VideoInfo,
+    /// The samples in the order in which they are shown.
+    shown: Vec<u32>,
+    running: Option<Running>,
+    kept: VecDeque<(i64, Image)>,
+}
+
+/// A decoder in the middle of the video.
+struct Running {
+    decoder: Decoder,
+    /// The keyframe at which it began.
+    began: usize,
+    /// The sample that it takes next.
+    next: usize,
+}
+
+impl VideoReader {
+    /// Opens a file; reads only its tables.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::from_source(path, Box::new(FileSource::open(path)?))
+    }
+
+    /// Opens a video whose bytes lie elsewhere; `name` stands for it in errors.
+    pub fn from_source(name: &Path, mut source: Box<dyn ReadAt>) -> Result<Self> {
+        let track = track(source.as_mut(), name)?;
+        let info = track.info();
+        let mut shown: Vec<u32> = (0..).take(track.samples.len()).collect();
+        let time = |index: &u32| track.samples.get(*index as usize).map(|sample| sample.pts);
+        shown.sort_by_key(time);
+        let kept = VecDeque::with_capacity(KEPT);
+        Ok(Self { path: name.to_owned(), source, track, info, shown, running: None, kept })
+    }
+
+    /// What the video says about itself.
+    pub fn info(&self) -> &VideoInfo {
+        &self.info
+    }
+
+    /// The frame nearest to a time, which must be within the tolerance.
+    pub fn frame_at(&mut self, time_s: f64, tolerance_s: f64) -> Result<Image> {
+        let seconds = |index: &u32| {
+            let sample = self.track.samples.get(*index as usize);
+            sample.map_or(f64::NAN, |sample| self.track.seconds(sample.pts))
+        };
+        let after = self.shown.partition_point(|index| seconds(index) < time_s);
+        let around = self.shown.get(after.saturating_sub(1)..).unwrap_or_default().iter().take(2);
+        let distance = |index: &&u32| (seconds(index) - time_s).abs();
+        let nearest = around.min_by(|a, b| distance(a).total_cmp(&distance(b))).copied();
+        let nearest_s = nearest.as_ref().map_or(f64::NAN, seconds);
+        match nearest {
+            Some(index) if (nearest_s - time_s).abs() <= tolerance_s => self.sample(index as usize),
+            _ => Err(Error::NoFrameAt {
+                wanted_s: time_s,
+                nearest_s,
+                tolerance_s,
+                path: self.path.clone(),
+            }),
+        }
+    }
+
+    /// The frame with this number, counted from 0 in the order in which they are shown.
+    pub fn frame(&mut self, n: u64) -> Result<Image> {
+        let index = usize::try_from(n).ok().and_then(|n| self.shown.get(n)).copied();
+        let count = self.info.frames;
+        let index = index.ok_or(Error::OutOfRange { what: "video frame", index: n, count })?;
+        self.sample(index as usize)
+    }
+
+    fn sample(&mut self, index: usize) -> Result<Image> {
+        let Some(wanted) = self.track.samples.get(index).copied() else {
+            return Err(Error::OutOfRange {
+                what: "video frame",
+                index: index as u64,
+                count: self.info.frames,
+            });
+        };
+        if let Some((_, image)) = self.kept.iter().find(|(pts, _)| *pts == wanted.pts) {
+            return Ok(image.clone());
+        }
+        let decoded = self.decode(index, wanted);
+        if decoded.is_err() {
+            self.running = None;
+        }
+        decoded
+    }
+
+    fn decode(&mut self, index: usize, wanted: Sample) -> Result<Image> {
+        let key = self.keyframe_before(index)?;
+        let mut running = match self.running.take() {
+            // Goes on where it is, unless a keyframe further on is the shorter way.
+            Some(running) if running.next <= index && running.next >= key => running,
+            Some(running) if running.began == key && running.next <= index => running,
+            _ => Running { decoder: Decoder::new(&self.track, &self.path)?, began: key, next: key },
+        };
+        let mut ready = Vec::new();
+        while running.next <= index {
+            self.feed(&mut running, &mut ready)?;
+        }
+        if !ready.iter().any(|(pts, _)| *pts == wanted.pts) {
+            running.decoder.drain(&self.path, &mut ready)?;
+        }
+        self.running = Some(running);
+        let image =
+            ready.iter().find(|(pts, _)| *pts == wanted.pts).map(|(_, image)| image.clone());
+        for frame in ready {
+            if self.kept.len() >= KEPT {
+                self.kept.pop_front();
+            }
+            self.kept.push_back(frame);
+        }
+        image.ok_or_else(|| Error::Video {
+            what: format!("frame {index} cannot be decoded"),
+            path: self.path.clone(),
+        })
+    }
+
+    /// Decodes the next sample.
+    fn feed(&mut self, running: &mut Running, ready: &mut Vec<(i64, Image)>) -> Result<()> {
+        let Some(sample) = self.track.samples.get(running.next) else { return Ok(()) };
+        let end = sample.offset + u64::from(sample.size);
+        let coded = bytes(self.source.as_mut(), &self.path, sample.offset, end)?;
+        running.next += 1;
+        running.decoder.feed(coded, sample.pts, &self.path, ready)
+    }
+
+    fn keyframe_before(&self, index: usize) -> Result<usize> {
+        let before = self.track.samples.get(..=index).unwrap_or_default();
+        before.iter().rposition(|sample| sample.keyframe).ok_or_else(|| Error::Video {
+            what: format!("there is no keyframe before frame {index}"),
+            path: self.path.clone(),
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! A video that was cut off, finished after the fact.
+
+use std::fs::OpenOptions;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use super::concat::keep_first;
+use super::mp4::Sample;
+use super::mp4::read::{find_outer, track};
+use super::nal::Nal;
+use super::source::{FileSource, ReadAt};
+use super::write::{Header, Written, seal};
+use crate::error::{Error, Result};
+
+/// The parameter sets are this long at most; the real ones have about 20 bytes.
+const LONGEST_SET: u32 = 4096;
+
+/// Finishes a video whose writer was killed: keeps its whole frames, but at most `frames`.
+///
+/// A finished video is cut to `frames` where it has more, and else left as it is. With no whole
+/// frame at all the result has 0 frames and the file cannot be played.
+pub fn recover(path: &Path, frames: Option<u64>) -> Result<Written> {
+    let mut source = FileSource::open(path)?;
+    if find_outer(&mut source, path, b"moov")?.is_some() {
+        let track = track(&mut source, path)?;
+        let count = track.samples.len() as u64;
+        if frames.is_none_or(|frames| frames >= count) {
+            return Ok(Written { frames: count, bytes: source.len(), info: track.info() });
+        }
+        return keep_first(source, path, track, frames.unwrap_or(count));
+    }
+    drop(source);
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(Error::io("cannot open", path))?;
+    let mut start = [0; Header::LEN];
+    let header = file.read_exact(&mut start).ok().and_then(|()| Header::read(&start));
+    let header = header.ok_or_else(|| {
+        Error::malformed(path, "the first bytes", "this is not a video that was being recorded")
+    })?;
+    let len = file.metadata().map_err(Error::io("cannot read", path))?.len();
+    let most = frames.unwrap_or(u64::MAX);
+    let mut units = BufReader::new(&mut file);
+    let found = walk(&mut units, &header, len, most).map_err(Error::io("cannot read", path))?;
+    let entry = header.entry(&found.sps, &found.pps);
+    let Some(entry) = entry.filter(|_| !found.samples.is_empty()) else {
+        file.set_len(Header::LEN as u64).map_err(Error::io("cannot write", path))?;
+        let info = header.no_frames();
+        return Ok(Written { frames: 0, bytes: Header::LEN as u64, info });
+    };
+    seal(&mut file, path, found.end, &header.track(entry, found.samples))
+}
+
+/// What a walk over the units found.
+#[derive(Debug, Default)]
+struct Found {
+    sps: Vec<u8>,
+    pps: Vec<u8>,
+    samples: Vec<Sample>,
+    /// Where the last whole frame ends.
+    end: u64,
+}
+
+/// Walks from unit to unit until one is not whole, or is nothing that the writer makes.
+fn walk(
+    file: &mut (impl Read + Seek),
+    header: &Header,
+    len: u64,
+    most: u64,
+) -> std::io::Result<Found> {
+    let mut found = Found::default();
+    let mut at = Header::LEN as u64;
+    file.seek(SeekFrom::Start(at))?;
+    while (found.samples.len() as u64) < most && len.saturating_sub(at) > 4 {
+        let mut start = [0; 5];
+        file.read_exact(&mut start)?;
+        let [a, b, c, d, first] = start;
+        let size = u32::from_be_bytes([a, b, c, d]);
+        if size == 0 || u64::from(size) > len - at - 4 {
+            break;
+        }
+        let mut body = i64::from(size) - 1;
+        match Nal::of(first) {
+            Some(kind @ (Nal::Sps | Nal::Pps)) if size <= LONGEST_SET => {
+                let mut set = vec![first; size as usize];
+                file.read_exact(&mut set[1..])?;
+                body = 0;
+                if kind == Nal::Sps { found.sps = set } else { found.pps = set }
+            }
+            Some(kind @ (Nal::Keyframe | Nal::Picture)) => {
+                let keyframe = kind == Nal::Keyframe;
+                found.samples.push(header.sample(found.samples.len(), at, size, keyframe));
+            }
+            _ => break,
+        }
+        file.seek_relative(body)?;
+        at += 4 + u64::from(size);
+        found.end = at;
+    }
+    Ok(found)
+}
