@@ -41,6 +41,20 @@ fn a_missing_motor_and_a_missing_supply_are_told() {
 }
 
 #[test]
+fn with_nothing_plugged_in_the_adapter_is_asked_for() {
+    if sinew_drivers::port::list().iter().any(|port| port.usb.is_some()) {
+        return;
+    }
+    let ended = Sandbox::new().run(&["find-port"]);
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    assert!(ended.err.contains("adapter in"), "{}", ended.err);
+    for line in ended.out.lines() {
+        let port = line.split_whitespace().next().unwrap_or_default();
+        assert_eq!(line.matches(port).count(), 1, "{line}");
+    }
+}
+
+#[test]
 fn a_port_that_is_not_there_is_a_hardware_failure_with_a_remedy() {
     let ended = Sandbox::new().run(&["scan", "--port", "/dev/no-such-port"]);
     assert_eq!(ended.code, 3);

@@ -44,6 +44,12 @@ impl Failure {
         Self { exit, what: what.into(), remedy: Some(remedy.into()) }
     }
 
+    /// What failed, where `port` stands before it already.
+    pub fn on(&self, port: &str) -> &str {
+        let rest = self.what.strip_prefix(port).and_then(|rest| rest.strip_prefix(": "));
+        rest.unwrap_or(&self.what)
+    }
+
     /// Wrong usage.
     pub fn usage(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::advise(Exit::Usage, what, remedy)

@@ -83,8 +83,9 @@ impl Doctor {
         let found = match look(report, port, 1_000_000, Format::Auto, self.all_bauds) {
             Ok(found) => found,
             Err(failure) => {
+                let says = failure.on(port).to_owned();
                 let remedy = failure.remedy.unwrap_or_else(|| "see sinew find-port".to_owned());
-                return vec![Finding::wrong(port, failure.what, remedy)];
+                return vec![Finding::wrong(port, says, remedy)];
             }
         };
         let mut findings = Vec::new();

@@ -42,7 +42,7 @@ fn by_asking(report: &Report) -> Result<Exit, Failure> {
                 found += 1;
                 report.tone(Tone::Good, &format!("{motors} motors answer"))
             }
-            Err(failure) => report.tone(Tone::Bad, &failure.what),
+            Err(failure) => report.tone(Tone::Bad, failure.on(&port.path)),
         };
         report.say(format!("{:<16} {text}{}", port.path, about(port)));
         report.event(&json!({
@@ -51,18 +51,31 @@ fn by_asking(report: &Report) -> Result<Exit, Failure> {
             "by_id": port.by_id,
             "adapter": port.known,
             "motors": answer.as_ref().ok(),
-            "error": answer.as_ref().err().map(|failure| &failure.what),
+            "error": answer.as_ref().err().map(|failure| failure.on(&port.path)),
         }));
     }
     report.result(json!({ "ports": ports.len(), "with_motors": found }));
     if found > 0 {
         return Ok(Exit::Done);
     }
-    Err(Failure::advise(
+    Err(no_motors(&ports))
+}
+
+/// Built-in ports hardly ever have an arm on them: what is missing is the adapter.
+fn no_motors(ports: &[PortInfo]) -> Failure {
+    if ports.iter().any(|port| port.usb.is_some()) {
+        return Failure::advise(
+            Exit::Hardware,
+            "no motor answers on any port at the usual rates",
+            "switch the arm's power on and look again; then: sinew scan --all-bauds",
+        );
+    }
+    let paths: Vec<_> = ports.iter().map(|port| port.path.as_str()).collect();
+    Failure::advise(
         Exit::Hardware,
-        "no motor answers on any port at the usual rates",
-        "switch the arm's power on and look again; then: sinew scan --all-bauds",
-    ))
+        format!("no USB adapter is plugged in, and no motor answers on {}", paths.join(", ")),
+        "plug the arm's adapter in and look again; a cable that only charges has no data wires",
+    )
 }
 
 /// How many motors answer at the rate that arms are delivered with.
@@ -115,4 +128,33 @@ fn none_there() -> Failure {
         "this machine has no serial port",
         "plug the adapter in; a cable that only charges has no data wires",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sinew_drivers::port::UsbIdentity;
+
+    fn port(path: &str, usb: bool) -> PortInfo {
+        let usb = usb.then_some(UsbIdentity { vendor: 0x1A86, product: 0x55D3, serial: None });
+        PortInfo { path: path.to_owned(), by_id: None, usb, label: None, known: None }
+    }
+
+    #[test]
+    fn without_an_adapter_it_is_the_adapter_that_is_missing() {
+        let built_in = [port("/dev/ttyS0", false), port("/dev/ttyS1", false)];
+        let failure = no_motors(&built_in);
+        assert!(failure.what.contains("no USB adapter is plugged in"), "{}", failure.what);
+        assert!(failure.what.ends_with("/dev/ttyS0, /dev/ttyS1"), "{}", failure.what);
+        assert!(failure.remedy.is_some_and(|remedy| remedy.contains("plug the arm's adapter in")));
+        let both = [port("/dev/ttyACM0", true), port("/dev/ttyS0", false)];
+        assert!(no_motors(&both).remedy.is_some_and(|remedy| remedy.contains("power on")));
+    }
+
+    #[test]
+    fn a_port_is_named_once_in_its_line() {
+        let failure = Failure::new(Exit::Hardware, "/dev/ttyS0: cannot run at 1000000 baud");
+        assert_eq!(failure.on("/dev/ttyS0"), "cannot run at 1000000 baud");
+        assert_eq!(failure.on("/dev/ttyS"), failure.what);
+    }
 }
