@@ -107,15 +107,18 @@ impl Sandbox {
 
     /// Starts it and leaves it running.
     pub fn start(&self, words: &[&str]) -> Running {
-        let mut child = self
-            .command(words)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Running { child, lines }
+        let (lines, out) = std::io::pipe().unwrap();
+        let mut command = self.command(words);
+        let child = command.stdin(Stdio::piped()).stdout(out).spawn().unwrap();
+        Running { child, lines: BufReader::new(lines) }
+    }
+
+    /// Starts it with both streams in one, as a person sees them.
+    pub fn start_as_seen(&self, words: &[&str]) -> Running {
+        let (lines, out) = std::io::pipe().unwrap();
+        let mut command = self.command(words);
+        command.stdin(Stdio::piped()).stdout(out.try_clone().unwrap()).stderr(out);
+        Running { child: command.spawn().unwrap(), lines: BufReader::new(lines) }
     }
 
     /// A simulated, calibrated arm on a port of this home, LeRobot's file in LeRobot's place.
@@ -138,14 +141,20 @@ impl Sandbox {
 /// A command that goes on while the test does other things. It is ended with the test.
 pub struct Running {
     child: Child,
-    lines: BufReader<std::process::ChildStdout>,
+    lines: BufReader<std::io::PipeReader>,
 }
 
 impl Running {
-    /// The next line of JSON, waited for.
-    pub fn next(&mut self) -> Value {
+    /// The next line, waited for; empty at the end.
+    pub fn line(&mut self) -> String {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// The next line of JSON, waited for.
+    pub fn next(&mut self) -> Value {
+        let line = self.line();
         serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line:?}"))
     }
 

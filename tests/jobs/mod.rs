@@ -3,5 +3,6 @@
 mod ask_for_help;
 mod see_the_demo;
 mod set_an_arm_up;
+mod simulate;
 mod stop_an_arm;
 mod teleoperate;

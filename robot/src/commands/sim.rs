@@ -89,7 +89,9 @@ impl Bus {
         let served = serve.start()?;
         report.event(&json!({ "type": "ready", "port": serve.link }));
         report.say(format!("{} at {}", serve.arm, serve.link.display()));
-        report.note("Ctrl-C ends it");
+        if !report.for_scripts() {
+            report.note("Ctrl-C ends it");
+        }
         while flag.raised().is_none() {
             served.bus().clock().sleep(20 * MILLI);
         }
