@@ -1,6 +1,6 @@
 //! Somebody has a new arm: who is on the bus, what are their ranges, is everything well?
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Arm, Sandbox};
 
 #[test]
 fn a_scan_lists_every_motor() {
@@ -92,16 +92,52 @@ fn an_arm_calibrated_elsewhere_checks_out_and_one_that_was_changed_does_not() {
     assert_eq!(again, text);
 }
 
+/// Moves every joint from stop to stop. A sweep goes on until Enter is pressed, so every step is
+/// certain to be seen.
+pub fn sweep(arm: &Arm) {
+    let state = arm.control("\"state\"");
+    let servos = state["servos"].as_array().unwrap();
+    for step in (0..=9).chain((-9..9).rev()) {
+        for (id, servo) in (1..).zip(servos) {
+            let position = servo["joint"].as_f64().unwrap() + f64::from(step) * 100.0;
+            arm.control(&format!(r#"{{"hand":{{"id":{id},"position":{position}}}}}"#));
+        }
+        arm.wait_until_seen();
+    }
+}
+
+#[test]
+fn both_arms_of_a_pair_are_swept_one_after_the_other() {
+    let sandbox = Sandbox::new();
+    let (left, right) = (sandbox.arm("so101", "left"), sandbox.arm("so101", "right"));
+    let mut calibrate = sandbox.start(&[
+        "--json",
+        "calibrate",
+        "--robot.type=bi_so_follower",
+        "--robot.id=both",
+        "--robot.left_arm_config.port",
+        left.port(),
+        "--robot.right_arm_config.port",
+        right.port(),
+    ]);
+    for arm in [&left, &right] {
+        assert_eq!(calibrate.next()["step"], "middle");
+        calibrate.type_line();
+        assert_eq!(calibrate.next()["step"], "sweep");
+        sweep(arm);
+        calibrate.type_line();
+        for _joint in 0..6 {
+            assert_eq!(calibrate.next()["type"], "joint");
+        }
+    }
+    assert_eq!(calibrate.result()["ok"], true);
+    assert_eq!(calibrate.end().0, 0);
+}
+
 #[test]
 fn a_sweep_by_hand_becomes_lerobots_file_and_a_named_robot() {
     let sandbox = Sandbox::new();
     let arm = sandbox.arm("so101", "white");
-    let before: Vec<f64> = arm.control("\"state\"")["servos"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|servo| servo["joint"].as_f64().unwrap())
-        .collect();
     let words = [
         "--json",
         "calibrate",
@@ -114,15 +150,7 @@ fn a_sweep_by_hand_becomes_lerobots_file_and_a_named_robot() {
     assert_eq!(calibrate.next()["step"], "middle");
     calibrate.type_line();
     assert_eq!(calibrate.next()["step"], "sweep");
-    // The sweep goes on until Enter is pressed, so every step is certain to be seen.
-    let way = (0..=9).chain((-9..9).rev());
-    for step in way {
-        for (id, middle) in (1..=6).zip(&before) {
-            let position = middle + f64::from(step) * 100.0;
-            arm.control(&format!(r#"{{"hand":{{"id":{id},"position":{position}}}}}"#));
-        }
-        arm.wait_until_seen();
-    }
+    sweep(&arm);
     calibrate.type_line();
     let (code, out) = calibrate.end();
     assert_eq!(code, 0, "{out}");

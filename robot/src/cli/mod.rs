@@ -5,6 +5,7 @@ pub mod config;
 pub mod failure;
 pub mod flags;
 pub mod help;
+pub mod keys;
 pub mod report;
 mod usage;
 

@@ -105,6 +105,13 @@ impl Report {
         }
     }
 
+    /// Something that waits for an answer, which even the quiet must see.
+    pub fn ask(&self, line: impl AsRef<str>) {
+        if !self.json {
+            err(line.as_ref());
+        }
+    }
+
     /// What goes on in detail, with `-v`.
     pub fn detail(&self, line: impl AsRef<str>) {
         if self.verbose > 0 {

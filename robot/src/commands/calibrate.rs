@@ -1,8 +1,6 @@
 //! `sinew calibrate`
 
-use std::io::BufRead;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 use clap::Args;
 use serde_json::json;
@@ -14,6 +12,7 @@ use sinew_drivers::{Clock, calibration_file};
 use super::teleoperate::remember;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{RobotFlags, TeleopFlags};
+use crate::cli::keys::Keys;
 use crate::cli::report::{Report, Tone};
 use crate::part::Part;
 use crate::robot::Robot;
@@ -67,10 +66,11 @@ impl Calibrate {
         if self.check {
             return check(report, &device);
         }
+        let keys = Keys::listen()?;
         for part in device.parts() {
             match &self.import {
                 Some(file) => import(report, part, file)?,
-                None => by_hand(report, part)?,
+                None => by_hand(report, part, &keys)?,
             }
         }
         match &device.id {
@@ -86,23 +86,8 @@ impl Calibrate {
     }
 }
 
-/// Lines from whoever sits at the terminal, as they come.
-fn lines() -> Result<Receiver<()>, Failure> {
-    let (pressed, presses) = sync_channel(16);
-    let listen = move || {
-        for _line in std::io::stdin().lock().lines() {
-            if pressed.send(()).is_err() {
-                return;
-            }
-        }
-    };
-    let thread = std::thread::Builder::new().name("enter-key".to_owned()).spawn(listen);
-    thread
-        .map_err(|error| Failure::new(Exit::Failed, format!("cannot listen to keys: {error}")))?;
-    Ok(presses)
-}
-
-fn by_hand(report: &Report, part: &Part) -> Result<(), Failure> {
+/// Calibrates one arm by what somebody does with it.
+pub fn by_hand(report: &Report, part: &Part, keys: &Keys) -> Result<(), Failure> {
     if let Some(factory) = calibrate::factory(&part.spec) {
         report.say(format!("{} comes calibrated", part.spec.title));
         let mut calibrator = Calibrator::begin(part.spec.clone(), part.open(Clock::Real)?)?;
@@ -114,19 +99,18 @@ fn by_hand(report: &Report, part: &Part) -> Result<(), Failure> {
     }
     report
         .say(format!("Calibrating {}. The torque is off: the arm can be moved.", part.spec.title));
-    let presses = lines()?;
     let turning: Vec<_> = part.spec.joints.iter().filter(|joint| joint.full_turn).collect();
     if !turning.is_empty() {
         let names: Vec<_> = turning.iter().map(|joint| joint.name.as_str()).collect();
         report.say(format!("1. Turn {} to the middle, then press Enter.", names.join(" and ")));
         report.event(&json!({ "type": "step", "step": "middle", "joints": names }));
-        sweep(report, &mut calibrator, &presses)?;
+        sweep(report, &mut calibrator, keys)?;
         calibrator.take_reference();
     }
     report.say("2. Move every other joint from stop to stop, then press Enter.");
     report.event(&json!({ "type": "step", "step": "sweep" }));
     loop {
-        sweep(report, &mut calibrator, &presses)?;
+        sweep(report, &mut calibrator, keys)?;
         let proposal = calibrator.proposal();
         for (joint, finding) in &proposal.findings {
             report.warn(format!("{joint}: {finding}"));
@@ -139,20 +123,16 @@ fn by_hand(report: &Report, part: &Part) -> Result<(), Failure> {
 }
 
 /// Shows where the joints are until Enter is pressed.
-fn sweep(
-    report: &Report,
-    calibrator: &mut Calibrator,
-    presses: &Receiver<()>,
-) -> Result<(), Failure> {
+fn sweep(report: &Report, calibrator: &mut Calibrator, keys: &Keys) -> Result<(), Failure> {
     let clock = Clock::Real;
     let mut drawn = 0;
     loop {
         let live = calibrator.look()?;
         // Enter has moved the cursor on: the picture must not be drawn over once more.
-        match presses.try_recv() {
-            Ok(()) => return Ok(()),
-            Err(TryRecvError::Empty) => {}
-            Err(TryRecvError::Disconnected) => {
+        match keys.pressed() {
+            Some(true) => return Ok(()),
+            Some(false) => {}
+            None => {
                 return Err(Failure::advise(
                     Exit::Failed,
                     "the input ended before the sweep was done; nothing was written",

@@ -1,7 +1,5 @@
 //! `sinew setup-motors`
 
-use std::io::BufRead;
-
 use clap::Args;
 use serde_json::{Value, json};
 use sinew_drivers::scan::{self, Expected, ScanOptions};
@@ -10,6 +8,7 @@ use sinew_drivers::{ArmSpec, Bus, Clock};
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{RobotFlags, TeleopFlags};
+use crate::cli::keys::Keys;
 use crate::cli::report::{Report, Tone};
 use crate::part::Part;
 use crate::robot::Robot;
@@ -49,15 +48,20 @@ impl SetupMotors {
             (false, true) => Robot::choose_leader(&self.teleop, None)?,
             _ => Robot::choose(&self.robot)?,
         };
+        let keys = Keys::listen()?;
         let mut changed = 0;
         for part in device.parts() {
-            changed += if self.fix { self.mend(report, part)? } else { one_by_one(report, part)? };
+            changed += if self.fix {
+                self.mend(report, part, &keys)?
+            } else {
+                one_by_one(report, part, &expected(&part.spec), &keys)?
+            };
         }
         report.result(json!({ "ok": true, "changed": changed }));
         Ok(Exit::Done)
     }
 
-    fn mend(&self, report: &Report, part: &Part) -> Result<usize, Failure> {
+    fn mend(&self, report: &Report, part: &Part, keys: &Keys) -> Result<usize, Failure> {
         let mut bus = part.open(Clock::Real)?;
         let found = scan::scan(&mut bus, &everywhere(part), |progress| {
             report.progress(&format!(
@@ -79,7 +83,7 @@ impl SetupMotors {
             report.say(report.tone(Tone::Good, "nothing that could be mended from here"));
             return Ok(0);
         }
-        if self.dry_run || !(self.yes || agreed(report)?) {
+        if self.dry_run || !(self.yes || agreed(report, keys)?) {
             report.say("nothing was changed");
             return Ok(0);
         }
@@ -91,47 +95,50 @@ impl SetupMotors {
 }
 
 /// Every rate that the arm's motors may have.
-fn everywhere(part: &Part) -> ScanOptions {
+pub fn everywhere(part: &Part) -> ScanOptions {
     ScanOptions::all_bauds(part.spec.baud, &[part.spec.series.protocol])
 }
 
-fn expected(spec: &ArmSpec) -> Vec<Expected<'_>> {
+/// The motors that the arm is made of.
+pub fn expected(spec: &ArmSpec) -> Vec<Expected<'_>> {
     spec.servos().map(|(name, id, model)| Expected { name, id, model }).collect()
 }
 
-fn agreed(report: &Report) -> Result<bool, Failure> {
-    if !report.drawing() {
+/// Whether somebody agrees to what was just described.
+pub fn agreed(report: &Report, keys: &Keys) -> Result<bool, Failure> {
+    if !Keys::at_terminal() {
         return Err(Failure::usage(
             "changing motors needs a yes",
             "repeat it with --yes, or with --dry-run to change nothing",
         ));
     }
-    report.note("Change these? Type yes and press Enter.");
-    Ok(line()?.trim().eq_ignore_ascii_case("yes"))
+    report.ask("Change these? Type yes and press Enter.");
+    Ok(line(keys)?.eq_ignore_ascii_case("yes"))
 }
 
-fn line() -> Result<String, Failure> {
-    let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line);
-    match read {
-        Ok(1..) => Ok(line),
-        _ => Err(Failure::advise(
+fn line(keys: &Keys) -> Result<String, Failure> {
+    keys.line().ok_or_else(|| {
+        Failure::advise(
             Exit::Failed,
             "the input ended before everything was set up",
             "run it in a terminal; motors that were set up stay so",
-        )),
-    }
+        )
+    })
 }
 
 /// The last motor of the arm first, as LeRobot goes.
-fn one_by_one(report: &Report, part: &Part) -> Result<usize, Failure> {
+pub fn one_by_one(
+    report: &Report,
+    part: &Part,
+    servos: &[Expected],
+    keys: &Keys,
+) -> Result<usize, Failure> {
     let mut bus: Bus = part.open(Clock::Real)?;
-    let servos = expected(&part.spec);
     for servo in servos.iter().rev() {
         report.say(format!("Plug in the {} motor alone, then press Enter.", servo.name));
         report
             .event(&json!({ "type": "step", "step": "plug", "motor": servo.name, "id": servo.id }));
-        line()?;
+        line(keys)?;
         let steps = setup::only_motor(&mut bus, servo, &everywhere(part), |progress| {
             report.progress(&format!("looking at {} baud", progress.baud));
         });
@@ -142,7 +149,8 @@ fn one_by_one(report: &Report, part: &Part) -> Result<usize, Failure> {
     Ok(servos.len())
 }
 
-fn tell(report: &Report, steps: &[Step]) {
+/// What was set.
+pub fn tell(report: &Report, steps: &[Step]) {
     for step in steps {
         report.say(format!("  id {}: {} {} → {}", step.id, step.what, step.was, step.now));
         let event: Value = json!({
