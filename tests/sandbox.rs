@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use serialport::{SerialPort, TTYPort};
 use tempfile::TempDir;
 
 /// After how long a test that waits for another process says so instead of waiting for ever.
@@ -121,6 +122,16 @@ impl Sandbox {
         Running { child: command.spawn().unwrap(), lines: BufReader::new(lines) }
     }
 
+    /// Starts it with both streams in one, and with a terminal to type at.
+    pub fn start_at_terminal(&self, words: &[&str]) -> (Running, TTYPort) {
+        let (keyboard, terminal) = TTYPort::pair().unwrap();
+        let terminal = std::fs::File::open(terminal.name().unwrap()).unwrap();
+        let (lines, out) = std::io::pipe().unwrap();
+        let mut command = self.command(words);
+        command.stdin(terminal).stdout(out.try_clone().unwrap()).stderr(out);
+        (Running { child: command.spawn().unwrap(), lines: BufReader::new(lines) }, keyboard)
+    }
+
     /// A simulated, calibrated arm on a port of this home, LeRobot's file in LeRobot's place.
     pub fn arm(&self, kind: &str, id: &str) -> Arm {
         let (folder, name) = match kind.strip_suffix("_leader") {
@@ -170,7 +181,21 @@ impl Running {
 
     /// Presses Enter.
     pub fn type_line(&mut self) {
-        self.child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        self.type_word("");
+    }
+
+    /// Types a word and presses Enter.
+    pub fn type_word(&mut self, word: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{word}").unwrap();
+    }
+
+    /// Waits for a line with `part` in it, and returns all up to it.
+    pub fn read_to(&mut self, part: &str) -> String {
+        let mut seen = String::new();
+        while !seen.contains(part) {
+            assert!(self.lines.read_line(&mut seen).unwrap() > 0, "no {part} in {seen}");
+        }
+        seen
     }
 
     /// The process.

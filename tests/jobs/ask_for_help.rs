@@ -20,6 +20,7 @@ fn every_command_has_an_example() {
     let sandbox = Sandbox::new();
     for command in [
         "demo",
+        "setup",
         "find-port",
         "scan",
         "setup-motors",
@@ -135,6 +136,7 @@ fn the_reference_page_is_what_the_commands_say() {
     for words in [
         &["demo"][..],
         &["sim", "bus"],
+        &["setup"],
         &["find-port"],
         &["scan"],
         &["setup-motors"],

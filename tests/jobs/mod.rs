@@ -3,6 +3,7 @@
 mod ask_for_help;
 mod see_the_demo;
 mod set_an_arm_up;
+mod set_up_in_one_go;
 mod simulate;
 mod stop_an_arm;
 mod teleoperate;

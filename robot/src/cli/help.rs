@@ -7,7 +7,10 @@ use clap::Command;
 /// The commands by what one wants to do, each group in the order of doing it.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("See it work, with nothing plugged in", &["demo", "sim"]),
-    ("Set an arm up", &["find-port", "scan", "setup-motors", "calibrate", "doctor", "udev"]),
+    (
+        "Set an arm up",
+        &["setup", "find-port", "scan", "setup-motors", "calibrate", "doctor", "udev"],
+    ),
     ("Move it", &["teleoperate", "stop"]),
     ("For your shell", &["completions", "man"]),
     ("Not there yet", &[]),
@@ -23,9 +26,9 @@ Usage: sinew <COMMAND> [FLAGS]
 const TAIL: &str = "
 Start here:
   sinew demo                          a simulated arm, nothing to plug in
-  sinew find-port                     which port is the arm on?
-  sinew calibrate --robot.type=so101_follower --robot.port=/dev/ttyACM0 --robot.id=white
-  sinew teleoperate --robot white --teleop.type=so101_leader --teleop.port=/dev/ttyACM1
+  sinew setup --robot.type=so101_follower --robot.id=white
+  sinew setup --teleop.type=so101_leader --teleop.id=black
+  sinew teleoperate --robot white --teleop black
 
 Everywhere: --json for scripts, --quiet, -v, --config FILE; sinew <COMMAND> --help for the rest.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 hardware, 4 bad data, 5 refused, 130 interrupted.

@@ -115,6 +115,8 @@ fn move_by_hand(
 fn next_steps(report: &Report) {
     report.say(report.tone(Tone::Strong, "\nNext, with an arm on the table:"));
     for line in [
+        "  sinew setup --robot.type=so101_follower    port, motors, calibration and name in one go",
+        "or step by step:",
         "  sinew find-port                    which port is it on?",
         "  sinew scan                         every motor, its voltage and temperature",
         "  sinew calibrate --robot.type=so101_follower --robot.port=PORT --robot.id=white",

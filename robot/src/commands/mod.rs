@@ -9,6 +9,7 @@ mod find_port;
 mod man;
 mod reserved;
 mod scan;
+mod setup;
 mod setup_motors;
 #[cfg(feature = "sim")]
 mod sim;
@@ -28,6 +29,7 @@ pub enum Command {
     Demo(demo::Demo),
     #[cfg(feature = "sim")]
     Sim(sim::Sim),
+    Setup(setup::Setup),
     FindPort(find_port::FindPort),
     Scan(scan::Scan),
     SetupMotors(setup_motors::SetupMotors),
@@ -50,6 +52,7 @@ impl Command {
             Self::Demo(command) => command.run(report),
             #[cfg(feature = "sim")]
             Self::Sim(command) => command.run(report),
+            Self::Setup(command) => command.run(report),
             Self::FindPort(command) => command.run(report),
             Self::Scan(command) => command.run(report),
             Self::SetupMotors(command) => command.run(report),

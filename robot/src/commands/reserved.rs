@@ -16,8 +16,6 @@ pub struct Anything {
 /// Commands that are not there yet.
 #[derive(Debug, Subcommand)]
 pub enum Reserved {
-    /// Find the port, set the motors up, calibrate and name a robot, in one go
-    Setup(Anything),
     /// Which camera is which
     FindCameras(Anything),
     /// Record episodes to a LeRobot dataset
@@ -55,9 +53,6 @@ impl Reserved {
 
     fn meanwhile(&self) -> (&'static str, &'static str) {
         match self {
-            Self::Setup(_) => {
-                ("setup", "go step by step: sinew find-port, sinew setup-motors, sinew calibrate")
-            }
             Self::FindCameras(_) => ("find-cameras", "lerobot-find-cameras shows them"),
             Self::Record(_) => {
                 ("record", "lerobot-record takes the arms and calibrations that sinew set up")
