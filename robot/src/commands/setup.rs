@@ -116,7 +116,8 @@ impl Setup {
         }
         let kind = kind.as_deref().unwrap_or_default();
         let pair = spec::find(kind, &[&config_folder().join("arms")]).is_ok_and(|p| p.len() > 1);
-        title(asks.report, 1, "Port");
+        let known = port.as_deref().unwrap_or_default();
+        title(asks.report, 1, format!("Port {known}").trim_end());
         if port.is_none() && !paired && !pair {
             *port = Some(find_port(asks, side)?);
         }
@@ -135,6 +136,9 @@ impl Setup {
             if missing.is_empty() {
                 let line = format!("all {} motors answer", servos.len());
                 report.say(report.tone(Tone::Good, &line));
+                if changed == 0 {
+                    title(report, 3, "Ids and rates: in order");
+                }
                 show_problems(report, &found.problems);
                 report.event(&json!({ "type": "step", "step": "motors", "missing": [] }));
                 return Ok(changed);
