@@ -252,7 +252,9 @@ fn look(
     ids.sort_unstable();
     for id in ids.into_iter().filter(|id| !known.contains(id)) {
         let motor = identify(bus, baud, id)?;
-        report.motors.push(motor);
+        if motor.number.is_some() || answers_again(bus, id)? {
+            report.motors.push(motor);
+        }
     }
     Ok(())
 }
@@ -279,6 +281,18 @@ fn call(bus: &mut Bus, id: u8) -> Result<bool, Error> {
     let heard = bus.hear(id);
     bus.set_patience(patience);
     Ok(heard? != Heard::Silence)
+}
+
+/// Whether a servo that tells nothing of itself is there at all: what was heard of it may have
+/// been its late answer to a call at the rate before.
+fn answers_again(bus: &mut Bus, id: u8) -> Result<bool, Error> {
+    bus.wire().clock().sleep(bus.patience().late);
+    for _ in 0..LISTENS {
+        if call(bus, id)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Asks a servo who it is and how it fares.

@@ -7,7 +7,7 @@ use sinew_core::tables::by_name;
 use super::*;
 use crate::Clock;
 use crate::clock::SECOND;
-use crate::sim::{Device, VirtualBus, arm};
+use crate::sim::{Device, FaultPlan, VirtualBus, arm};
 
 fn arm_bus(name: &str) -> VirtualBus {
     let spec = arm::by_name(name).unwrap();
@@ -187,4 +187,17 @@ fn errors_that_a_user_can_mend_come_with_the_line_to_type() {
         ("port_in_use", "/dev/ttyACM0: in use by lerobot")
     );
     assert_eq!(explain(&Error::NotConfigured), None);
+}
+
+#[test]
+fn a_late_answer_is_no_motor_at_the_next_rate() {
+    for seed in 0..20 {
+        let world = VirtualBus::new(servos("sts3215", &[6]), Clock::virtual_time(), seed);
+        world.faults(FaultPlan::parse("late=0.2").unwrap());
+        let mut bus = Bus::new(world.wire(), Protocol::Feetech0);
+        let options = ScanOptions::all_bauds(1_000_000, &[Protocol::Feetech0]);
+        let found = scan(&mut bus, &options, |_| {}).unwrap();
+        let rates: Vec<_> = found.motors.iter().map(|motor| (motor.id, motor.baud)).collect();
+        assert_eq!(rates, [(6, 1_000_000)], "seed {seed}");
+    }
 }
