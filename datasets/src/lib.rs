@@ -1,8 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod error;
+pub mod frame;
 pub mod image;
 pub mod video;
+pub mod schema;
+pub mod stats;
+pub mod tables;
 
 pub use error::{Error, Result};
+pub use frame::{Frame, Stamps, Value};
 pub use image::{Image, PixelFormat};
