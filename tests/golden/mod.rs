@@ -2,6 +2,7 @@
 
 mod arms;
 mod calibration;
+mod datasets;
 mod joint;
 mod packets;
 mod tables;

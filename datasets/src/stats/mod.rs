@@ -8,12 +8,14 @@
 
 mod aggregate;
 mod bins;
+mod episode;
 pub mod image;
 pub mod vector;
 
 use serde_json::{Map, Value};
 
 pub use aggregate::aggregate;
+pub use episode::{of_column, of_episode};
 
 /// The quantiles that are kept, with the names of their entries.
 pub const QUANTILES: [(f64, &str); 5] =

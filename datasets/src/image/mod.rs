@@ -1,5 +1,7 @@
 //! One camera image: pixels in a shared buffer that is never copied on its way through the house.
 
+pub mod png;
+
 use bytes::Bytes;
 
 /// How the pixels of an image lie in memory.

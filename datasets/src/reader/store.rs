@@ -1,0 +1,285 @@
+//! The rows that were read so far: unpacked once from Parquet into an unnamed temporary file, where
+//! any frame, or a run of frames, is one read away. The system keeps in memory what is in use; the
+//! process itself holds a few numbers per row group.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
+
+use crate::schema::Info;
+use crate::tables::column::Cells;
+use crate::tables::{self, data};
+use crate::{Error, Result};
+
+/// One data file and the number of its first frame in the dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Its first frame.
+    pub first: u64,
+}
+
+/// The data files of a dataset and what was read of them.
+pub struct Store {
+    files: Vec<DataFile>,
+    layout: Layout,
+    inner: Mutex<Inner>,
+}
+
+/// Where each column lies in an unpacked row.
+struct Layout {
+    info: Info,
+    /// Offset in the row, bytes, whether the bytes are kept elsewhere (texts, images).
+    columns: Vec<(usize, usize, bool)>,
+    stride: usize,
+    /// Which column is `index`.
+    index: Option<usize>,
+}
+
+/// How a text or an image is named in its row: where it lies, and how long it is.
+const ELSEWHERE: usize = 16;
+
+struct Inner {
+    spill: Option<File>,
+    end: u64,
+    opened: Vec<Option<Opened>>,
+}
+
+/// A file whose footer was read.
+struct Opened {
+    metadata: ArrowReaderMetadata,
+    /// First row, rows and, once unpacked, where it is.
+    groups: Vec<(u64, u64, Option<u64>)>,
+}
+
+impl Store {
+    /// The rows of these files, in the order of their first frames.
+    pub fn new(info: &Info, files: Vec<DataFile>) -> Self {
+        let mut stride = 0;
+        let mut columns = Vec::new();
+        for (_, feature) in info.columns() {
+            let elsewhere = feature.dtype.bytes().is_none();
+            let bytes = feature.dtype.bytes().map_or(ELSEWHERE, |bytes| bytes * feature.width());
+            columns.push((stride, bytes, elsewhere));
+            stride += bytes;
+        }
+        let index = info.columns().position(|(name, _)| name == "index");
+        let opened = files.iter().map(|_| None).collect();
+        let inner = Mutex::new(Inner { spill: None, end: 0, opened });
+        Self { files, layout: Layout { info: info.clone(), columns, stride, index }, inner }
+    }
+
+    /// The bytes of one column (by its place in [`Info::columns`]) over `count` frames from `first`.
+    pub fn numbers(&self, column: usize, first: u64, count: u64) -> Result<Vec<u8>> {
+        let rows = self.rows(first, count)?;
+        let (offset, bytes, _) = self.layout.columns[column];
+        let rows = rows.chunks_exact(self.layout.stride.max(1));
+        Ok(rows.flat_map(|row| &row[offset..offset + bytes]).copied().collect())
+    }
+
+    /// The text or the image file that one column holds in one frame.
+    pub fn blob(&self, column: usize, index: u64) -> Result<Vec<u8>> {
+        let (at, length) = place(&self.numbers(column, index, 1)?);
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.read(at, length)
+    }
+
+    /// The unpacked rows of `count` frames from `first`.
+    fn rows(&self, first: u64, count: u64) -> Result<Vec<u8>> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let stride = self.layout.stride as u64;
+        let mut rows = Vec::with_capacity((count * stride) as usize);
+        let mut at = first;
+        while at < first + count {
+            let (from, left) = self.find(&mut inner, at)?;
+            let some = left.min(first + count - at);
+            rows.extend(inner.read(from, (some * stride) as usize)?);
+            at += some;
+        }
+        Ok(rows)
+    }
+
+    /// Where the row of a frame is, and how many follow it there; unpacks them if need be.
+    fn find(&self, inner: &mut Inner, index: u64) -> Result<(u64, u64)> {
+        let after = self.files.partition_point(|file| file.first <= index);
+        let beyond = |count| Error::OutOfRange { what: "frame", index, count };
+        let at = after.checked_sub(1).ok_or_else(|| beyond(0))?;
+        let file = &self.files[at];
+        let opened = match &mut inner.opened[at] {
+            Some(opened) => opened,
+            closed => closed.insert(Opened::new(&file.path)?),
+        };
+        let row = index - file.first;
+        let group = opened.groups.partition_point(|(first, ..)| *first <= row).saturating_sub(1);
+        let Some(&(first, rows, known)) = opened.groups.get(group) else { return Err(beyond(0)) };
+        if row >= first + rows {
+            return Err(beyond(file.first + first + rows));
+        }
+        let start = match known {
+            Some(start) => start,
+            None => {
+                let packed = self.layout.unpack(file, opened, group)?;
+                let start = inner.append(&packed)?;
+                if let Some(opened) = &mut inner.opened[at] {
+                    opened.groups[group].2 = Some(start);
+                }
+                start
+            }
+        };
+        Ok((start + (row - first) * self.layout.stride as u64, first + rows - row))
+    }
+}
+
+impl Opened {
+    fn new(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(Error::io("cannot open", path))?;
+        let metadata = ArrowReaderMetadata::load(&file, Default::default())
+            .map_err(tables::unreadable(path))?;
+        let mut first = 0;
+        let groups = metadata.metadata().row_groups().iter().map(|group| {
+            let rows = u64::try_from(group.num_rows()).unwrap_or(0);
+            first += rows;
+            (first - rows, rows, None)
+        });
+        let groups = groups.collect();
+        Ok(Self { metadata, groups })
+    }
+}
+
+/// An unpacked row group: its rows, and the texts and images that they name.
+struct Unpacked {
+    rows: Vec<u8>,
+    blobs: Vec<Bytes>,
+    /// Where in the rows the blobs' places have to be filled in.
+    places: Vec<usize>,
+}
+
+impl Layout {
+    fn unpack(&self, file: &DataFile, opened: &Opened, group: usize) -> Result<Unpacked> {
+        let path = &file.path;
+        let source = File::open(path).map_err(Error::io("cannot open", path))?;
+        let reader =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(source, opened.metadata.clone())
+                .with_row_groups(vec![group])
+                .with_batch_size(16_384)
+                .build()
+                .map_err(tables::unreadable(path))?;
+        let (first, count, _) = opened.groups[group];
+        let mut unpacked = Unpacked { rows: Vec::new(), blobs: Vec::new(), places: Vec::new() };
+        for batch in reader {
+            let batch = batch.map_err(tables::unfit(path))?;
+            let columns = data::rows(&self.info, &batch, path)?;
+            let before = unpacked.rows.len() / self.stride.max(1);
+            self.check_index(file, first + before as u64, &columns)?;
+            unpacked.rows.resize(unpacked.rows.len() + batch.num_rows() * self.stride, 0);
+            for (cells, &(offset, bytes, _)) in columns.into_iter().zip(&self.columns) {
+                let place = |row: usize| (before + row) * self.stride + offset;
+                match cells {
+                    Cells::Numbers(all) => {
+                        for (row, cell) in all.chunks_exact(bytes).enumerate() {
+                            unpacked.rows[place(row)..place(row) + bytes].copy_from_slice(cell);
+                        }
+                    }
+                    Cells::Texts(texts) => {
+                        let texts = texts.into_iter().enumerate();
+                        texts.for_each(|(row, text)| unpacked.keep(place(row), text.into()));
+                    }
+                    Cells::Images(images) => {
+                        let images = images.into_iter().enumerate();
+                        images.for_each(|(row, image)| unpacked.keep(place(row), image));
+                    }
+                }
+            }
+        }
+        if unpacked.rows.len() as u64 != count * self.stride as u64 {
+            return Err(Error::malformed(
+                path,
+                format!("row group {group}"),
+                "has not the rows it says",
+            ));
+        }
+        Ok(unpacked)
+    }
+
+    /// Every row must be the frame that its place in the dataset says.
+    fn check_index(&self, file: &DataFile, first_row: u64, columns: &data::Rows) -> Result<()> {
+        let Some(Cells::Numbers(bytes)) = self.index.map(|at| &columns[at]) else { return Ok(()) };
+        let found = bytes.as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes));
+        for (row, index) in (first_row..).zip(found) {
+            let expected = file.first + row;
+            if u64::try_from(index) != Ok(expected) {
+                let what = format!("is {index}, the episodes' table says {expected}");
+                return Err(Error::malformed(&file.path, format!("column index, row {row}"), what));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Unpacked {
+    fn keep(&mut self, place: usize, blob: Bytes) {
+        self.places.push(place);
+        self.blobs.push(blob);
+    }
+}
+
+/// Where a text or an image lies.
+fn place(cell: &[u8]) -> (u64, usize) {
+    let number = |at: usize| {
+        cell[at..at + 8].iter().rev().fold(0_u64, |all, byte| all << 8 | u64::from(*byte))
+    };
+    (number(0), number(8) as usize)
+}
+
+impl Inner {
+    fn spill(&mut self) -> Result<&mut File> {
+        if self.spill.is_none() {
+            let file = tempfile::tempfile();
+            self.spill = Some(
+                file.map_err(Error::io("cannot make a temporary file", &std::env::temp_dir()))?,
+            );
+        }
+        match &mut self.spill {
+            Some(file) => Ok(file),
+            None => Err(Error::Refused { what: "there is no temporary file".into() }),
+        }
+    }
+
+    fn append(&mut self, unpacked: &Unpacked) -> Result<u64> {
+        let start = self.end;
+        let mut rows = unpacked.rows.clone();
+        let mut at = start + rows.len() as u64;
+        for (place, blob) in unpacked.places.iter().zip(&unpacked.blobs) {
+            rows[*place..place + 8].copy_from_slice(&at.to_le_bytes());
+            rows[place + 8..place + 16].copy_from_slice(&(blob.len() as u64).to_le_bytes());
+            at += blob.len() as u64;
+        }
+        let file = self.spill()?;
+        let folder = std::env::temp_dir();
+        let failed = Error::io("cannot write a temporary file", &folder);
+        let write = |file: &mut File| {
+            file.seek(SeekFrom::Start(start))?;
+            file.write_all(&rows)?;
+            unpacked.blobs.iter().try_for_each(|blob| file.write_all(blob))
+        };
+        write(file).map_err(failed)?;
+        self.end = at;
+        Ok(start)
+    }
+
+    fn read(&mut self, at: u64, length: usize) -> Result<Vec<u8>> {
+        let file = self.spill()?;
+        let mut bytes = vec![0; length];
+        let mut read = || {
+            file.seek(SeekFrom::Start(at))?;
+            file.read_exact(&mut bytes)
+        };
+        read().map_err(Error::io("cannot read a temporary file", &std::env::temp_dir()))?;
+        Ok(bytes)
+    }
+}
