@@ -8,6 +8,7 @@ pub mod reader;
 pub mod schema;
 pub mod stats;
 pub mod tables;
+pub mod video;
 
 pub use error::{Error, Result};
 pub use frame::{Frame, Stamps, Value};
