@@ -71,6 +71,16 @@ impl Image {
         self.format
     }
 
+    /// The image in red, green and blue; a depth image stays what it is.
+    pub fn to_rgb(&self) -> Self {
+        if self.format != PixelFormat::I420 {
+            return self.clone();
+        }
+        let mut rgb = vec![0; PixelFormat::Rgb8.len(self.width, self.height)];
+        crate::video::i420_to_rgb(&self.pixels, self.width, self.height, &mut rgb);
+        Self { format: PixelFormat::Rgb8, pixels: rgb.into(), ..*self }
+    }
+
     /// The pixels, laid out as [`Image::format`] says.
     pub fn pixels(&self) -> &Bytes {
         &self.pixels

@@ -2,12 +2,12 @@
 //! that is read.
 
 use super::{Stats, image, vector};
+use crate::Result;
 use crate::frame::Value;
 use crate::reader::Dataset;
 use crate::schema::{Dtype, Feature};
 use crate::tables::column::Cells;
 use crate::tables::episodes::Episode;
-use crate::{Result, video};
 
 /// The statistics of a column; none of texts, and none without rows.
 ///
@@ -41,7 +41,7 @@ pub fn of_episode(dataset: &Dataset, episode: &Episode, name: &str) -> Result<Op
         Dtype::Text => Ok(None),
         Dtype::Image | Dtype::Video => image::of(episode.length, |frame| {
             let image = dataset.image(name, episode.from_index + frame)?;
-            let histogram = image::Histogram::of(&video::color::to_rgb(&image));
+            let histogram = image::Histogram::of(&image);
             let bytes = histogram.to_bytes();
             let mut counts = [0; image::Histogram::BYTES];
             counts.copy_from_slice(&bytes);

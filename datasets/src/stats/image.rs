@@ -35,26 +35,15 @@ impl Histogram {
     /// Counts the sampled pixels of a colour image; a depth image counts nothing.
     pub fn of(image: &Image) -> Self {
         let mut histogram = Self::default();
-        let (width, height) = (image.width() as usize, image.height() as usize);
+        if image.format() == PixelFormat::Gray16 {
+            return histogram;
+        }
+        let image = image.to_rgb();
         let stride = Self::stride(image.width(), image.height());
-        let pixels = image.pixels();
-        for y in (0..height).step_by(stride) {
-            for x in (0..width).step_by(stride) {
-                let rgb = match image.format() {
-                    PixelFormat::Rgb8 => {
-                        let at = (y * width + x) * 3;
-                        [pixels[at], pixels[at + 1], pixels[at + 2]]
-                    }
-                    PixelFormat::I420 => {
-                        let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
-                        let colour = width * height + y / 2 * half_width + x / 2;
-                        let other = colour + half_width * half_height;
-                        rgb_of(pixels[y * width + x], pixels[colour], pixels[other])
-                    }
-                    PixelFormat::Gray16 => return histogram,
-                };
-                for (channel, value) in histogram.0.iter_mut().zip(rgb) {
-                    channel[usize::from(value)] += 1;
+        for row in image.pixels().chunks_exact(image.width() as usize * 3).step_by(stride) {
+            for pixel in row.as_chunks::<3>().0.iter().step_by(stride) {
+                for (counts, value) in histogram.0.iter_mut().zip(pixel) {
+                    counts[usize::from(*value)] += 1;
                 }
             }
         }
@@ -73,14 +62,6 @@ impl Histogram {
             *total += u64::from(count);
         }
     }
-}
-
-/// One pixel of BT.601, limited range, as red, green and blue.
-fn rgb_of(y: u8, u: u8, v: u8) -> [u8; 3] {
-    let y = 298 * (i32::from(y) - 16);
-    let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
-    let byte = |value: i32| ((value + 128) >> 8).clamp(0, 255) as u8;
-    [byte(y + 409 * v), byte(y - 100 * u - 208 * v), byte(y + 516 * u)]
 }
 
 /// Which frames of an episode LeRobot looks at.

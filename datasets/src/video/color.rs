@@ -60,8 +60,8 @@ fn differences(r: i32, g: i32, b: i32) -> (u8, u8) {
 
 /// Converts three planes into rows of red, green and blue.
 ///
-/// As swscale does where it converts without scaling, a colour stands for its whole square of four
-/// pixels. Slices of the wrong size are converted as far as they go.
+/// Bit for bit what swscale gives where it converts without scaling on a PC: a colour stands for its
+/// whole square of four pixels, and each term loses its fraction by itself, to 13 bits. Slices of the wrong size are converted as far as they go.
 pub fn i420_to_rgb(planes: &[u8], width: u32, height: u32, out: &mut [u8]) {
     let (width, height) = (width as usize, height as usize);
     let (half, rows) = (width.div_ceil(2), height.div_ceil(2));
@@ -78,11 +78,13 @@ pub fn i420_to_rgb(planes: &[u8], width: u32, height: u32, out: &mut [u8]) {
         };
         let squares = luma.chunks(2).zip(rgb.chunks_mut(6)).zip(blue.iter().zip(red));
         for ((luma, rgb), (u, v)) in squares {
-            let (u, v) = (i32::from(*u) - 128, i32::from(*v) - 128);
-            let shifts = [104_597 * v, -25_675 * u - 53_279 * v, 132_201 * u];
+            let (u, v) = (8 * (i32::from(*u) - 128), 8 * (i32::from(*v) - 128));
+            let red = (13_075 * v) >> 16;
+            let green = ((-3_209 * u) >> 16) + ((-6_660 * v) >> 16);
+            let blue = (16_525 * u) >> 16;
             for (y, pixel) in luma.iter().zip(rgb.as_chunks_mut::<3>().0) {
-                let y = 76_309 * (i32::from(*y) - 16) + (1 << 15);
-                *pixel = shifts.map(|shift| ((y + shift) >> 16).clamp(0, 255) as u8);
+                let y = (9_539 * 8 * (i32::from(*y) - 16)) >> 16;
+                *pixel = [red, green, blue].map(|shift| (y + shift).clamp(0, 255) as u8);
             }
         }
     }
