@@ -3,7 +3,6 @@
 mod error;
 pub mod frame;
 pub mod image;
-pub mod video;
 pub mod reader;
 pub mod schema;
 pub mod stats;
