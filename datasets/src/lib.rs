@@ -5,6 +5,7 @@ pub mod frame;
 pub mod image;
 pub mod reader;
 pub mod schema;
+pub mod sizes;
 pub mod stats;
 pub mod tables;
 pub mod video;

@@ -1,6 +1,7 @@
 //! What users do, through the binary: one file per job.
 
 mod ask_for_help;
+mod look_at_a_dataset;
 mod see_the_demo;
 mod set_an_arm_up;
 mod set_up_in_one_go;

@@ -24,7 +24,7 @@ use std::path::Path;
 use sinew_core::calibration::Calibration;
 
 pub use json::{Malformed, parse, render};
-pub use place::{Kind, find, path_of};
+pub use place::{Kind, find, lerobot_home, path_of};
 
 use crate::{Error, durable};
 

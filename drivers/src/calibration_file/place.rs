@@ -48,20 +48,33 @@ pub(super) fn path_under(root: &Path, kind: Kind, name: &str, id: Option<&str>) 
     root.join(kind.folder()).join(name).join(format!("{}.json", id.unwrap_or("None")))
 }
 
-/// The folder above them all: the first of LeRobot's and the Hub's variables that is set.
+/// LeRobot's folder for all it keeps on this machine, datasets among it: the first of LeRobot's and
+/// the Hub's variables that is set.
+pub fn lerobot_home() -> PathBuf {
+    home(|key| std::env::var_os(key))
+}
+
+/// The folder above all calibration files.
 pub(super) fn root(var: impl Fn(&str) -> Option<OsString>) -> PathBuf {
-    let home = var("HOME").map(PathBuf::from).unwrap_or_default();
-    let set = |key: &str| var(key).map(|value| expand(Path::new(&value), &home));
-    set("HF_LEROBOT_CALIBRATION").unwrap_or_else(|| {
-        let lerobot = set("HF_LEROBOT_HOME").unwrap_or_else(|| {
-            let hub = set("HF_HOME").unwrap_or_else(|| {
-                let cache = set("XDG_CACHE_HOME").unwrap_or_else(|| home.join(".cache"));
-                cache.join("huggingface")
-            });
-            hub.join("lerobot")
+    set(&var, "HF_LEROBOT_CALIBRATION").unwrap_or_else(|| home(var).join("calibration"))
+}
+
+fn home(var: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+    set(&var, "HF_LEROBOT_HOME").unwrap_or_else(|| {
+        let hub = set(&var, "HF_HOME").unwrap_or_else(|| {
+            let cache = set(&var, "XDG_CACHE_HOME").unwrap_or_else(|| own(&var).join(".cache"));
+            cache.join("huggingface")
         });
-        lerobot.join("calibration")
+        hub.join("lerobot")
     })
+}
+
+fn own(var: &impl Fn(&str) -> Option<OsString>) -> PathBuf {
+    var("HOME").map(PathBuf::from).unwrap_or_default()
+}
+
+fn set(var: &impl Fn(&str) -> Option<OsString>, key: &str) -> Option<PathBuf> {
+    var(key).map(|value| expand(Path::new(&value), &own(var)))
 }
 
 fn expand(path: &Path, home: &Path) -> PathBuf {

@@ -5,13 +5,14 @@ use std::fmt::Write;
 use clap::Command;
 
 /// The commands by what one wants to do, each group in the order of doing it.
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("See it work, with nothing plugged in", &["demo", "sim"]),
     (
         "Set an arm up",
         &["setup", "find-port", "scan", "setup-motors", "calibrate", "doctor", "udev"],
     ),
     ("Move it", &["teleoperate", "stop"]),
+    ("Look at what was recorded", &["dataset"]),
     ("For your shell", &["completions", "man"]),
     ("Not there yet", &[]),
 ];

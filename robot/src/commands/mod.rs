@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod completions;
+mod dataset;
 #[cfg(feature = "sim")]
 mod demo;
 mod doctor;
@@ -37,6 +38,7 @@ pub enum Command {
     Doctor(doctor::Doctor),
     Udev(udev::Udev),
     Teleoperate(teleoperate::Teleoperate),
+    Dataset(dataset::Dataset),
     Stop(stop::Stop),
     Completions(completions::Completions),
     Man(man::Man),
@@ -60,6 +62,7 @@ impl Command {
             Self::Doctor(command) => command.run(report),
             Self::Udev(command) => command.run(report),
             Self::Teleoperate(command) => command.run(report),
+            Self::Dataset(command) => command.run(report),
             Self::Stop(command) => command.run(report),
             Self::Completions(command) => command.run(report),
             Self::Man(command) => command.run(report),

@@ -28,8 +28,6 @@ pub enum Reserved {
     Eval(Anything),
     /// Train a policy
     Train(Anything),
-    /// Look at, check and edit datasets
-    Dataset(Anything),
     /// Look at, check and run policies
     Policy(Anything),
     /// Push to and pull from the Hugging Face Hub
@@ -61,7 +59,6 @@ impl Reserved {
             Self::Rollout(_) => ("rollout", "lerobot-rollout takes the same arms and calibrations"),
             Self::Eval(_) => ("eval", "lerobot-eval has its own simulations"),
             Self::Train(_) => ("train", "lerobot-train trains; its checkpoints will run here"),
-            Self::Dataset(_) => ("dataset", "lerobot-edit-dataset and lerobot-dataset-viz do this"),
             Self::Policy(_) => ("policy", "lerobot-rollout and lerobot-eval run policies"),
             Self::Hub(_) => ("hub", "huggingface-cli pushes and pulls"),
             Self::Host(_) => {

@@ -1,5 +1,7 @@
 //! How a command can end badly: what failed, why, and what to do about it.
 
+mod datasets;
+
 use sinew_drivers::Error;
 
 /// What the process ends with: a contract with scripts.

@@ -1,0 +1,31 @@
+//! `sinew dataset`: one file per operation; this table is all that knows them all.
+
+mod info;
+mod source;
+
+use clap::{Args, Subcommand};
+
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::report::Report;
+
+/// Look at, check and edit datasets
+#[derive(Debug, Args)]
+pub struct Dataset {
+    #[command(subcommand)]
+    what: What,
+}
+
+/// What is done with a dataset.
+#[derive(Debug, Subcommand)]
+enum What {
+    Info(info::Info),
+}
+
+impl Dataset {
+    /// Does it.
+    pub fn run(self, report: &Report) -> Result<Exit, Failure> {
+        match self.what {
+            What::Info(command) => command.run(report),
+        }
+    }
+}
