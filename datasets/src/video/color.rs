@@ -60,8 +60,9 @@ fn differences(r: i32, g: i32, b: i32) -> (u8, u8) {
 
 /// Converts three planes into rows of red, green and blue.
 ///
-/// Bit for bit what swscale gives where it converts without scaling on a PC: a colour stands for its
-/// whole square of four pixels, and each term loses its fraction by itself, to 13 bits. Slices of the wrong size are converted as far as they go.
+/// Equal to the last bit to what swscale, and so PyAV and LeRobot, makes of even heights on x86: a
+/// colour stands for its whole square of four pixels, and products lose their lower 16 bits each.
+/// Slices of the wrong size are converted as far as they go.
 pub fn i420_to_rgb(planes: &[u8], width: u32, height: u32, out: &mut [u8]) {
     let (width, height) = (width as usize, height as usize);
     let (half, rows) = (width.div_ceil(2), height.div_ceil(2));
@@ -70,22 +71,26 @@ pub fn i420_to_rgb(planes: &[u8], width: u32, height: u32, out: &mut [u8]) {
     if width == 0 {
         return;
     }
-    let lines = luma.chunks(width).zip(out.chunks_mut(width * 3)).enumerate();
-    for (line, (luma, rgb)) in lines {
-        let at = line / 2 * half;
-        let (Some(blue), Some(red)) = (blue.get(at..at + half), red.get(at..at + half)) else {
-            return;
-        };
-        let squares = luma.chunks(2).zip(rgb.chunks_mut(6)).zip(blue.iter().zip(red));
-        for ((luma, rgb), (u, v)) in squares {
-            let (u, v) = (8 * (i32::from(*u) - 128), 8 * (i32::from(*v) - 128));
-            let red = (13_075 * v) >> 16;
-            let green = ((-3_209 * u) >> 16) + ((-6_660 * v) >> 16);
-            let blue = (16_525 * u) >> 16;
-            for (y, pixel) in luma.iter().zip(rgb.as_chunks_mut::<3>().0) {
-                let y = (9_539 * 8 * (i32::from(*y) - 16)) >> 16;
-                *pixel = [red, green, blue].map(|shift| (y + shift).clamp(0, 255) as u8);
+    let mut shifts = vec![[0; 3]; half];
+    let pairs = luma.chunks(width * 2).zip(out.chunks_mut(width * 6));
+    for ((luma, rgb), (blue, red)) in pairs.zip(blue.chunks(half).zip(red.chunks(half))) {
+        for (shift, (u, v)) in shifts.iter_mut().zip(blue.iter().zip(red)) {
+            let (u, v) = (8 * i16::from(*u) - 1024, 8 * i16::from(*v) - 1024);
+            *shift = [high(v, 13_075), high(u, -3209) + high(v, -6660), high(u, 16_525)];
+        }
+        for (luma, rgb) in luma.chunks(width).zip(rgb.chunks_mut(width * 3)) {
+            let squares = luma.chunks(2).zip(rgb.chunks_mut(6)).zip(&shifts);
+            for ((luma, rgb), shift) in squares {
+                for (y, pixel) in luma.iter().zip(rgb.as_chunks_mut::<3>().0) {
+                    let y = high(8 * i16::from(*y) - 128, 9539);
+                    *pixel = shift.map(|shift| (y + shift).clamp(0, 255) as u8);
+                }
             }
         }
     }
+}
+
+/// The upper half of a product.
+fn high(a: i16, b: i16) -> i16 {
+    ((i32::from(a) * i32::from(b)) >> 16) as i16
 }

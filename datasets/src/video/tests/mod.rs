@@ -1,5 +1,7 @@
 //! What is written is read back, whatever happens in between.
 
+mod concat;
+mod recover;
 mod round_trip;
 
 use std::path::Path;
