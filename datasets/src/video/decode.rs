@@ -47,11 +47,17 @@ impl Decoder {
         }
     }
 
-    /// Hands out the images that were held back.
-    pub fn drain(&mut self, path: &Path, out: &mut Vec<(i64, Image)>) -> Result<()> {
+    /// Whether it has taken the picture shown at this time and not handed it out.
+    pub fn holds(&self, pts: i64) -> bool {
+        matches!(self, Self::H264(inner) if inner.held.contains(&pts))
+    }
+
+    /// Hands out the images that were held back. The H.264 decoder loses the memory of pictures
+    /// handed out so, and after a few has none left, so that this must be the end of it.
+    pub fn end(self, path: &Path, out: &mut Vec<(i64, Image)>) -> Result<()> {
         match self {
-            Self::H264(inner) => inner.drain(path, out),
-            Self::Av1(inner) => inner.drain(path, out),
+            Self::H264(inner) => inner.end(path, out),
+            Self::Av1(mut inner) => inner.drain(path, out),
         }
     }
 }
@@ -102,7 +108,7 @@ impl H264 {
         Ok(())
     }
 
-    fn drain(&mut self, path: &Path, out: &mut Vec<(i64, Image)>) -> Result<()> {
+    fn end(mut self, path: &Path, out: &mut Vec<(i64, Image)>) -> Result<()> {
         let decoded = self.decoder.flush_remaining().map_err(|error| failed(path, error))?;
         for picture in decoded {
             let image = h264_image(&picture, path)?;

@@ -10,7 +10,7 @@ use openh264::formats::YUVSource;
 use super::nal::{Nal, without_start_code};
 
 /// How coarse the pictures are. See the figures in `benches/video.rs`.
-const QP: u8 = 30;
+const QP: u8 = 22;
 
 /// A keyframe every second frame, as LeRobot has it: any frame is at most one other away.
 const KEYFRAME_EVERY: u32 = 2;

@@ -14,6 +14,9 @@ use crate::image::Image;
 /// How many decoded frames are kept: enough for what a policy looks back.
 const KEPT: usize = 8;
 
+/// How many pictures a decoder may hold back at most.
+const MOST_HELD_BACK: usize = 17;
+
 /// Reads one video.
 pub struct VideoReader {
     path: PathBuf,
@@ -29,8 +32,6 @@ pub struct VideoReader {
 /// A decoder in the middle of the video.
 struct Running {
     decoder: Decoder,
-    /// The keyframe at which it began.
-    began: usize,
     /// The sample that it takes next.
     next: usize,
 }
@@ -108,19 +109,23 @@ impl VideoReader {
     fn decode(&mut self, index: usize, wanted: Sample) -> Result<Image> {
         let key = self.keyframe_before(index)?;
         let mut running = match self.running.take() {
-            // Goes on where it is, unless a keyframe further on is the shorter way.
-            Some(running) if running.next <= index && running.next >= key => running,
-            Some(running) if running.began == key && running.next <= index => running,
-            _ => Running { decoder: Decoder::new(&self.track, &self.path)?, began: key, next: key },
+            // Goes on where it is, unless the keyframe is further on.
+            Some(running) if running.next >= key && running.next <= index => running,
+            Some(running) if running.decoder.holds(wanted.pts) => running,
+            _ => Running { decoder: Decoder::new(&self.track, &self.path)?, next: key },
         };
+        // Some decoders hand out a picture only once they have seen what follows it.
         let mut ready = Vec::new();
-        while running.next <= index {
+        let is_ready = |ready: &[(i64, Image)]| ready.iter().any(|(pts, _)| *pts == wanted.pts);
+        let last = index.saturating_add(MOST_HELD_BACK).min(self.track.samples.len() - 1);
+        while running.next <= index || (running.next <= last && !is_ready(&ready)) {
             self.feed(&mut running, &mut ready)?;
         }
-        if !ready.iter().any(|(pts, _)| *pts == wanted.pts) {
-            running.decoder.drain(&self.path, &mut ready)?;
+        if is_ready(&ready) {
+            self.running = Some(running);
+        } else {
+            running.decoder.end(&self.path, &mut ready)?;
         }
-        self.running = Some(running);
         let image =
             ready.iter().find(|(pts, _)| *pts == wanted.pts).map(|(_, image)| image.clone());
         for frame in ready {

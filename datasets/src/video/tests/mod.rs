@@ -1,6 +1,8 @@
 //! What is written is read back, whatever happens in between.
 
 mod concat;
+mod malformed;
+mod peer;
 mod recover;
 mod round_trip;
 
