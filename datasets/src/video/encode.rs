@@ -6,6 +6,7 @@ use openh264::encoder::{
     UsageType, VuiConfig,
 };
 use openh264::formats::YUVSource;
+use openh264_sys2::{ENCODER_OPTION_TRACE_LEVEL, WELS_LOG_QUIET};
 
 use super::nal::{Nal, without_start_code};
 
@@ -68,6 +69,18 @@ pub struct Coded {
     pub keyframe: bool,
 }
 
+/// Keeps the encoder from printing that it cannot hold a bit rate, which nobody asks of it.
+///
+/// The wrapper does so, too, but only after the encoder has begun and has printed it.
+fn hush(encoder: &mut Encoder) {
+    let mut level = WELS_LOG_QUIET;
+    // SAFETY: the option may be set before the encoder begins, and is a C int that is copied. What
+    // comes back says only that it is known.
+    unsafe {
+        encoder.raw_api().set_option(ENCODER_OPTION_TRACE_LEVEL, (&raw mut level).cast());
+    }
+}
+
 /// An encoder for pictures of one size.
 pub struct H264Encoder {
     encoder: Encoder,
@@ -92,7 +105,8 @@ impl H264Encoder {
             .background_detection(false)
             .num_threads(1)
             .vui(VuiConfig::bt601());
-        let encoder = Encoder::with_api_config(OpenH264API::from_source(), config)?;
+        let mut encoder = Encoder::with_api_config(OpenH264API::from_source(), config)?;
+        hush(&mut encoder);
         Ok(Self { encoder, coded: Coded::default() })
     }
 
