@@ -9,8 +9,10 @@ pub mod sizes;
 pub mod stats;
 pub mod tables;
 pub mod video;
+pub mod writer;
 
 pub use error::{Error, Result};
 pub use frame::{Frame, Stamps, Value};
 pub use image::{Image, PixelFormat};
 pub use reader::Dataset;
+pub use writer::Writer;

@@ -128,7 +128,8 @@ impl Table<'_> {
 
     fn texts(&mut self, name: &str, value: impl Fn(&Episode) -> &Vec<String>) {
         let lengths = OffsetBuffer::from_lengths(self.episodes.iter().map(|e| value(e).len()));
-        let texts = StringArray::from_iter_values(self.episodes.iter().flat_map(value));
+        let texts: Vec<&String> = self.episodes.iter().flat_map(value).collect();
+        let texts = StringArray::from_iter_values(texts);
         let list = ListArray::new(element(DataType::Utf8), lengths, Arc::new(texts), None);
         self.add(name, Arc::new(list));
     }

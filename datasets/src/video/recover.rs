@@ -21,8 +21,9 @@ const LONGEST_SET: u32 = 4096;
 /// frame at all the result has 0 frames and the file cannot be played.
 pub fn recover(path: &Path, frames: Option<u64>) -> Result<Written> {
     let mut source = FileSource::open(path)?;
-    if find_outer(&mut source, path, b"moov")?.is_some() {
-        let track = track(&mut source, path)?;
+    let finished = matches!(find_outer(&mut source, path, b"moov"), Ok(Some(_)));
+    // A finished file that was cut off since is walked like one that never was finished.
+    if finished && let Ok(track) = track(&mut source, path) {
         let count = track.samples.len() as u64;
         if frames.is_none_or(|frames| frames >= count) {
             return Ok(Written { frames: count, bytes: source.len(), info: track.info() });
@@ -41,6 +42,7 @@ pub fn recover(path: &Path, frames: Option<u64>) -> Result<Written> {
         Error::malformed(path, "the first bytes", "this is not a video that was being recorded")
     })?;
     let len = file.metadata().map_err(Error::io("cannot read", path))?.len();
+    let len = Header::end(&start).map_or(len, |end| end.min(len));
     let most = frames.unwrap_or(u64::MAX);
     let mut units = BufReader::new(&mut file);
     let found = walk(&mut units, &header, len, most).map_err(Error::io("cannot read", path))?;

@@ -225,8 +225,25 @@ impl Header {
         let (mark, numbers) = note.split_at_checked(8)?;
         let number = |at: usize| numbers.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
         let header = Self::new(number(4)?, number(8)?, number(0)?).ok()?;
-        let known = mark == Self::MARK && bytes.get(68..)?.starts_with(b"\0\0\0\0mdat");
-        (known && header.bytes().get(..68) == bytes.get(..68)).then_some(header)
+        let known = mark == Self::MARK && header.bytes().get(..60) == bytes.get(..60);
+        known.then_some(header)
+    }
+
+    /// Where the units end at the latest, as far as the file's first bytes say: a finished `mdat`
+    /// has its size, small or large.
+    pub fn end(bytes: &[u8]) -> Option<u64> {
+        let number = |at: usize, count: usize| {
+            let digits = bytes.get(at..at + count)?.iter();
+            Some(digits.fold(0_u64, |all, byte| all << 8 | u64::from(*byte)))
+        };
+        let body = Self::LEN as u64;
+        if bytes.get(64..68)? == b"mdat" {
+            return (body - 16).checked_add(number(68, 8)?);
+        }
+        match number(68, 4)? {
+            0 => None,
+            size => (body - 8).checked_add(size),
+        }
     }
 
     /// The sample of the unit at this offset.

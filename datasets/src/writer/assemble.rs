@@ -1,0 +1,305 @@
+//! From the files of an episode that has ended, or was cut off, to a finished one: every file that
+//! LeRobot will see is written into a folder beside them, made durable, and moved as one.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value as Json, json};
+
+use super::camera::{Files, read_images};
+use super::journal::{self, Contents, Row, RowFormat};
+use super::publish;
+use super::state::{State, path};
+use crate::schema::{Dtype, Feature, Template};
+use crate::stats::{self, AllStats, Stats, image::Histogram};
+use crate::tables::column::Cells;
+use crate::tables::episodes::{Episode, VideoPart};
+use crate::tables::{data, episodes, tasks, timing};
+use crate::video::{self, VideoInfo};
+use crate::{Error, Result};
+
+/// An episode that is finished and durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// Its number.
+    pub episode: u64,
+    /// How many frames it has.
+    pub frames: u64,
+    /// How many of them were journalled but had no image any more: lost to a kill or a full disk.
+    pub lost: u64,
+    /// How often a camera's last image stood in for a missing one.
+    pub repeated: u64,
+}
+
+/// The folder in which a finished episode's files are gathered, below the running episode's.
+pub const STAGE: &str = "stage";
+
+/// Finishes the episode in `folder`; `state` moves on behind it. None when it has no frame.
+pub fn assemble(root: &Path, folder: &Path, state: &mut State) -> Result<Option<Saved>> {
+    let Some(contents) = journal::read(&folder.join("journal"))? else { return Ok(None) };
+    unstage(folder, state)?;
+    let mut next = state.clone();
+    let (frames, videos) = whole_frames(folder, state, contents.rows.len() as u64)?;
+    if frames == 0 {
+        return Ok(None);
+    }
+    let lost = contents.rows.len() as u64 - frames;
+    let rows = &contents.rows[..frames as usize];
+    let stage = folder.join(STAGE);
+    let episode = Draft { root, folder, stage: &stage, rows, contents: &contents, videos: &videos };
+    let saved = episode.write(&mut next, lost)?;
+    publish::commit(root, &stage, saved.episode)?;
+    *state = next;
+    Ok(Some(saved))
+}
+
+/// Takes back the videos that were moved by an attempt that was cut off, and forgets the rest of it.
+fn unstage(folder: &Path, state: &State) -> Result<()> {
+    let stage = folder.join(STAGE);
+    if !stage.exists() {
+        return Ok(());
+    }
+    for (key, feature) in state.info.videos() {
+        let home = Files::of(folder, key, feature.dtype).images;
+        let staged = publish::files(&stage.join("videos").join(key))?;
+        if let Some(staged) = staged.first().filter(|_| !home.exists()) {
+            std::fs::rename(staged, &home).map_err(Error::io("cannot move", staged))?;
+        }
+    }
+    std::fs::remove_dir_all(&stage).map_err(Error::io("cannot remove", &stage))
+}
+
+/// How many frames every part of the episode has, and what its videos say of themselves.
+fn whole_frames(folder: &Path, state: &State, rows: u64) -> Result<(u64, Vec<VideoInfo>)> {
+    let cameras = || state.info.features.iter().filter(|(_, feature)| feature.is_camera());
+    let mut frames = rows;
+    for (key, feature) in cameras() {
+        let files = Files::of(folder, key, feature.dtype);
+        let counted = std::fs::metadata(&files.counts).map_or(0, |file| file.len());
+        frames = frames.min(counted / Histogram::BYTES as u64);
+        frames = frames.min(match feature.dtype {
+            Dtype::Video if frames > 0 => video::recover(&files.images, None)?.frames,
+            Dtype::Video => 0,
+            _ => read_images(&files.images)?.len() as u64,
+        });
+    }
+    let mut videos = Vec::new();
+    for (key, feature) in cameras().filter(|(_, feature)| feature.dtype == Dtype::Video) {
+        if frames > 0 {
+            let path = Files::of(folder, key, feature.dtype).images;
+            let written = video::recover(&path, Some(frames))?;
+            if written.frames != frames {
+                let what = format!("has {} frames, {frames} are needed", written.frames);
+                return Err(Error::malformed(&path, "the video", what));
+            }
+            videos.push(written.info);
+        }
+    }
+    Ok((frames, videos))
+}
+
+/// An episode on its way into the dataset.
+struct Draft<'a> {
+    root: &'a Path,
+    folder: &'a Path,
+    stage: &'a Path,
+    rows: &'a [Row],
+    contents: &'a Contents,
+    videos: &'a [VideoInfo],
+}
+
+impl Draft<'_> {
+    fn write(&self, next: &mut State, lost: u64) -> Result<Saved> {
+        let frames = self.rows.len() as u64;
+        let (index, first) = (next.info.total_episodes, next.info.total_frames);
+        let known_tasks = next.tasks.len();
+        let columns = self.columns(next, index, first)?;
+        let stats = self.stats(next, &columns)?;
+        let (data_at, meta_at) = (next.next_data(self.root), next.next_meta(self.root));
+        let mut parts = Vec::new();
+        let keys: Vec<String> = next.info.videos().map(|(key, _)| key.to_owned()).collect();
+        for (key, info) in keys.iter().zip(self.videos) {
+            let at = next.next_video(self.root, key);
+            parts.push(VideoPart { key: key.clone(), at, from_s: 0.0, to_s: info.duration_s });
+        }
+        let mut tasks_here: Vec<String> = Vec::new();
+        for row in self.rows {
+            if tasks_here.last() != Some(&row.task) && !tasks_here.contains(&row.task) {
+                tasks_here.push(row.task.clone());
+            }
+        }
+        let episode = Episode {
+            index,
+            tasks: tasks_here,
+            length: frames,
+            data: data_at,
+            from_index: first,
+            videos: parts,
+            stats,
+            meta: meta_at,
+        };
+        self.advance(next, &episode);
+        if next.tasks.len() != known_tasks {
+            tasks::write(&self.stage.join(tasks::PATH), &next.tasks)?;
+        }
+        self.tables(next, &episode, columns)?;
+        self.move_videos(next, &episode)?;
+        let repeats = self.rows.iter().flat_map(|row| &row.instant.repeated);
+        let repeated = repeats.filter(|repeated| **repeated).count() as u64;
+        Ok(Saved { episode: index, frames, lost, repeated })
+    }
+
+    /// Every column of the data table, in the order of the features.
+    fn columns(&self, next: &mut State, index: u64, first: u64) -> Result<Vec<(String, Cells)>> {
+        let format = RowFormat::new(&self.contents.info);
+        let mut declared = journal::columns(&format, self.rows);
+        let fps = f64::from(next.info.fps);
+        let int = |value: &dyn Fn(u64) -> i64| {
+            let numbers = (0..self.rows.len() as u64).flat_map(|row| value(row).to_le_bytes());
+            Cells::Numbers(numbers.collect())
+        };
+        let tasks: Vec<i64> = self.rows.iter().map(|row| next.task(&row.task)).collect();
+        let mut columns = Vec::new();
+        for (name, feature) in next.info.columns() {
+            let cells = match name {
+                "timestamp" => {
+                    let stamps = (0..self.rows.len()).map(|row| (row as f64 / fps) as f32);
+                    Cells::Numbers(stamps.flat_map(f32::to_le_bytes).collect())
+                }
+                "frame_index" => int(&|row| row.cast_signed()),
+                "episode_index" => int(&|_| index.cast_signed()),
+                "index" => int(&|row| (first + row).cast_signed()),
+                "task_index" => int(&|row| tasks[row as usize]),
+                name if feature.dtype == Dtype::Image => {
+                    let files = Files::of(self.folder, name, Dtype::Image);
+                    let mut images = read_images(&files.images)?;
+                    images.truncate(self.rows.len());
+                    Cells::Images(images)
+                }
+                name => {
+                    let known = declared.iter().position(|(known, _)| known == name);
+                    let missing = || Error::Feature {
+                        feature: name.to_owned(),
+                        what: "was not recorded in this episode".into(),
+                    };
+                    declared.swap_remove(known.ok_or_else(missing)?).1
+                }
+            };
+            columns.push((name.to_owned(), cells));
+        }
+        Ok(columns)
+    }
+
+    fn stats(&self, next: &State, columns: &[(String, Cells)]) -> Result<AllStats> {
+        let mut all = AllStats::new();
+        for (name, feature) in &next.info.features {
+            let stats = match feature.is_camera() {
+                true => self.image_stats(name, feature)?,
+                false => {
+                    let cells = columns.iter().find(|(known, _)| known == name);
+                    cells.and_then(|(_, cells)| {
+                        stats::of_column(name, feature, cells, next.info.fps)
+                    })
+                }
+            };
+            all.extend(stats.map(|stats| (name.clone(), stats)));
+        }
+        Ok(all)
+    }
+
+    fn image_stats(&self, name: &str, feature: &Feature) -> Result<Option<Stats>> {
+        if feature.is_depth() {
+            return Ok(None);
+        }
+        let path = Files::of(self.folder, name, feature.dtype).counts;
+        let mut file = File::open(&path).map_err(Error::io("cannot open", &path))?;
+        stats::image::of(self.rows.len() as u64, |frame| {
+            let mut counts = [0; Histogram::BYTES];
+            let read = file.seek(SeekFrom::Start(frame * Histogram::BYTES as u64));
+            let read = read.and_then(|_| file.read_exact(&mut counts));
+            read.map_err(Error::io("cannot read", &path)).map(|()| counts)
+        })
+    }
+
+    /// Counts the episode in.
+    fn advance(&self, next: &mut State, episode: &Episode) {
+        next.info.total_episodes += 1;
+        next.info.total_frames += episode.length;
+        next.info.total_tasks = next.tasks.len() as u64;
+        next.stats = match next.stats.is_empty() {
+            true => episode.stats.clone(),
+            false => stats::aggregate(&[&next.stats, &episode.stats]),
+        };
+        let mut videos = self.videos.iter();
+        for (_, feature) in &mut next.info.features {
+            if feature.dtype == Dtype::Video
+                && let Some(info) = videos.next()
+                && feature.extra.get("info").is_none_or(|known| known.get("video.codec").is_none())
+            {
+                let known = feature.extra.get("info").and_then(Json::as_object).cloned();
+                feature.extra.insert("info".into(), described(info, known.unwrap_or_default()));
+            }
+        }
+    }
+
+    fn tables(&self, next: &State, episode: &Episode, columns: Vec<(String, Cells)>) -> Result<()> {
+        let stage = |path: PathBuf| self.stage.join(path);
+        let rows = columns.into_iter().map(|(_, cells)| cells).collect();
+        data::write(&stage(path(&next.info.data_path, episode.data, "")), &next.info, &[rows])?;
+        let instants: Vec<_> = self.rows.iter().map(|row| row.instant.clone()).collect();
+        let cameras = RowFormat::new(&self.contents.info).cameras().to_vec();
+        let timing_path = stage(path(&Template::timing(), episode.data, ""));
+        timing::write(&timing_path, episode.from_index, &cameras, &instants)?;
+        write_text(&stage("meta/stats.json".into()), &stats::to_text(&next.stats))?;
+        let episodes_path = stage(path(&Template::episodes(), episode.meta, ""));
+        episodes::write(&episodes_path, std::slice::from_ref(episode))?;
+        write_text(&stage("meta/info.json".into()), &next.info.to_text())
+    }
+
+    /// The videos come last: until here the running episode's folder was whole.
+    fn move_videos(&self, next: &State, episode: &Episode) -> Result<()> {
+        for part in &episode.videos {
+            let template = next.info.video_path.clone().unwrap_or_else(Template::video);
+            let to = self.stage.join(path(&template, part.at, &part.key));
+            if let Some(folder) = to.parent() {
+                std::fs::create_dir_all(folder)
+                    .map_err(Error::io("cannot make the folder", folder))?;
+            }
+            let from = Files::of(self.folder, &part.key, Dtype::Video).images;
+            std::fs::rename(&from, &to).map_err(Error::io("cannot move", &from))?;
+        }
+        Ok(())
+    }
+}
+
+/// What info.json says of a camera's videos, in LeRobot's words and as true.
+fn described(info: &VideoInfo, mut known: Map<String, Json>) -> Json {
+    let said = json!({
+        "video.height": info.height,
+        "video.width": info.width,
+        "video.codec": info.codec.name(),
+        "video.pix_fmt": info.pix_fmt,
+        "video.fps": info.fps.round() as u64,
+        "video.channels": 3,
+        "has_audio": info.has_audio,
+        "video.g": 2,
+        "video.extra_options": {},
+        "is_depth_map": false,
+    });
+    known.extend(said.as_object().cloned().unwrap_or_default());
+    Json::Object(known)
+}
+
+/// Writes a text durably.
+pub fn write_text(path: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(Error::io("cannot make the folder", folder))?;
+    }
+    let write = || {
+        let mut file = File::create(path)?;
+        std::io::Write::write_all(&mut file, text.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(Error::io("cannot write", path))
+}

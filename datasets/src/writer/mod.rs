@@ -1,0 +1,304 @@
+//! Recording a dataset.
+//!
+//! ```text
+//! Frame ─ Recorder::push ─▶ journal (rows) ───────────┐
+//!                └─ image ─▶ queue ─▶ encoder ─ video ─┴▶ assemble ─▶ finished ─▶ publish
+//!                                     .sinew/recording/   .sinew/finished/   data/ videos/ meta/
+//! ```
+//!
+//! An episode is durable when [`Writer::save_episode`] returns: all its files lie finished in one
+//! folder that was moved into place at once. From there they move into the dataset one by one, in an
+//! order that keeps it valid for LeRobot at every instant. Whatever a kill or a power cut leaves is
+//! taken up by [`recover`], which opening a dataset for recording does by itself.
+
+mod assemble;
+mod camera;
+pub mod journal;
+mod publish;
+mod queue;
+mod recording;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+pub use assemble::Saved;
+pub use recording::{MOST_CAMERAS, Recorder};
+
+use crate::frame::Frame;
+use crate::schema::{Dtype, Feature, Info, Version};
+use crate::{Error, Result};
+use recording::Recording;
+use state::State;
+
+/// How recording goes about its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How many bytes of one camera's images may wait in memory for their encoder before they wait
+    /// on the disk.
+    pub memory: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { memory: 32 << 20 }
+    }
+}
+
+/// Records episodes into a dataset. Only one process can at a time.
+pub struct Writer {
+    root: PathBuf,
+    state: State,
+    options: Options,
+    recording: Option<Recording>,
+    _lock: File,
+}
+
+impl Writer {
+    /// Begins a new dataset in a folder that is not there yet, or empty.
+    pub fn create(root: &Path, info: Info, options: Options) -> Result<Self> {
+        let taken = std::fs::read_dir(root).is_ok_and(|mut entries| {
+            entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != publish::OURS))
+        });
+        if taken {
+            return Err(Error::Exists { path: root.to_owned() });
+        }
+        let lock = lock(root)?;
+        let path = root.join("meta/info.json");
+        let fresh = path.with_extension("json.new");
+        assemble::write_text(&fresh, &info.to_text())?;
+        std::fs::rename(&fresh, &path).map_err(Error::io("cannot move", &fresh))?;
+        let state = State::empty(info);
+        Ok(Self { root: root.to_owned(), state, options, recording: None, _lock: lock })
+    }
+
+    /// Goes on with a dataset of any program's: takes up what was cut off, then adds to it.
+    ///
+    /// The features must be those it has; the error names the first that differs.
+    pub fn resume(
+        root: &Path,
+        expected: Option<&Info>,
+        options: Options,
+    ) -> Result<(Self, Recovered)> {
+        if !root.join("meta/info.json").exists() {
+            return Err(Error::NoDataset { path: root.to_owned() });
+        }
+        let lock = lock(root)?;
+        let (state, recovered) = take_up(root)?;
+        if let Some(expected) = expected {
+            same_features(expected, &state.info)?;
+        }
+        let writer = Self { root: root.to_owned(), state, options, recording: None, _lock: lock };
+        Ok((writer, recovered))
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What info.json says so far.
+    pub fn info(&self) -> &Info {
+        &self.state.info
+    }
+
+    /// Begins the next episode, or goes on with the running one: what it returns takes frames, from
+    /// any thread.
+    pub fn begin_episode(&mut self) -> Result<Recorder> {
+        if let Some(recording) = &self.recording {
+            return Ok(recording.recorder());
+        }
+        let episode = self.state.info.total_episodes;
+        let folder = publish::running(&self.root, episode);
+        let recording = Recording::start(&folder, &self.state.info, episode, self.options.memory)?;
+        let recorder = recording.recorder();
+        self.recording = Some(recording);
+        Ok(recorder)
+    }
+
+    /// Adds a frame to the running episode; begins one if need be.
+    pub fn push(&mut self, frame: &Frame) -> Result<()> {
+        self.begin_episode()?.push(frame)
+    }
+
+    /// What went wrong in an encoder since it was last asked for.
+    pub fn failure(&self) -> Option<Error> {
+        self.recording.as_ref().and_then(Recording::failure)
+    }
+
+    /// Ends the running episode. When this returns it is on the disk, and part of the dataset. None
+    /// without a frame.
+    ///
+    /// Where a part of it failed (the disk is full), everything up to there is saved, and
+    /// [`Saved::lost`] tells how much is missing; where even that fails, it stays in its folder for
+    /// [`recover`].
+    pub fn save_episode(&mut self) -> Result<Option<Saved>> {
+        let Some(recording) = self.recording.take() else { return Ok(None) };
+        let folder = recording.folder().to_owned();
+        let ended = recording.finish();
+        let saved = assemble::assemble(&self.root, &folder, &mut self.state)?;
+        if saved.is_none() {
+            ended?;
+        }
+        publish::publish(&self.root)?;
+        remove(&folder)?;
+        publish::settle(&self.root)?;
+        Ok(saved)
+    }
+
+    /// Forgets the running episode.
+    pub fn discard_episode(&mut self) -> Result<()> {
+        let Some(recording) = self.recording.take() else { return Ok(()) };
+        let folder = recording.folder().to_owned();
+        // Whatever its threads had to say, the episode is not wanted.
+        let _ended = recording.finish();
+        remove(&folder)
+    }
+
+    /// Ends recording; a running episode is saved.
+    pub fn finish(mut self) -> Result<Option<Saved>> {
+        let saved = self.save_episode()?;
+        let ours = self.root.join(publish::OURS);
+        remove(&ours)?;
+        Ok(saved)
+    }
+}
+
+impl Drop for Writer {
+    /// A writer that goes without being asked to finish leaves its episode for [`recover`].
+    fn drop(&mut self) {
+        if let Some(recording) = self.recording.take() {
+            let _left_for_recover = recording.finish();
+        }
+    }
+}
+
+/// What was taken up of earlier work.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// How many finished episodes were moved on into the dataset.
+    pub moved: u64,
+    /// The episodes that were cut off and are saved now.
+    pub saved: Vec<Saved>,
+    /// Running episodes that held no whole frame.
+    pub empty: u64,
+}
+
+/// Takes up whatever a kill or a power cut left in a dataset. Does nothing to a dataset that is whole.
+pub fn recover(root: &Path) -> Result<Recovered> {
+    if !root.join("meta/info.json").exists() {
+        return Err(Error::NoDataset { path: root.to_owned() });
+    }
+    if !root.join(publish::OURS).exists() {
+        return Ok(Recovered::default());
+    }
+    let _lock = lock(root)?;
+    let (_, recovered) = take_up(root)?;
+    remove(&root.join(publish::OURS))?;
+    Ok(recovered)
+}
+
+fn take_up(root: &Path) -> Result<(State, Recovered)> {
+    let mut recovered = Recovered { moved: publish::publish(root)?, ..Recovered::default() };
+    publish::settle(root)?;
+    let mut state = state::load(root)?;
+    if state.info.version != Version::V30 {
+        let what = format!(
+            "this dataset has the layout {}; convert it first: sinew dataset convert {}",
+            state.info.version.name(),
+            root.display()
+        );
+        return Err(Error::Refused { what });
+    }
+    let recording = root.join(publish::OURS).join("recording");
+    let mut folders: Vec<PathBuf> = match std::fs::read_dir(&recording) {
+        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
+        Err(_none) => Vec::new(),
+    };
+    folders.sort();
+    for folder in folders {
+        let number =
+            folder.file_name().and_then(|name| name.to_str()?.rsplit('-').next()?.parse().ok());
+        let already_in = number.is_some_and(|number: u64| number < state.info.total_episodes);
+        if !already_in {
+            match assemble::assemble(root, &folder, &mut state)? {
+                Some(saved) => recovered.saved.push(saved),
+                None => recovered.empty += 1,
+            }
+            publish::publish(root)?;
+        }
+        remove(&folder)?;
+    }
+    publish::settle(root)?;
+    Ok((state, recovered))
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::io("cannot remove", folder)(error)),
+    }
+}
+
+/// Takes the dataset for this process.
+fn lock(root: &Path) -> Result<File> {
+    let folder = root.join(publish::OURS);
+    std::fs::create_dir_all(&folder).map_err(Error::io("cannot make the folder", &folder))?;
+    let path = folder.join("lock");
+    let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+    let mut file = open.map_err(Error::io("cannot open", &path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            // The name of the holder is a courtesy; without it the answer is the same.
+            let _unnamed = file.read_to_string(&mut pid);
+            return Err(Error::Busy {
+                pid: pid.trim().parse().unwrap_or(0),
+                path: root.to_owned(),
+            });
+        }
+        Err(std::fs::TryLockError::Error(error)) => {
+            return Err(Error::io("cannot lock", &path)(error));
+        }
+    }
+    let write = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    write.map_err(Error::io("cannot write", &path))?;
+    Ok(file)
+}
+
+/// Whether what will be recorded fits a dataset; the error names the first difference.
+fn same_features(expected: &Info, found: &Info) -> Result<()> {
+    if expected.fps != found.fps {
+        let what =
+            format!("this dataset has {} frames per second, not {}", found.fps, expected.fps);
+        return Err(Error::Refused { what });
+    }
+    let describe = |feature: &Feature| {
+        let dtype = if feature.dtype == Dtype::Image { Dtype::Video } else { feature.dtype };
+        let names = if feature.is_camera() { String::new() } else { format!(" {}", feature.names) };
+        format!("{} {:?}{names}", dtype.name(), feature.shape)
+    };
+    for (name, feature) in &found.features {
+        let differs = |what: String| Err(Error::Feature { feature: name.clone(), what });
+        match expected.feature(name) {
+            None => return differs("is in this dataset, and would not be recorded".into()),
+            Some(ours) if describe(ours) != describe(feature) => {
+                let what =
+                    format!("this dataset has {}, not {}", describe(feature), describe(ours));
+                return differs(what);
+            }
+            Some(_) => {}
+        }
+    }
+    match expected.names().find(|name| found.feature(name).is_none()) {
+        Some(name) => {
+            Err(Error::Feature { feature: name.to_owned(), what: "is not in this dataset".into() })
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,133 @@
+//! Finished episodes on their way into the files that LeRobot sees.
+//!
+//! A finished episode is a folder that holds every file it adds or replaces, under its final name.
+//! Moving them in [`ORDER`] with `info.json` last keeps the dataset valid at every instant, and can
+//! be taken up wherever it was cut off: what is still in the folder is what is still to be moved.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// Which files go first; a file belongs to the last of these that its path begins with.
+const ORDER: [&str; 7] = [
+    "videos/",
+    "data/",
+    "meta/",
+    "meta/tasks.parquet",
+    "meta/stats.json",
+    "meta/episodes/",
+    "meta/info.json",
+];
+
+/// The folder with everything of ours that is not finished, below a dataset's.
+pub const OURS: &str = ".sinew";
+
+/// Where the running episode of this number is kept.
+pub fn running(root: &Path, episode: u64) -> PathBuf {
+    root.join(OURS).join("recording").join(format!("episode-{episode:06}"))
+}
+
+fn finished(root: &Path) -> PathBuf {
+    root.join(OURS).join("finished")
+}
+
+/// Takes a folder of files as finished: from here on the episode cannot be lost.
+pub fn commit(root: &Path, stage: &Path, episode: u64) -> Result<()> {
+    let folder = finished(root);
+    std::fs::create_dir_all(&folder).map_err(Error::io("cannot make the folder", &folder))?;
+    sync_folders(stage)?;
+    let to = folder.join(format!("episode-{episode:06}"));
+    std::fs::rename(stage, &to).map_err(Error::io("cannot move", stage))?;
+    sync_folder(&folder)
+}
+
+/// Moves every finished episode into the dataset, oldest first; how many there were.
+pub fn publish(root: &Path) -> Result<u64> {
+    let folder = finished(root);
+    let mut episodes = 0;
+    for episode in sorted(&folder)? {
+        let mut files = files(&episode)?;
+        let place = |file: &Path| {
+            let path = file.strip_prefix(&episode).map(|path| path.to_string_lossy().into_owned());
+            let path = path.unwrap_or_default();
+            let place = ORDER.iter().rposition(|start| path.starts_with(start)).unwrap_or(0);
+            (place, path)
+        };
+        files.sort_by_key(|file| place(file));
+        for file in files {
+            let to = root.join(place(&file).1);
+            if let Some(folder) = to.parent() {
+                std::fs::create_dir_all(folder)
+                    .map_err(Error::io("cannot make the folder", folder))?;
+            }
+            std::fs::rename(&file, &to).map_err(Error::io("cannot move", &file))?;
+        }
+        episodes += 1;
+    }
+    Ok(episodes)
+}
+
+/// Waits until the published episodes are durable where they are now, and forgets their folders.
+pub fn settle(root: &Path) -> Result<()> {
+    let folders = sorted(&finished(root))?;
+    if folders.is_empty() {
+        return Ok(());
+    }
+    for part in ["videos", "data", "meta"] {
+        let part = root.join(part);
+        if part.exists() {
+            sync_folders(&part)?;
+        }
+    }
+    sync_folder(root)?;
+    for folder in folders {
+        if files(&folder)?.is_empty() {
+            std::fs::remove_dir_all(&folder).map_err(Error::io("cannot remove", &folder))?;
+        }
+    }
+    Ok(())
+}
+
+/// What a folder holds, sorted; nothing where there is none.
+fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("cannot list", folder)(error)),
+    };
+    let paths: std::io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
+    let mut paths = paths.map_err(Error::io("cannot list", folder))?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// Every file below a folder; none where there is no such folder.
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in sorted(folder)? {
+        match path.is_dir() {
+            true => found.extend(files(&path)?),
+            false => found.push(path),
+        }
+    }
+    Ok(found)
+}
+
+/// Waits until a folder's names are on the disk.
+fn sync_folder(folder: &Path) -> Result<()> {
+    let open = File::open(folder).map_err(Error::io("cannot open", folder))?;
+    open.sync_all().map_err(Error::io("cannot make durable", folder))
+}
+
+/// Waits until the names in a folder and in every folder below it are on the disk.
+fn sync_folders(folder: &Path) -> Result<()> {
+    let entries = std::fs::read_dir(folder).map_err(Error::io("cannot list", folder))?;
+    for entry in entries {
+        let entry = entry.map_err(Error::io("cannot list", folder))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            sync_folders(&entry.path())?;
+        }
+    }
+    sync_folder(folder)
+}
