@@ -1,11 +1,17 @@
 """What the same video costs LeRobot: python video_peers.py clip.mp4"""
 
+import pathlib
 import random
 import resource
 import sys
 import time
 
-import torch
+sys.path.append(str(pathlib.Path(__file__).parents[2] / "tests" / "peers"))
+import torchcodec_libraries  # noqa: E402
+
+torchcodec_libraries.lend()
+
+import torch  # noqa: E402
 
 torch.set_num_threads(1)
 from lerobot.datasets.video_utils import decode_video_frames  # noqa: E402
@@ -33,3 +39,4 @@ for backend in ["torchcodec", "pyav"]:
     except Exception as error:
         print(f"LeRobot, {backend}: {error}")
 print(f"LeRobot, peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+torchcodec_libraries.give_back()

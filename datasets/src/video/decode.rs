@@ -52,6 +52,18 @@ impl Decoder {
         matches!(self, Self::H264(inner) if inner.held.contains(&pts))
     }
 
+    /// Gets ready to go on at another keyframe, where that is possible; a new decoder costs more.
+    pub fn jump(&mut self) -> bool {
+        match self {
+            // Only baseline pictures are handed out at once, so that none is left from before.
+            Self::H264(inner) => inner.is_baseline && inner.held.is_empty(),
+            Self::Av1(inner) => {
+                inner.decoder.flush();
+                true
+            }
+        }
+    }
+
     /// Hands out the images that were held back. The H.264 decoder loses the memory of pictures
     /// handed out so, and after a few has none left, so that this must be the end of it.
     pub fn end(self, path: &Path, out: &mut Vec<(i64, Image)>) -> Result<()> {
@@ -73,6 +85,7 @@ pub struct H264 {
     sets: Vec<u8>,
     units: Vec<u8>,
     held: BTreeSet<i64>,
+    is_baseline: bool,
 }
 
 impl H264 {
@@ -84,7 +97,9 @@ impl H264 {
         let decoder =
             openh264::decoder::Decoder::with_api_config(OpenH264API::from_source(), config);
         let decoder = decoder.map_err(|error| failed(path, error))?;
-        Ok(Self { decoder, length_bytes, sets, units: Vec::new(), held: BTreeSet::new() })
+        let is_baseline = track.entry.config.get(1) == Some(&66);
+        let (units, held) = (Vec::new(), BTreeSet::new());
+        Ok(Self { decoder, length_bytes, sets, units, held, is_baseline })
     }
 
     fn feed(

@@ -108,12 +108,7 @@ impl VideoReader {
 
     fn decode(&mut self, index: usize, wanted: Sample) -> Result<Image> {
         let key = self.keyframe_before(index)?;
-        let mut running = match self.running.take() {
-            // Goes on where it is, unless the keyframe is further on.
-            Some(running) if running.next >= key && running.next <= index => running,
-            Some(running) if running.decoder.holds(wanted.pts) => running,
-            _ => Running { decoder: Decoder::new(&self.track, &self.path)?, next: key },
-        };
+        let mut running = self.decoder_for(index, key, wanted.pts)?;
         // Some decoders hand out a picture only once they have seen what follows it.
         let mut ready = Vec::new();
         let is_ready = |ready: &[(i64, Image)]| ready.iter().any(|(pts, _)| *pts == wanted.pts);
@@ -138,6 +133,21 @@ impl VideoReader {
             what: format!("frame {index} cannot be decoded"),
             path: self.path.clone(),
         })
+    }
+
+    /// A decoder on its way to a sample, which goes on where it is unless the keyframe before the
+    /// sample is further on.
+    fn decoder_for(&mut self, index: usize, key: usize, pts: i64) -> Result<Running> {
+        if let Some(mut running) = self.running.take() {
+            let on_its_way = running.next >= key && running.next <= index;
+            if on_its_way || running.decoder.holds(pts) {
+                return Ok(running);
+            }
+            if running.decoder.jump() {
+                return Ok(Running { next: key, ..running });
+            }
+        }
+        Ok(Running { decoder: Decoder::new(&self.track, &self.path)?, next: key })
     }
 
     /// Decodes the next sample.

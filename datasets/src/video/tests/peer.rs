@@ -1,9 +1,11 @@
 //! Against what PyAV sees in files that LeRobot and FFmpeg made: see tests/golden/video/make.py.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
+use super::begin;
 use crate::Error;
 use crate::image::{Image, PixelFormat};
 use crate::video::{VideoReader, concat, cut, i420_to_rgb, recover};
@@ -22,11 +24,15 @@ fn list<T>(value: &Value, each: impl Fn(&Value) -> Option<T>) -> Vec<T> {
     value.as_array().unwrap().iter().map(|value| each(value).unwrap()).collect()
 }
 
-fn crc_of_rgb(image: &Image) -> u64 {
+fn rgb(image: &Image) -> Vec<u8> {
     let mut rgb = vec![0; PixelFormat::Rgb8.len(image.width(), image.height())];
     i420_to_rgb(image.pixels(), image.width(), image.height(), &mut rgb);
+    rgb
+}
+
+fn crc_of_rgb(image: &Image) -> u64 {
     let mut crc = u32::MAX;
-    for byte in rgb {
+    for byte in rgb(image) {
         crc ^= u32::from(byte);
         for _ in 0..8 {
             crc = (crc >> 1) ^ (0xedb8_8320 & 0u32.wrapping_sub(crc & 1));
@@ -108,4 +114,33 @@ fn streams_of_peers_are_joined_and_cut() {
     }
     let different = [golden("lerobot_av1.mp4"), golden("h264_high.mp4")];
     assert!(matches!(concat(&different, &folder.path().join("x")), Err(Error::Refused { .. })));
+}
+
+/// LeRobot and the decoders under it read what is written here: finished, recovered and joined.
+///
+/// Runs where `SINEW_PEER_PYTHON` names a Python that has them.
+#[test]
+fn lerobot_finds_every_frame() {
+    let Some(python) = std::env::var_os("SINEW_PEER_PYTHON") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, cut_off, joined] =
+        ["whole", "cut_off", "joined"].map(|name| folder.path().join(name).with_extension("mp4"));
+    begin(&whole, 0, 21).finish().unwrap();
+    let mut killed = begin(&cut_off, 3, 20);
+    killed.flush().unwrap();
+    std::mem::forget(killed);
+    assert_eq!(recover(&cut_off, Some(16)).unwrap().frames, 16);
+    concat(&[whole.clone(), cut_off.clone(), whole.clone()], &joined).unwrap();
+    let even = [&whole, &cut_off].map(|path| {
+        let mut reader = VideoReader::open(path).unwrap();
+        let frames = (0..reader.info().frames).map(|n| reader.frame(n).unwrap());
+        let rgb: Vec<u8> = frames.flat_map(|image| rgb(&image)).collect();
+        std::fs::write(path.with_extension("rgb"), rgb).unwrap();
+        path
+    });
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/peers/video_files.py");
+    let ran = Command::new(python).arg(script).arg("30").args(even).arg(&joined).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{said}{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(said.lines().last().unwrap_or_default().contains("checks"), "{said}");
 }
