@@ -3,6 +3,8 @@
 //! They need a Python with those packages; `SINEW_PEER_PYTHON` names it. Without it each test
 //! says on stderr that it was skipped.
 
+mod datasets;
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
@@ -34,23 +36,30 @@ fn run_on(
     devices: Vec<Device>,
     arguments: &[&str],
 ) -> Option<VirtualBus> {
-    let Some(python) = std::env::var_os(PYTHON) else {
-        eprintln!("SKIPPED {test}: set {PYTHON} to a Python with the peers' packages");
-        return None;
-    };
-    // A peer that failed says nothing about the next.
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let bus = VirtualBus::new(devices, Clock::Real, 0);
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("port");
     let socket = control::socket_of(&link);
     let _port = pty::serve(&bus, &link).unwrap();
     let _control = control::serve(&bus, &socket).unwrap();
+    let ports = [link.to_str().unwrap(), socket.to_str().unwrap()];
+    self::script(test, script, &[&ports, arguments].concat()).map(|_report| bus)
+}
+
+/// Runs a peer's script and returns its report, or `None` where there is no Python with peers.
+fn script(test: &str, script: &str, arguments: &[&str]) -> Option<Value> {
+    let Some(python) = std::env::var_os(PYTHON) else {
+        eprintln!("SKIPPED {test}: set {PYTHON} to a Python with the peers' packages");
+        return None;
+    };
+    // A peer that failed says nothing about the next.
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
     let output = Command::new(python)
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script))
-        .args([&link, &socket])
         .args(arguments)
         .env("HF_LEROBOT_HOME", folder.path())
+        .env("HF_HOME", folder.path().join("hub"))
         .env("HF_HUB_OFFLINE", "1")
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()
@@ -62,7 +71,7 @@ fn run_on(
     let report: Value = serde_json::from_str(last).unwrap();
     assert!(report["checks"].as_u64().unwrap() > 0, "{report}");
     eprintln!("{test}: {report}");
-    Some(bus)
+    Some(report)
 }
 
 /// What every peer must have left behind: no servo under torque, no servo with a fault.

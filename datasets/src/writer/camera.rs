@@ -116,7 +116,7 @@ impl Encoder {
                 Job::Repeat => self.repeat()?,
             }
             self.frames += 1;
-            if self.frames.is_multiple_of(u64::from(self.fps)) {
+            if self.frames.is_multiple_of(u64::from(self.fps / 2).max(1)) {
                 self.flush()?;
             }
         }
