@@ -2,6 +2,7 @@
 
 mod ask_for_help;
 mod look_at_a_dataset;
+mod record_through_a_kill;
 mod see_the_demo;
 mod set_an_arm_up;
 mod set_up_in_one_go;

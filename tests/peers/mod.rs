@@ -47,7 +47,7 @@ fn run_on(
 }
 
 /// Runs a peer's script and returns its report, or `None` where there is no Python with peers.
-fn script(test: &str, script: &str, arguments: &[&str]) -> Option<Value> {
+pub(crate) fn script(test: &str, script: &str, arguments: &[&str]) -> Option<Value> {
     let Some(python) = std::env::var_os(PYTHON) else {
         eprintln!("SKIPPED {test}: set {PYTHON} to a Python with the peers' packages");
         return None;

@@ -1,0 +1,156 @@
+//! A recording that is killed at any instant: nothing that was saved is lost, at most the last second
+//! of what was running, and the folder is a valid dataset before anybody repairs it.
+//!
+//! `SINEW_KILLS=1000` makes it long; with `SINEW_PEER_PYTHON` the real LeRobot opens the folder too.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sinew_datasets::schema::{Dtype, Feature, Info};
+use sinew_datasets::writer::{self, Options};
+use sinew_datasets::{Dataset, Frame, Image, PixelFormat, Stamps, Value, Writer};
+
+/// Names the folder to the process that is going to be killed.
+const ROOT: &str = "SINEW_KILL_ROOT";
+const SEED: &str = "SINEW_KILL_SEED";
+const FPS: u32 = 100;
+const SIDE: u32 = 64;
+
+fn info() -> Info {
+    let features = [
+        ("observation.state", Feature::vector(Dtype::F32, ["a", "b"])),
+        ("observation.images.front", Feature::camera(Dtype::Video, SIDE, SIDE)),
+        ("observation.images.side", Feature::camera(Dtype::Video, SIDE, SIDE)),
+    ];
+    let features = features.map(|(name, feature)| (name.to_owned(), feature));
+    Info::new(FPS, None, features.into()).unwrap()
+}
+
+fn frame(number: u64) -> Frame {
+    let pixels = vec![(number % 200) as u8; (SIDE * SIDE * 3) as usize];
+    let image = Image::new(SIDE, SIDE, PixelFormat::Rgb8, pixels).unwrap();
+    Frame {
+        task: Arc::from("survive"),
+        values: vec![Value::F32(vec![number as f32, -(number as f32)])],
+        images: vec![Some(image.clone()), Some(image)],
+        stamps: Stamps::default(),
+    }
+}
+
+/// What the killed process does: it records episode after episode, and says what it has done.
+#[test]
+#[ignore = "the process that the next test kills"]
+fn records_until_it_is_killed() {
+    let root = PathBuf::from(std::env::var_os(ROOT).unwrap());
+    let mut random = fastrand::Rng::with_seed(std::env::var(SEED).unwrap().parse().unwrap());
+    let mut writer = match root.join("meta/info.json").exists() {
+        true => Writer::resume(&root, Some(&info()), Options::default()).unwrap().0,
+        false => Writer::create(&root, info(), Options::default()).unwrap(),
+    };
+    let say = |what: String| {
+        use std::io::Write;
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "\nsays {what}").and_then(|()| out.flush()).unwrap();
+    };
+    loop {
+        let recorder = writer.begin_episode().unwrap();
+        let begun = Instant::now();
+        for number in 0..random.u64(3..260) {
+            recorder.push(&frame(number)).unwrap();
+            say(format!("pushed {}", number + 1));
+            let due = begun + Duration::from_secs_f64((number + 1) as f64 / f64::from(FPS));
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
+        let saved = writer.save_episode().unwrap().unwrap();
+        say(format!("saved {}", saved.episode + 1));
+    }
+}
+
+/// What the process said before it died: episodes saved, and frames pushed of the running one.
+fn record_and_kill(root: &Path, seed: u64, after: Duration) -> (u64, u64) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "--nocapture"])
+        .arg("jobs::record_through_a_kill::records_until_it_is_killed")
+        .env(ROOT, root)
+        .env(SEED, seed.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    let listener = std::thread::spawn(move || {
+        let (mut saved, mut pushed) = (0, 0);
+        for line in out.lines().map_while(Result::ok) {
+            let number = |text: &str| text.parse::<u64>().unwrap_or(0);
+            if let Some(text) = line.strip_prefix("says saved ") {
+                (saved, pushed) = (number(text), 0);
+            } else if let Some(text) = line.strip_prefix("says pushed ") {
+                pushed = number(text);
+            }
+        }
+        (saved, pushed)
+    });
+    std::thread::sleep(after);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    listener.join().unwrap()
+}
+
+#[test]
+fn a_kill_takes_nothing_that_was_saved() {
+    let kills: u64 = std::env::var("SINEW_KILLS").map_or(12, |text| text.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("set");
+    let mut random = fastrand::Rng::with_seed(3);
+    let (mut known, mut frames) = (0, 0);
+    let mut most_lost = 0;
+    for kill in 0..kills {
+        let after = Duration::from_millis(random.u64(1..2500));
+        let (saved, pushed) = record_and_kill(&root, kill, after);
+        if !root.join("meta/info.json").exists() {
+            continue; // Killed before there was anything.
+        }
+        let as_found = Dataset::open(&root).unwrap_or_else(|error| panic!("kill {kill}: {error}"));
+        let found = as_found.episodes().len() as u64;
+        if kill % 20 == 3 && found > 0 {
+            let arguments = ["open", root.to_str().unwrap(), &found.to_string()];
+            crate::peers::script("a killed recording", "lerobot_dataset.py", &arguments);
+        }
+        let recovered =
+            writer::recover(&root).unwrap_or_else(|error| panic!("kill {kill}: {error}"));
+        let dataset = Dataset::open(&root).unwrap();
+        let now = dataset.episodes().len() as u64;
+        assert!(now >= known.max(saved), "kill {kill}: {now} episodes, {saved} were saved");
+        // The running one may have been finished, yet not have been said to be.
+        let running = dataset.episodes().get(saved as usize).map_or(0, |episode| episode.length);
+        let lost = pushed.saturating_sub(running);
+        assert!(
+            lost <= u64::from(FPS),
+            "kill {kill}: {lost} of {pushed} frames lost: {recovered:?}"
+        );
+        most_lost = most_lost.max(lost);
+        assert!(dataset.len() >= frames);
+        check_last(&dataset);
+        (known, frames) = (now, dataset.len());
+    }
+    eprintln!(
+        "{kills} kills: {known} episodes, {frames} frames; at most {most_lost} frames lost at once"
+    );
+}
+
+/// The last two episodes hold what was pushed.
+fn check_last(dataset: &Dataset) {
+    for episode in dataset.episodes().iter().rev().take(2) {
+        let all = dataset.values("observation.state", episode.from_index, episode.length).unwrap();
+        let expected: Vec<f32> =
+            (0..episode.length).flat_map(|n| [n as f32, -(n as f32)]).collect();
+        assert_eq!(all, Value::F32(expected));
+        for camera in ["observation.images.front", "observation.images.side"] {
+            let last = dataset.image(camera, episode.to_index() - 1).unwrap().to_rgb();
+            let difference = i32::from(last.pixels()[0]) - ((episode.length - 1) % 200) as i32;
+            assert!(difference.abs() <= 8, "{camera}, episode {}: {difference}", episode.index);
+        }
+    }
+}
