@@ -71,22 +71,36 @@ pub fn i420_to_rgb(planes: &[u8], width: u32, height: u32, out: &mut [u8]) {
     if width == 0 {
         return;
     }
-    let mut shifts = vec![[0; 3]; half];
+    // Channel by channel first, which compilers turn into wide instructions, then interleaved.
+    let mut shifts = [0; 3].map(|_| vec![0i16; half * 2]);
+    let mut channels = [0; 3].map(|_| vec![0u8; width]);
     let pairs = luma.chunks(width * 2).zip(out.chunks_mut(width * 6));
     for ((luma, rgb), (blue, red)) in pairs.zip(blue.chunks(half).zip(red.chunks(half))) {
-        for (shift, (u, v)) in shifts.iter_mut().zip(blue.iter().zip(red)) {
-            let (u, v) = (8 * i16::from(*u) - 1024, 8 * i16::from(*v) - 1024);
-            *shift = [high(v, 13_075), high(u, -3209) + high(v, -6660), high(u, 16_525)];
-        }
+        spread(blue, red, &mut shifts);
         for (luma, rgb) in luma.chunks(width).zip(rgb.chunks_mut(width * 3)) {
-            let squares = luma.chunks(2).zip(rgb.chunks_mut(6)).zip(&shifts);
-            for ((luma, rgb), shift) in squares {
-                for (y, pixel) in luma.iter().zip(rgb.as_chunks_mut::<3>().0) {
+            for (channel, shifts) in channels.iter_mut().zip(&shifts) {
+                for ((value, y), shift) in channel.iter_mut().zip(luma).zip(shifts) {
                     let y = high(8 * i16::from(*y) - 128, 9539);
-                    *pixel = shift.map(|shift| (y + shift).clamp(0, 255) as u8);
+                    *value = (y + shift).clamp(0, 255) as u8;
                 }
             }
+            let [r, g, b] = &channels;
+            for (((pixel, r), g), b) in rgb.as_chunks_mut::<3>().0.iter_mut().zip(r).zip(g).zip(b) {
+                *pixel = [*r, *g, *b];
+            }
         }
+    }
+}
+
+/// What each colour adds to red, green and blue, for two pixels beside each other.
+fn spread(blue: &[u8], red: &[u8], [to_red, to_green, to_blue]: &mut [Vec<i16>; 3]) {
+    let pairs = to_red.as_chunks_mut::<2>().0.iter_mut();
+    let pairs = pairs.zip(to_green.as_chunks_mut::<2>().0).zip(to_blue.as_chunks_mut::<2>().0);
+    for (((to_red, to_green), to_blue), (u, v)) in pairs.zip(blue.iter().zip(red)) {
+        let (u, v) = (8 * i16::from(*u) - 1024, 8 * i16::from(*v) - 1024);
+        *to_red = [high(v, 13_075); 2];
+        *to_green = [high(u, -3209) + high(v, -6660); 2];
+        *to_blue = [high(u, 16_525); 2];
     }
 }
 

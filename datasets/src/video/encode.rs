@@ -10,7 +10,16 @@ use openh264_sys2::{ENCODER_OPTION_TRACE_LEVEL, WELS_LOG_QUIET};
 
 use super::nal::{Nal, without_start_code};
 
-/// How coarse the pictures are. See the figures in `benches/video.rs`.
+/// How coarse the pictures are: as close to what LeRobot stores as this scale allows.
+///
+/// A moving textured scene of 640x480 (brightness only; SVT-AV1 as LeRobot runs it):
+///
+/// | | bytes per frame | PSNR | SSIM |
+/// |-|-|-|-|
+/// | SVT-AV1, crf 30, preset 12 | 16 932 | 40.4 dB | 0.925 |
+/// | 21 | 22 545 | 40.7 dB | 0.930 |
+/// | 22 | 18 948 | 40.1 dB | 0.920 |
+/// | 23 | 13 170 | 39.1 dB | 0.895 |
 const QP: u8 = 22;
 
 /// A keyframe every second frame, as LeRobot has it: any frame is at most one other away.

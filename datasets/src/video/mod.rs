@@ -6,7 +6,8 @@
 //! Image ◀─ decode ◀─ read (moov first, then only the samples needed) ◀──────────┘
 //! ```
 //!
-//! What is written is H.264 with a keyframe every second frame. What is read is H.264 and AV1.
+//! What is written is H.264 with a keyframe every second frame. What is read is H.264 and AV1, 8
+//! bits, 4:2:0, to the last bit as PyAV reads it; the colours are taken for BT.601, limited range.
 
 mod color;
 mod concat;
