@@ -8,6 +8,7 @@ pub mod schema;
 pub mod sizes;
 pub mod stats;
 pub mod tables;
+pub mod verify;
 pub mod video;
 pub mod writer;
 

@@ -2,7 +2,7 @@
 
 mod decoders;
 mod store;
-mod v21;
+pub(crate) mod v21;
 pub(crate) mod v30;
 mod view;
 
@@ -210,14 +210,27 @@ impl Dataset {
 
     /// The video file of a camera.
     pub fn video_file(&self, camera: &str, at: FileAt) -> PathBuf {
-        match self.info.version {
-            Version::V30 => v30::video_file(&self.root, &self.info, camera, at),
-            Version::V20 | Version::V21 => v21::video_file(&self.root, &self.info, camera, at),
-        }
+        video_file(&self.root, &self.info, camera, at)
     }
 
     /// All that one frame holds, by itself.
     pub fn item(&self, frame: u64) -> Result<Item> {
         View::new(self, Deltas::default(), None)?.item_at(frame)
+    }
+}
+
+/// The file with rows at this place.
+pub(crate) fn data_file(root: &Path, info: &Info, at: FileAt) -> PathBuf {
+    match info.version {
+        Version::V30 => v30::data_file(root, info, at),
+        Version::V20 | Version::V21 => v21::data_file(root, info, at),
+    }
+}
+
+/// The video file of a camera at this place.
+pub(crate) fn video_file(root: &Path, info: &Info, camera: &str, at: FileAt) -> PathBuf {
+    match info.version {
+        Version::V30 => v30::video_file(root, info, camera, at),
+        Version::V20 | Version::V21 => v21::video_file(root, info, camera, at),
     }
 }

@@ -15,16 +15,7 @@ use crate::{Error, Result};
 pub fn load(root: &Path, info: &Info) -> Result<Tables> {
     let tasks = tasks(&root.join("meta/tasks.jsonl"))?;
     let mut episodes = episodes(&root.join("meta/episodes.jsonl"), info)?;
-    let per_episode = root.join("meta/episodes_stats.jsonl");
-    if per_episode.exists() {
-        for (line, entry) in lines(&per_episode)? {
-            let index = number(&per_episode, line, &entry, "episode_index")?;
-            let at = usize::try_from(index).ok().filter(|at| *at < episodes.len());
-            let wrong =
-                || Error::malformed(&per_episode, format!("line {line}"), "no such episode");
-            episodes[at.ok_or_else(wrong)?].stats = of(entry.get("stats"));
-        }
-    }
+    episode_stats(&root.join("meta/episodes_stats.jsonl"), &mut episodes)?;
     let stats = match std::fs::read(root.join("meta/stats.json")) {
         Ok(text) => stats::parse(&text).unwrap_or_default(),
         Err(_absent) => {
@@ -33,6 +24,20 @@ pub fn load(root: &Path, info: &Info) -> Result<Tables> {
         }
     };
     Ok(Tables { tasks, episodes, stats })
+}
+
+/// Reads the statistics of each episode, where the layout has them.
+pub fn episode_stats(path: &Path, episodes: &mut [Episode]) -> Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    for (line, entry) in lines(path)? {
+        let index = number(path, line, &entry, "episode_index")?;
+        let episode = usize::try_from(index).ok().and_then(|at| episodes.get_mut(at));
+        let wrong = || Error::malformed(path, format!("line {line}"), "no such episode");
+        episode.ok_or_else(wrong)?.stats = of(entry.get("stats"));
+    }
+    Ok(())
 }
 
 fn of(entry: Option<&Value>) -> AllStats {
@@ -60,7 +65,8 @@ fn number(path: &Path, line: usize, entry: &Value, key: &str) -> Result<u64> {
     value.ok_or_else(wrong)
 }
 
-fn tasks(path: &Path) -> Result<Vec<String>> {
+/// Reads the tasks in the order of their indices.
+pub fn tasks(path: &Path) -> Result<Vec<String>> {
     let mut tasks = Vec::new();
     for (line, entry) in lines(path)? {
         let wrong = |key: &str, what: &str| {
@@ -77,7 +83,8 @@ fn tasks(path: &Path) -> Result<Vec<String>> {
     Ok(tasks)
 }
 
-fn episodes(path: &Path, info: &Info) -> Result<Vec<Episode>> {
+/// Reads the episodes, without their statistics.
+pub fn episodes(path: &Path, info: &Info) -> Result<Vec<Episode>> {
     let mut episodes: Vec<Episode> = Vec::new();
     for (line, entry) in lines(path)? {
         let index = number(path, line, &entry, "episode_index")?;
@@ -85,6 +92,11 @@ fn episodes(path: &Path, info: &Info) -> Result<Vec<Episode>> {
         if index != episodes.len() as u64 {
             let what = format!("is {index}, expected {}", episodes.len());
             return Err(Error::malformed(path, format!("line {line}, key episode_index"), what));
+        }
+        let from_index = episodes.last().map_or(0, Episode::to_index);
+        if from_index.checked_add(length).is_none() {
+            let what = format!("{length} frames are too many");
+            return Err(Error::malformed(path, format!("line {line}, key length"), what));
         }
         let tasks = entry.get("tasks").and_then(Value::as_array).into_iter().flatten();
         let at = FileAt { chunk: index / info.chunks_size, file: index };
@@ -95,7 +107,7 @@ fn episodes(path: &Path, info: &Info) -> Result<Vec<Episode>> {
             tasks: tasks.filter_map(Value::as_str).map(str::to_owned).collect(),
             length,
             data: at,
-            from_index: episodes.last().map_or(0, Episode::to_index),
+            from_index,
             videos: info.videos().map(part).collect(),
             stats: AllStats::new(),
             meta: FileAt::default(),
@@ -108,10 +120,15 @@ fn place(at: FileAt, key: &str) -> Place<'_> {
     Place { chunk: at.chunk, file: 0, episode: at.file, key }
 }
 
+/// The file with the rows of one episode.
+pub fn data_file(root: &Path, info: &Info, at: FileAt) -> PathBuf {
+    root.join(info.data_path.path(&place(at, "")))
+}
+
 /// The data files, one per episode.
 pub fn data_files(root: &Path, info: &Info, episodes: &[Episode]) -> Vec<DataFile> {
     let file = |episode: &Episode| DataFile {
-        path: root.join(info.data_path.path(&place(episode.data, ""))),
+        path: data_file(root, info, episode.data),
         first: episode.from_index,
     };
     episodes.iter().map(file).collect()

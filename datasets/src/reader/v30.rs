@@ -93,11 +93,14 @@ pub fn data_files(root: &Path, info: &Info, episodes: &[Episode]) -> Vec<DataFil
             files.push((episode.data, episode.from_index));
         }
     }
-    let path = |at: FileAt| {
-        let place = Place { chunk: at.chunk, file: at.file, episode: 0, key: "" };
-        root.join(info.data_path.path(&place))
-    };
-    files.into_iter().map(|(at, first)| DataFile { path: path(at), first }).collect()
+    let file = |(at, first)| DataFile { path: data_file(root, info, at), first };
+    files.into_iter().map(file).collect()
+}
+
+/// The file with the rows of some episodes.
+pub fn data_file(root: &Path, info: &Info, at: FileAt) -> PathBuf {
+    let place = Place { chunk: at.chunk, file: at.file, episode: 0, key: "" };
+    root.join(info.data_path.path(&place))
 }
 
 /// The file of one camera's part of an episode.

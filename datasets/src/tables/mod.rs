@@ -68,6 +68,15 @@ pub(crate) fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>>
     Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata))
 }
 
+/// A table's rows, so many at once.
+pub(crate) fn batches(
+    path: &Path,
+    at_once: usize,
+) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
+    let reader = open(path)?.with_batch_size(at_once).build().map_err(unreadable(path))?;
+    Ok(reader.map(move |batch| batch.map_err(unfit(path))))
+}
+
 /// Every batch of a table.
 pub(crate) fn read(path: &Path) -> Result<Vec<RecordBatch>> {
     let reader = open(path)?.build().map_err(unreadable(path))?;

@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Array};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::record_batch::RecordBatch;
 
 use crate::frame::Stamps;
@@ -18,6 +18,17 @@ pub struct Instant {
     pub stamps: Stamps,
     /// Whether each camera's image is the one before it once more.
     pub repeated: Vec<bool>,
+}
+
+/// The instants of one episode, as they were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// The number of its first frame in the whole dataset.
+    pub first_index: u64,
+    /// The cameras.
+    pub cameras: Vec<String>,
+    /// An entry per frame.
+    pub instants: Vec<Instant>,
 }
 
 /// Writes the table of one episode, durably.
@@ -57,4 +68,90 @@ pub fn write(
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
         .map_err(|error| Error::Refused { what: error.to_string() })?;
     super::write(path, &schema, &[batch])
+}
+
+/// Reads the table of one episode.
+pub fn read(path: &Path) -> Result<Timing> {
+    let mut timing = Timing::default();
+    for batch in super::read(path)? {
+        let schema = batch.schema();
+        let cameras = schema.fields().iter().filter_map(|field| {
+            field.name().strip_prefix("sinew.").and_then(|name| name.strip_suffix(".captured_ns"))
+        });
+        timing.cameras = cameras.map(str::to_owned).collect();
+        let columns = Columns { batch: &batch, path };
+        let index = columns.ints("index")?;
+        if timing.instants.is_empty() {
+            timing.first_index = index.first().map_or(0, |first| first.cast_unsigned());
+        }
+        let (tick, joints) = (columns.ints("sinew.tick_ns")?, columns.ints("sinew.joints_ns")?);
+        let late = columns.flags("sinew.late")?;
+        let mut instants: Vec<Instant> = (0..batch.num_rows())
+            .map(|row| Instant {
+                stamps: Stamps {
+                    tick_ns: tick[row],
+                    joints_ns: joints[row],
+                    images_ns: Vec::new(),
+                    late: late[row],
+                },
+                repeated: Vec::new(),
+            })
+            .collect();
+        for camera in &timing.cameras {
+            let captured = columns.ints(&format!("sinew.{camera}.captured_ns"))?;
+            let repeated = columns.flags(&format!("sinew.{camera}.repeated"))?;
+            for (instant, (at, again)) in instants.iter_mut().zip(captured.iter().zip(repeated)) {
+                instant.stamps.images_ns.push(*at);
+                instant.repeated.push(again);
+            }
+        }
+        timing.instants.append(&mut instants);
+    }
+    Ok(timing)
+}
+
+/// The columns of a batch that was read, each as long as the batch.
+struct Columns<'a> {
+    batch: &'a RecordBatch,
+    path: &'a Path,
+}
+
+impl Columns<'_> {
+    fn column(&self, name: &str, data_type: &DataType) -> Result<ArrayRef> {
+        let wrong = |what: &str| Error::malformed(self.path, format!("column {name}"), what);
+        let column = self.batch.column_by_name(name).ok_or_else(|| wrong("is missing"))?;
+        match column.data_type() == data_type && column.null_count() == 0 {
+            true => Ok(Arc::clone(column)),
+            false => Err(wrong(&format!("is not {data_type} in every row"))),
+        }
+    }
+
+    fn ints(&self, name: &str) -> Result<Vec<i64>> {
+        Ok(self.column(name, &DataType::Int64)?.as_primitive::<Int64Type>().values().to_vec())
+    }
+
+    fn flags(&self, name: &str) -> Result<Vec<bool>> {
+        Ok(self.column(name, &DataType::Boolean)?.as_boolean().values().iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_come_back_as_they_went_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("timing.parquet");
+        let instant = |n: i64| Instant {
+            stamps: Stamps { tick_ns: n, joints_ns: n + 1, images_ns: vec![n - 2, 0], late: n > 3 },
+            repeated: vec![n == 2, false],
+        };
+        let instants: Vec<Instant> = (0..5).map(instant).collect();
+        let cameras = ["top".to_owned(), "observation.images.wrist".to_owned()];
+        write(&path, 40, &cameras, &instants).unwrap();
+        let read = read(&path).unwrap();
+        assert_eq!((read.first_index, &read.cameras[..]), (40, &cameras[..]));
+        assert_eq!(read.instants, instants);
+    }
 }

@@ -58,6 +58,12 @@ impl VideoReader {
         &self.info
     }
 
+    /// When each frame is shown, in seconds, in the order in which they are shown.
+    pub fn times(&self) -> impl Iterator<Item = f64> {
+        let samples = self.shown.iter().filter_map(|at| self.track.samples.get(*at as usize));
+        samples.map(|sample| self.track.seconds(sample.pts))
+    }
+
     /// The frame nearest to a time, which must be within the tolerance.
     pub fn frame_at(&mut self, time_s: f64, tolerance_s: f64) -> Result<Image> {
         let seconds = |index: &u32| {
