@@ -2,6 +2,7 @@
 
 mod info;
 mod source;
+mod verify;
 
 use clap::{Args, Subcommand};
 
@@ -19,6 +20,7 @@ pub struct Dataset {
 #[derive(Debug, Subcommand)]
 enum What {
     Info(info::Info),
+    Verify(verify::Verify),
 }
 
 impl Dataset {
@@ -26,6 +28,7 @@ impl Dataset {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
         match self.what {
             What::Info(command) => command.run(report),
+            What::Verify(command) => command.run(report),
         }
     }
 }
