@@ -30,6 +30,7 @@ fn every_command_has_an_example() {
         "stop",
         "udev",
         "dataset info",
+        "dataset verify",
     ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let help = sandbox.run(&words);
@@ -148,6 +149,7 @@ fn the_reference_page_is_what_the_commands_say() {
         &["teleoperate"],
         &["stop"],
         &["dataset", "info"],
+        &["dataset", "verify"],
         &["completions"],
         &["man"],
     ] {

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use crate::sandbox::Sandbox;
 
 /// A copy of a dataset that LeRobot wrote, in the home.
@@ -54,4 +56,52 @@ fn a_folder_without_a_dataset_is_named_with_what_to_do() {
         assert!(ended.err.contains("no dataset here"), "{}", ended.err);
         assert!(ended.err.contains("do:"), "{}", ended.err);
     }
+}
+
+#[test]
+fn verify_finds_nothing_where_nothing_is_wrong() {
+    let sandbox = Sandbox::new();
+    for name in ["v30_image", "v30_rich", "v21_video"] {
+        let folder = golden(&sandbox, name, name);
+        let ended = sandbox.run(&["--json", "dataset", "verify", folder.to_str().unwrap()]);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        let result = ended.result();
+        assert_eq!((&result["ok"], &result["findings"]), (&json!(true), &json!([])), "{result}");
+        assert!(result["episodes"].as_u64() > Some(1) && result["frames"].as_u64() > Some(20));
+    }
+}
+
+#[test]
+fn verify_names_what_is_wrong_where_and_what_to_do() {
+    let sandbox = Sandbox::new();
+    let folder = golden(&sandbox, "v30_image", "me/pick");
+    let table = folder.join("data/chunk-000/file-000.parquet");
+    let bytes = fs::read(&table).unwrap();
+    // What LeRobot leaves when it is killed: a table without its footer.
+    fs::write(&table, &bytes[..bytes.len() / 2]).unwrap();
+    let ended = sandbox.run(&["--json", "dataset", "verify", folder.to_str().unwrap()]);
+    assert_eq!(ended.code, 4, "{ended:?}");
+    let result = ended.result();
+    assert_eq!(result["ok"], false);
+    let finding = &result["findings"][0];
+    assert_eq!(finding["code"], "missing_footer", "{result}");
+    assert!(finding["where"].as_str().unwrap().contains("file-000.parquet"), "{result}");
+    assert!(finding["message"].as_str().is_some(), "{result}");
+    let seen = sandbox.run(&["dataset", "verify", folder.to_str().unwrap()]);
+    assert_eq!(seen.code, 4);
+    for part in ["error", "file-000.parquet", "do: ", "not sound"] {
+        assert!(seen.out.contains(part), "{part}: {}", seen.out);
+    }
+}
+
+#[test]
+fn what_is_only_odd_counts_when_asked_to() {
+    let sandbox = Sandbox::new();
+    let folder = golden(&sandbox, "v30_image", "pick");
+    fs::write(folder.join("data/notes.txt"), "mine").unwrap();
+    let words = ["dataset", "verify", folder.to_str().unwrap(), "--sample=3"];
+    let ended = sandbox.run(&words);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.out.contains("warning data/notes.txt"), "{}", ended.out);
+    assert_eq!(sandbox.run(&[&words[..], &["--strict"]].concat()).code, 4);
 }

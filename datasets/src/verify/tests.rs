@@ -7,14 +7,15 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 use super::{Code, Options, Report, Severity, verify};
-use crate::Dataset;
-use crate::frame::Stamps;
-use crate::schema::Info;
+use crate::frame::{Frame, Stamps, Value};
+use crate::image::{Image, PixelFormat};
+use crate::schema::{Dtype, Feature, Info};
 use crate::stats::{self, AllStats};
 use crate::tables::column::Cells;
 use crate::tables::episodes::{self, Episode};
 use crate::tables::timing::{self, Instant};
 use crate::tables::{data, tasks};
+use crate::{Dataset, Writer};
 
 /// A copy of a golden dataset.
 struct Copy(TempDir);
@@ -120,6 +121,36 @@ fn nothing_is_wrong_with_what_lerobot_wrote() {
         assert!(report.ok && report.findings.is_empty(), "{name}: {:#?}", report.findings);
         assert!(report.frames > 0 && report.images >= report.frames, "{name}: {report:?}");
     }
+}
+
+#[test]
+fn nothing_is_wrong_with_what_is_recorded_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("set");
+    let camera = |dtype| Feature::camera(dtype, 64, 48);
+    let features = vec![
+        ("observation.state".to_owned(), Feature::vector(Dtype::F32, ["pan.pos", "lift.pos"])),
+        ("observation.images.front".to_owned(), camera(Dtype::Video)),
+        ("observation.images.side".to_owned(), camera(Dtype::Image)),
+    ];
+    let info = Info::new(30, None, features).unwrap();
+    let mut writer = Writer::create(&root, info, Default::default()).unwrap();
+    for length in [40, 25] {
+        for number in 0..length {
+            let pixel = |n: u32| (n % 64 * 3 + number * 2) as u8;
+            let pixels: Vec<u8> = (0..64 * 48 * 3).map(pixel).collect();
+            let image = Image::new(64, 48, PixelFormat::Rgb8, pixels).unwrap();
+            let values = vec![Value::F32(vec![number as f32 / 7.0, length as f32 - number as f32])];
+            let images = vec![Some(image.clone()), Some(image)];
+            let task = "wave".into();
+            writer.push(&Frame { task, values, images, stamps: Stamps::default() }).unwrap();
+        }
+        writer.save_episode().unwrap();
+    }
+    writer.finish().unwrap();
+    let report = verify(&root, &Options::default(), &mut |_| {});
+    assert!(report.ok && report.findings.is_empty(), "{:#?}", report.findings);
+    assert_eq!((report.episodes, report.frames, report.images), (2, 65, 130));
 }
 
 #[test]
