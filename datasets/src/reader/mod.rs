@@ -12,9 +12,10 @@ pub use view::{Deltas, Item, Series, View};
 
 use crate::frame::Value;
 use crate::image::{Image, png};
-use crate::schema::{Dtype, Feature, Info, Version};
+use crate::schema::{Dtype, Feature, Info, Place, Template, Version};
 use crate::stats::AllStats;
 use crate::tables::column::Cells;
+use crate::tables::data::Rows;
 use crate::tables::episodes::{Episode, FileAt};
 use crate::{Error, Result};
 use decoders::Decoders;
@@ -163,6 +164,12 @@ impl Dataset {
         })
     }
 
+    /// The rows of an episode in the columns that `info` declares, straight from their file: for
+    /// whoever goes through all of them once.
+    pub fn rows(&self, episode: &Episode, info: &Info) -> Result<Rows> {
+        self.store.straight(info, episode.from_index, episode.length)
+    }
+
     /// The bytes of a column of numbers in the frames `picks`, which lie within `first..first + count`.
     fn picked(&self, name: &str, picks: &[u64]) -> Result<Value> {
         let (at, feature) = self.column(name)?;
@@ -219,18 +226,21 @@ impl Dataset {
     }
 }
 
-/// The file with rows at this place.
+/// Where a dataset of this declaration keeps a data file.
 pub(crate) fn data_file(root: &Path, info: &Info, at: FileAt) -> PathBuf {
-    match info.version {
-        Version::V30 => v30::data_file(root, info, at),
-        Version::V20 | Version::V21 => v21::data_file(root, info, at),
-    }
+    root.join(info.data_path.path(&place(info, at, "")))
 }
 
-/// The video file of a camera at this place.
-pub(crate) fn video_file(root: &Path, info: &Info, camera: &str, at: FileAt) -> PathBuf {
+/// Where a dataset of this declaration keeps a video file.
+pub(crate) fn video_file(root: &Path, info: &Info, key: &str, at: FileAt) -> PathBuf {
+    let video = info.video_path.clone().unwrap_or_else(Template::video);
+    root.join(video.path(&place(info, at, key)))
+}
+
+/// What a template is filled with; in the older layouts, files are counted by episodes.
+pub(crate) fn place<'a>(info: &Info, at: FileAt, key: &'a str) -> Place<'a> {
     match info.version {
-        Version::V30 => v30::video_file(root, info, camera, at),
-        Version::V20 | Version::V21 => v21::video_file(root, info, camera, at),
+        Version::V30 => Place { chunk: at.chunk, file: at.file, episode: 0, key },
+        Version::V20 | Version::V21 => Place { chunk: at.chunk, file: 0, episode: at.file, key },
     }
 }

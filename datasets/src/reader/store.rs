@@ -7,7 +7,9 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use arrow::array::RecordBatchReader;
 use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 
 use crate::schema::Info;
@@ -89,6 +91,56 @@ impl Store {
         inner.read(at, length)
     }
 
+    /// The columns that `info` declares over `count` frames of one file from `first`, read straight
+    /// from the file and not kept: for a look at everything once.
+    pub fn straight(&self, info: &Info, first: u64, count: u64) -> Result<data::Rows> {
+        let (at, metadata) = {
+            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            let at = self.file_of(first)?;
+            (at, self.opened(&mut inner, at)?.metadata.clone())
+        };
+        let file = &self.files[at];
+        let beyond = |_too_large| Error::OutOfRange { what: "frame", index: first, count };
+        let row = usize::try_from(first - file.first).map_err(beyond)?;
+        let rows = usize::try_from(count).map_err(beyond)?;
+        let path = &file.path;
+        let source = File::open(path).map_err(Error::io("cannot open", path))?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(source, metadata);
+        let fields = builder.schema().fields().iter().enumerate();
+        let wanted = fields.filter(|(_, field)| info.feature(field.name()).is_some());
+        let wanted: Vec<usize> = wanted.map(|(at, _)| at).collect();
+        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
+        let builder = builder.with_projection(mask).with_offset(row).with_limit(rows);
+        let reader = builder.with_batch_size(rows.max(1)).build();
+        let reader = reader.map_err(tables::unreadable(path))?;
+        let schema = reader.schema();
+        let batches: std::result::Result<Vec<_>, _> = reader.collect();
+        let batch = arrow::compute::concat_batches(&schema, &batches.map_err(tables::unfit(path))?);
+        let batch = batch.map_err(tables::unfit(path))?;
+        if batch.num_rows() != rows {
+            let what = format!("has {} rows of the {rows} from row {row}", batch.num_rows());
+            return Err(Error::malformed(path, "the table", what));
+        }
+        let columns = data::rows(info, &batch, path)?;
+        let index = info.columns().position(|(name, _)| name == "index");
+        check_index(file, first - file.first, index.map(|at| &columns[at]))?;
+        Ok(columns)
+    }
+
+    /// Which file a frame is in.
+    fn file_of(&self, index: u64) -> Result<usize> {
+        let after = self.files.partition_point(|file| file.first <= index);
+        after.checked_sub(1).ok_or(Error::OutOfRange { what: "frame", index, count: 0 })
+    }
+
+    /// A file with its footer read.
+    fn opened<'a>(&self, inner: &'a mut Inner, at: usize) -> Result<&'a mut Opened> {
+        match &mut inner.opened[at] {
+            Some(opened) => Ok(opened),
+            closed => Ok(closed.insert(Opened::new(&self.files[at].path)?)),
+        }
+    }
+
     /// The unpacked rows of `count` frames from `first`.
     fn rows(&self, first: u64, count: u64) -> Result<Vec<u8>> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,14 +158,10 @@ impl Store {
 
     /// Where the row of a frame is, and how many follow it there; unpacks them if need be.
     fn find(&self, inner: &mut Inner, index: u64) -> Result<(u64, u64)> {
-        let after = self.files.partition_point(|file| file.first <= index);
         let beyond = |count| Error::OutOfRange { what: "frame", index, count };
-        let at = after.checked_sub(1).ok_or_else(|| beyond(0))?;
+        let at = self.file_of(index)?;
         let file = &self.files[at];
-        let opened = match &mut inner.opened[at] {
-            Some(opened) => opened,
-            closed => closed.insert(Opened::new(&file.path)?),
-        };
+        let opened = self.opened(inner, at)?;
         let row = index - file.first;
         let group = opened.groups.partition_point(|(first, ..)| *first <= row).saturating_sub(1);
         let Some(&(first, rows, known)) = opened.groups.get(group) else { return Err(beyond(0)) };
@@ -175,7 +223,7 @@ impl Layout {
             let batch = batch.map_err(tables::unfit(path))?;
             let columns = data::rows(&self.info, &batch, path)?;
             let before = unpacked.rows.len() / self.stride.max(1);
-            self.check_index(file, first + before as u64, &columns)?;
+            check_index(file, first + before as u64, self.index.map(|at| &columns[at]))?;
             unpacked.rows.resize(unpacked.rows.len() + batch.num_rows() * self.stride, 0);
             for (cells, &(offset, bytes, _)) in columns.into_iter().zip(&self.columns) {
                 let place = |row: usize| (before + row) * self.stride + offset;
@@ -205,20 +253,20 @@ impl Layout {
         }
         Ok(unpacked)
     }
+}
 
-    /// Every row must be the frame that its place in the dataset says.
-    fn check_index(&self, file: &DataFile, first_row: u64, columns: &data::Rows) -> Result<()> {
-        let Some(Cells::Numbers(bytes)) = self.index.map(|at| &columns[at]) else { return Ok(()) };
-        let found = bytes.as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes));
-        for (row, index) in (first_row..).zip(found) {
-            let expected = file.first + row;
-            if u64::try_from(index) != Ok(expected) {
-                let what = format!("is {index}, the episodes' table says {expected}");
-                return Err(Error::malformed(&file.path, format!("column index, row {row}"), what));
-            }
+/// Every row must be the frame that its place in the dataset says.
+fn check_index(file: &DataFile, first_row: u64, index: Option<&Cells>) -> Result<()> {
+    let Some(Cells::Numbers(bytes)) = index else { return Ok(()) };
+    let found = bytes.as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes));
+    for (row, index) in (first_row..).zip(found) {
+        let expected = file.first + row;
+        if u64::try_from(index) != Ok(expected) {
+            let what = format!("is {index}, the episodes' table says {expected}");
+            return Err(Error::malformed(&file.path, format!("column index, row {row}"), what));
         }
-        Ok(())
     }
+    Ok(())
 }
 
 impl Unpacked {

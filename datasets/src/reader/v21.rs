@@ -1,12 +1,12 @@
 //! The tables of the older layouts: a file per episode, tables as JSON lines.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
 use super::Tables;
 use super::store::DataFile;
-use crate::schema::{Info, Place, Template};
+use crate::schema::Info;
 use crate::stats::{self, AllStats, Stats};
 use crate::tables::episodes::{Episode, FileAt, VideoPart};
 use crate::{Error, Result};
@@ -116,26 +116,11 @@ pub fn episodes(path: &Path, info: &Info) -> Result<Vec<Episode>> {
     Ok(episodes)
 }
 
-fn place(at: FileAt, key: &str) -> Place<'_> {
-    Place { chunk: at.chunk, file: 0, episode: at.file, key }
-}
-
-/// The file with the rows of one episode.
-pub fn data_file(root: &Path, info: &Info, at: FileAt) -> PathBuf {
-    root.join(info.data_path.path(&place(at, "")))
-}
-
 /// The data files, one per episode.
 pub fn data_files(root: &Path, info: &Info, episodes: &[Episode]) -> Vec<DataFile> {
     let file = |episode: &Episode| DataFile {
-        path: data_file(root, info, episode.data),
+        path: super::data_file(root, info, episode.data),
         first: episode.from_index,
     };
     episodes.iter().map(file).collect()
-}
-
-/// The file of one camera's episode.
-pub fn video_file(root: &Path, info: &Info, key: &str, at: FileAt) -> PathBuf {
-    let video = info.video_path.clone().unwrap_or_else(Template::video);
-    root.join(video.path(&place(at, key)))
 }

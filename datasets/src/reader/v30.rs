@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Tables;
 use super::store::DataFile;
-use crate::schema::{Info, Place, Template};
+use crate::schema::Info;
 use crate::tables::episodes::{self, Episode, FileAt};
 use crate::tables::tasks;
 use crate::{Error, Result, stats};
@@ -93,19 +93,6 @@ pub fn data_files(root: &Path, info: &Info, episodes: &[Episode]) -> Vec<DataFil
             files.push((episode.data, episode.from_index));
         }
     }
-    let file = |(at, first)| DataFile { path: data_file(root, info, at), first };
+    let file = |(at, first)| DataFile { path: super::data_file(root, info, at), first };
     files.into_iter().map(file).collect()
-}
-
-/// The file with the rows of some episodes.
-pub fn data_file(root: &Path, info: &Info, at: FileAt) -> PathBuf {
-    let place = Place { chunk: at.chunk, file: at.file, episode: 0, key: "" };
-    root.join(info.data_path.path(&place))
-}
-
-/// The file of one camera's part of an episode.
-pub fn video_file(root: &Path, info: &Info, key: &str, at: FileAt) -> PathBuf {
-    let place = Place { chunk: at.chunk, file: at.file, episode: 0, key };
-    let video = info.video_path.clone().unwrap_or_else(Template::video);
-    root.join(video.path(&place))
 }

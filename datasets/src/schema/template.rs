@@ -25,6 +25,12 @@ impl Template {
     /// LeRobot's video files.
     pub const VIDEO: &'static str =
         "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4";
+    /// Data files of v2.1.
+    pub const DATA_V21: &'static str =
+        "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet";
+    /// Video files of v2.1.
+    pub const VIDEO_V21: &'static str =
+        "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4";
     /// LeRobot's tables of episodes; no entry of info.json moves them.
     pub const EPISODES: &'static str =
         "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet";
@@ -40,6 +46,16 @@ impl Template {
     /// Where LeRobot puts video files.
     pub fn video() -> Self {
         Self(Self::VIDEO.to_owned())
+    }
+
+    /// Where v2.1 puts data files.
+    pub fn data_v21() -> Self {
+        Self(Self::DATA_V21.to_owned())
+    }
+
+    /// Where v2.1 puts video files.
+    pub fn video_v21() -> Self {
+        Self(Self::VIDEO_V21.to_owned())
     }
 
     /// Where the tables of episodes are.

@@ -9,19 +9,21 @@ use arrow::record_batch::RecordBatch;
 use serde_json::{Map, Value, json};
 
 use super::column::{self, Cells};
-use crate::schema::{Dtype, Feature, Info};
+use crate::schema::{Dtype, Feature, Info, Version};
 use crate::{Error, Result};
 
 /// The rows of one episode, a column per feature in the order of [`Info::columns`].
 pub type Rows = Vec<Cells>;
 
 /// How Hugging Face's `datasets` describes the feature in the table's metadata.
-fn described(feature: &Feature) -> Value {
+fn described(feature: &Feature, version: Version) -> Value {
     let value = json!({ "dtype": feature.dtype.name(), "_type": "Value" });
+    // What the `datasets` of the time called a list.
+    let list = if version == Version::V30 { "List" } else { "Sequence" };
     match (&feature.shape[..], feature.dtype) {
         (_, Dtype::Image | Dtype::Video) => json!({ "_type": "Image" }),
         ([1], _) => value,
-        ([width], _) => json!({ "feature": value, "length": width, "_type": "List" }),
+        ([width], _) => json!({ "feature": value, "length": width, "_type": list }),
         (shape, dtype) => {
             let kind = format!("Array{}D", shape.len());
             json!({ "shape": shape, "dtype": dtype.name(), "_type": kind })
@@ -34,8 +36,9 @@ pub fn schema(info: &Info) -> SchemaRef {
     let field =
         |(name, feature): (&str, &Feature)| Field::new(name, column::data_type(feature), true);
     let fields: Vec<Field> = info.columns().map(field).collect();
-    let features: Map<String, Value> =
-        info.columns().map(|(name, feature)| (name.to_owned(), described(feature))).collect();
+    let entry =
+        |(name, feature): (&str, &Feature)| (name.to_owned(), described(feature, info.version));
+    let features: Map<String, Value> = info.columns().map(entry).collect();
     let metadata = json!({ "info": { "features": features } }).to_string();
     Arc::new(Schema::new_with_metadata(fields, HashMap::from([("huggingface".into(), metadata)])))
 }

@@ -7,7 +7,7 @@ pub mod tasks;
 pub mod timing;
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -15,12 +15,13 @@ use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 use parquet::basic::Compression;
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
 use crate::{Error, Result};
 
 /// What a parquet file failed at, as our error.
-pub(crate) fn unreadable(path: &Path) -> impl Fn(parquet::errors::ParquetError) -> Error {
+pub(crate) fn unreadable(path: &Path) -> impl Fn(ParquetError) -> Error {
     move |error| {
         let text = error.to_string();
         let footer = text.contains("footer") || text.contains("EOF") || text.contains("Corrupt");
@@ -34,30 +35,60 @@ pub(crate) fn unfit(path: &Path) -> impl Fn(arrow::error::ArrowError) -> Error {
     move |error| Error::malformed(path, "the table", error.to_string())
 }
 
-/// Writes a table, one row group per batch, and makes it durable.
-pub(crate) fn write(path: &Path, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(Error::io("cannot make the folder", folder))?;
+/// A table that is being written, a row group per batch.
+pub(crate) struct TableWriter {
+    path: PathBuf,
+    writer: ArrowWriter<File>,
+}
+
+impl TableWriter {
+    /// Begins a table; the folder it goes into is made where it is missing.
+    pub fn begin(path: &Path, schema: &SchemaRef) -> Result<Self> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(Error::io("cannot make the folder", folder))?;
+        }
+        let file = File::create(path).map_err(Error::io("cannot write", path))?;
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_created_by(concat!("sinew ", env!("CARGO_PKG_VERSION")).to_owned())
+            .build();
+        let writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties));
+        Ok(Self { path: path.to_owned(), writer: writer.map_err(unwritten(path))? })
     }
-    let file = File::create(path).map_err(Error::io("cannot write", path))?;
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
-        .set_created_by(concat!("sinew ", env!("CARGO_PKG_VERSION")).to_owned())
-        .build();
-    let failed = |error: parquet::errors::ParquetError| match error {
-        parquet::errors::ParquetError::External(source) => {
+
+    /// Adds a row group.
+    pub fn push(&mut self, batch: &RecordBatch) -> Result<()> {
+        let written = self.writer.write(batch).and_then(|()| self.writer.flush());
+        written.map_err(unwritten(&self.path))
+    }
+
+    /// How large the file is so far.
+    pub fn bytes(&self) -> u64 {
+        self.writer.bytes_written() as u64
+    }
+
+    /// Ends the table and waits until it is on the disk.
+    pub fn finish(self) -> Result<()> {
+        let file = self.writer.into_inner().map_err(unwritten(&self.path))?;
+        file.sync_all().map_err(Error::io("cannot make durable", &self.path))
+    }
+}
+
+/// Why a table was not written, as our error.
+fn unwritten(path: &Path) -> impl Fn(ParquetError) -> Error {
+    move |error| match error {
+        ParquetError::External(source) => {
             Error::io("cannot write", path)(std::io::Error::other(source))
         }
         other => Error::malformed(path, "the table", other.to_string()),
-    };
-    let mut writer =
-        ArrowWriter::try_new(file, Arc::clone(schema), Some(properties)).map_err(failed)?;
-    for batch in batches {
-        writer.write(batch).map_err(failed)?;
-        writer.flush().map_err(failed)?;
     }
-    let file = writer.into_inner().map_err(failed)?;
-    file.sync_all().map_err(Error::io("cannot make durable", path))
+}
+
+/// Writes a table, one row group per batch, and makes it durable.
+pub(crate) fn write(path: &Path, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
+    let mut table = TableWriter::begin(path, schema)?;
+    batches.iter().try_for_each(|batch| table.push(batch))?;
+    table.finish()
 }
 
 /// Opens a table and reads its footer.

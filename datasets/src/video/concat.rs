@@ -69,28 +69,31 @@ pub fn concat(parts: &[PathBuf], out: &Path) -> Result<Vec<(f64, f64)>> {
 pub fn cut(source: &Path, from_s: f64, to_s: f64, out: &Path) -> Result<Written> {
     let mut file = FileSource::open(source)?;
     let mut track = track(&mut file, source)?;
-    let scale = f64::from(track.timescale);
+    track.samples = between(&track, from_s, to_s)
+        .map_err(|what| Error::Refused { what: format!("{what}: {}", source.display()) })?
+        .to_vec();
+    save(&mut file, source, track, out)
+}
+
+/// The pictures from one time up to another; the text says why they cannot be taken by themselves.
+pub fn between(track: &Track, from_s: f64, to_s: f64) -> Result<&[Sample], String> {
     let inside = |sample: &Sample| {
-        let time = sample.pts as f64 / scale;
+        let time = track.seconds(sample.pts);
         time > from_s - SAME_TIME_S && time < to_s - SAME_TIME_S
     };
     let begin = track.samples.iter().position(inside).unwrap_or(0);
-    let count = track.samples.iter().skip(begin).take_while(|sample| inside(sample)).count();
-    let kept: Vec<Sample> = track.samples.iter().skip(begin).take(count).copied().collect();
+    let rest = track.samples.get(begin..).unwrap_or_default();
+    let count = rest.iter().take_while(|sample| inside(sample)).count();
+    let kept = rest.get(..count).unwrap_or_default();
     if !kept.first().is_some_and(|first| first.keyframe) {
-        let what =
-            format!("there is no keyframe at {from_s:.6} s to cut before: {}", source.display());
-        return Err(Error::Refused { what });
+        return Err(format!("there is no keyframe at {from_s:.6} s to cut before"));
     }
-    if track.samples.iter().filter(|sample| inside(sample)).count() != count {
-        let what = format!(
-            "the pictures from {from_s:.6} s to {to_s:.6} s are mixed with others: {}",
-            source.display()
-        );
-        return Err(Error::Refused { what });
+    if rest.iter().filter(|sample| inside(sample)).count() != count {
+        return Err(format!(
+            "the pictures from {from_s:.6} s to {to_s:.6} s are mixed with others"
+        ));
     }
-    track.samples = kept;
-    save(&mut file, source, track, out)
+    Ok(kept)
 }
 
 /// Cuts a finished video to its first frames, in place.

@@ -13,6 +13,7 @@ mod color;
 mod concat;
 mod decode;
 mod encode;
+mod footage;
 mod mp4;
 mod nal;
 mod read;
@@ -22,8 +23,11 @@ mod source;
 mod tests;
 mod write;
 
+use serde_json::{Map, Value};
+
 pub use color::{i420_to_rgb, rgb_to_i420};
 pub use concat::{concat, cut};
+pub use footage::{Extent, Footage};
 pub use read::VideoReader;
 pub use recover::recover;
 pub use source::ReadAt;
@@ -73,4 +77,21 @@ pub struct VideoInfo {
     pub duration_s: f64,
     /// Whether there is sound beside it.
     pub has_audio: bool,
+}
+
+impl VideoInfo {
+    /// The entries that info.json has under a camera's `info`.
+    pub fn to_json(&self) -> Map<String, Value> {
+        let entries = [
+            ("video.height", Value::from(self.height)),
+            ("video.width", Value::from(self.width)),
+            ("video.codec", Value::from(self.codec.name())),
+            ("video.pix_fmt", Value::from(self.pix_fmt.clone())),
+            ("video.fps", Value::from(self.fps.round() as u64)),
+            ("video.channels", Value::from(3)),
+            ("has_audio", Value::from(self.has_audio)),
+            ("is_depth_map", Value::from(false)),
+        ];
+        entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
 }

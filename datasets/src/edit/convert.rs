@@ -1,0 +1,73 @@
+//! A dataset in another layout, or with its images kept another way.
+
+use std::path::Path;
+
+use super::assemble::assemble;
+use super::plan::{Plan, newest};
+use super::{Made, Watch};
+use crate::schema::{Dtype, Template, Version};
+use crate::{Dataset, Error, Result};
+
+/// What to convert to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The newest layout, v3.0.
+    Newest,
+    /// The layout before it, v2.1, where nothing is lost.
+    V21,
+    /// Images kept as video.
+    Videos,
+    /// Videos kept as images.
+    Images,
+}
+
+/// The dataset converted.
+pub fn convert(source: &Path, target: Target, to: &Path, watch: Watch<'_>) -> Result<Made> {
+    let source = Dataset::open_with_stats(source)?;
+    let mut plan = Plan::all(&source);
+    match target {
+        Target::Newest if source.info().version == Version::V30 => {
+            return Err(Error::Refused { what: "the dataset is v3.0 already".into() });
+        }
+        Target::Newest => {}
+        Target::V21 => older(&mut plan)?,
+        Target::Videos => keep_as(&mut plan, Dtype::Image, Dtype::Video)?,
+        Target::Images => keep_as(&mut plan, Dtype::Video, Dtype::Image)?,
+    }
+    assemble(&plan, to, watch)
+}
+
+fn older(plan: &mut Plan<'_>) -> Result<()> {
+    let refuse = |what: String| Err(Error::Refused { what });
+    if plan.sources.iter().any(|source| source.info().version == Version::V21) {
+        return refuse("the dataset is v2.1 already".into());
+    }
+    let depth = plan.info.features.iter().find(|(_, feature)| feature.is_depth());
+    if let Some((camera, _)) = depth {
+        return refuse(format!("{camera} holds depth, which v2.1 cannot say"));
+    }
+    plan.may_encode = false;
+    plan.info.version = Version::V21;
+    plan.info.data_path = Template::data_v21();
+    plan.info.video_path = plan.info.video_path.is_some().then(Template::video_v21);
+    Ok(())
+}
+
+fn keep_as(plan: &mut Plan<'_>, from: Dtype, to: Dtype) -> Result<()> {
+    let mut changed = 0;
+    for (name, feature) in plan.info.features.iter_mut().filter(|(_, f)| f.dtype == from) {
+        if feature.is_depth() {
+            let what = "holds depth, which can only be kept as it is".to_owned();
+            return Err(Error::Feature { feature: name.clone(), what });
+        }
+        feature.dtype = to;
+        feature.extra.shift_remove("info");
+        changed += 1;
+    }
+    if changed == 0 {
+        let what = format!("no feature is kept as {}", from.name());
+        return Err(Error::Refused { what });
+    }
+    plan.info = newest(&plan.info);
+    Ok(())
+}

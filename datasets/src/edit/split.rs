@@ -1,0 +1,98 @@
+//! A dataset taken apart into several.
+
+use std::path::{Path, PathBuf};
+
+use super::assemble::assemble;
+use super::plan::Plan;
+use super::{Made, Watch};
+use crate::{Dataset, Error, Result};
+
+/// What one of the new datasets gets.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Share {
+    /// These episodes, in this order.
+    Episodes(Vec<u64>),
+    /// So much of all episodes, from 0 to 1, following those of the share before it.
+    Fraction(f64),
+}
+
+/// Fractions that add up to all but this are meant to add up to all.
+const ALL: f64 = 1e-9;
+
+/// Makes a dataset of each share at the path beside it. The shares are checked before the first is
+/// made; each appears when it is complete.
+pub fn split(source: &Path, shares: &[(PathBuf, Share)], watch: Watch<'_>) -> Result<Vec<Made>> {
+    let source = Dataset::open_with_stats(source)?;
+    let lists = lists(source.episodes().len() as u64, shares)?;
+    for list in &lists {
+        list.iter().try_for_each(|index| source.episode(*index).map(drop))?;
+    }
+    if let Some((path, _)) = shares.iter().find(|(path, _)| path.exists()) {
+        return Err(Error::Exists { path: path.clone() });
+    }
+    let make = |(list, (to, _)): (&Vec<u64>, &(PathBuf, Share))| {
+        let mut plan = Plan::all(&source);
+        plan.wording.keep_unused = false;
+        let all = std::mem::take(&mut plan.parts);
+        let part = |index: &u64| all.iter().find(|part| part.episode.index == *index).cloned();
+        plan.parts = list.iter().filter_map(part).collect();
+        assemble(&plan, to, watch)
+    };
+    lists.iter().zip(shares).map(make).collect()
+}
+
+/// The episodes of each share.
+fn lists(count: u64, shares: &[(PathBuf, Share)]) -> Result<Vec<Vec<u64>>> {
+    let refuse = |what: String| Err(Error::Refused { what });
+    let fraction = |share: &Share| match share {
+        Share::Fraction(fraction) => *fraction,
+        Share::Episodes(_) => 0.0,
+    };
+    let sum: f64 = shares.iter().map(|(_, share)| fraction(share)).sum();
+    if sum > 1.0 + ALL || shares.iter().any(|(_, share)| !(0.0..=1.0).contains(&fraction(share))) {
+        return refuse(format!("the fractions add up to {sum}, at most 1 is possible"));
+    }
+    let last = shares.iter().rposition(|(_, share)| matches!(share, Share::Fraction(_)));
+    let (mut lists, mut next) = (Vec::new(), 0);
+    for (at, (path, share)) in shares.iter().enumerate() {
+        let list: Vec<u64> = match share {
+            Share::Episodes(list) => list.clone(),
+            Share::Fraction(fraction) => {
+                let end = match Some(at) == last && sum > 1.0 - ALL {
+                    true => count,
+                    // As LeRobot rounds, but for products that are off by their last digit.
+                    false => count.min(next + (count as f64 * fraction + ALL) as u64),
+                };
+                (std::mem::replace(&mut next, end)..end).collect()
+            }
+        };
+        if list.is_empty() {
+            let name = path.file_name().unwrap_or_default().display();
+            return refuse(format!("{name} would get none of the {count} episodes"));
+        }
+        lists.push(list);
+    }
+    Ok(lists)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(count: u64, fractions: &[f64]) -> Result<Vec<usize>> {
+        let share = |fraction: &f64| (PathBuf::from("x"), Share::Fraction(*fraction));
+        let shares: Vec<_> = fractions.iter().map(share).collect();
+        Ok(lists(count, &shares)?.iter().map(Vec::len).collect())
+    }
+
+    #[test]
+    fn fractions_share_all_episodes_and_no_more() {
+        assert_eq!(of(10, &[0.8, 0.2]).unwrap(), [8, 2]);
+        assert_eq!(of(10, &[0.7, 0.1, 0.2]).unwrap(), [7, 1, 2]);
+        assert_eq!(of(7, &[0.5, 0.5]).unwrap(), [3, 4]);
+        assert_eq!(of(10, &[0.5]).unwrap(), [5]);
+        assert!(of(10, &[0.9, 0.2]).is_err());
+        assert!(of(3, &[0.1, 0.9]).is_err());
+        assert!(of(3, &[f64::NAN, 0.9]).is_err());
+    }
+}
