@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod durable;
 pub mod edit;
 mod error;
 pub mod frame;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::plan::Plan;
 use super::site::Site;
 use super::tasks::{self, Tasks};
-use super::{Made, Watch, check, rows, tables, videos};
+use super::{Made, Watch, check, rows, tables, timing, videos};
 use crate::stats::AllStats;
 use crate::tables::episodes::{Episode, FileAt};
 use crate::{Error, Result};
@@ -35,6 +35,7 @@ pub fn assemble(plan: &Plan<'_>, to: &Path, watch: Watch<'_>) -> Result<Made> {
     let infos = videos::write(plan, root, &scratch, &mut episodes, &mut made, watch)?;
     std::fs::remove_dir_all(&scratch).map_err(Error::io("cannot remove", &scratch))?;
     rows::write(plan, root, &tasks, &mut episodes, &mut made, watch)?;
+    timing::write(plan, root, &episodes)?;
     companions(plan, root)?;
     let mut info = plan.info.clone();
     for (name, feature) in &mut info.features {

@@ -31,6 +31,7 @@ mod tables;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod timing;
 mod videos;
 
 pub use compact::compact;
@@ -40,7 +41,7 @@ pub use merge::{difference, merge};
 pub use modify_tasks::{TaskChanges, modify_tasks};
 pub use reencode::reencode;
 pub use remove_feature::remove_features;
-pub use site::in_place;
+pub use site::{in_place, kept};
 pub use split::{Share, split};
 
 /// How far an edit has come.

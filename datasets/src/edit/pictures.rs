@@ -6,14 +6,14 @@ use crate::image::{Image, png};
 use crate::reader::Dataset;
 use crate::schema::{Dtype, Info};
 use crate::tables::column::Cells;
-use crate::tables::episodes::Episode;
+use crate::tables::episodes::{Episode, VideoPart};
 use crate::video::VideoReader;
 use crate::{Error, Result};
 
 /// Where the images come from.
 enum Kept {
     Files(Vec<Bytes>),
-    Video { video: VideoReader, from_s: f64, fps: f64 },
+    Video { video: Box<VideoReader>, from_s: f64, fps: f64 },
 }
 
 /// The images of an episode.
@@ -35,7 +35,7 @@ impl<'a> Pictures<'a> {
             }
             _ => {
                 let part = part(episode, camera)?;
-                let video = VideoReader::open(&source.video_file(camera, part.at))?;
+                let video = Box::new(VideoReader::open(&source.video_file(camera, part.at))?);
                 let fps = f64::from(source.info().fps);
                 Kept::Video { video, from_s: part.from_s, fps }
             }
@@ -72,10 +72,7 @@ fn files(source: &Dataset, episode: &Episode, only: &Info) -> Result<Vec<Bytes>>
 }
 
 /// Where an episode's video of a camera lies.
-pub fn part<'e>(
-    episode: &'e Episode,
-    camera: &str,
-) -> Result<&'e crate::tables::episodes::VideoPart> {
+pub fn part<'e>(episode: &'e Episode, camera: &str) -> Result<&'e VideoPart> {
     let part = episode.videos.iter().find(|part| part.key == camera);
     part.ok_or_else(|| Error::Feature {
         feature: camera.to_owned(),

@@ -1,10 +1,9 @@
 //! Where a new dataset is built: beside the place where it is to be, so that nobody ever sees half of
 //! it there.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Result};
+use crate::{Error, Result, durable, writer};
 
 /// A folder that is being filled. It vanishes unless it is finished.
 pub struct Site {
@@ -41,7 +40,7 @@ impl Site {
 
     /// Makes everything in it durable and moves it to its place.
     pub fn finish(mut self) -> Result<()> {
-        sync(&self.beside)?;
+        durable::sync_folders(&self.beside)?;
         rename(&self.beside, &self.to)?;
         self.finished = true;
         Ok(())
@@ -57,31 +56,38 @@ impl Drop for Site {
     }
 }
 
-/// Writes a text file and waits until it is on the disk.
-pub fn write_text(path: &Path, text: &str) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(Error::io("cannot make the folder", folder))?;
-    }
-    let written = std::fs::write(path, text).and_then(|()| File::open(path)?.sync_all());
-    written.map_err(Error::io("cannot write", path))
-}
-
 /// Edits a dataset where it is: `edit` writes the new one to the path it is given, which then takes
 /// the old one's place. Gives what `edit` gave and where the old one is kept.
+///
+/// Nobody can record into it meanwhile; what an earlier recording left is taken up first.
 pub fn in_place<T>(root: &Path, edit: impl FnOnce(&Path) -> Result<T>) -> Result<(T, PathBuf)> {
     let root = root.canonicalize().map_err(Error::io("cannot find", root))?;
+    writer::recover(&root)?;
+    let lock = writer::lock(&root)?;
     let new = sibling(&root, "edit")?;
-    let made = edit(&new)?;
-    let kept = (1..).map(|n| named(&root, &format!(".before-{n}"), ""));
-    let kept = kept.into_iter().find(|kept| kept.symlink_metadata().is_err());
-    let kept = kept.unwrap_or_else(|| named(&root, ".before", ""));
+    let made = match edit(&new) {
+        Ok(made) => made,
+        Err(error) => {
+            writer::release(&root, lock)?;
+            return Err(error);
+        }
+    };
+    let kept = kept(&root);
     rename(&root, &kept)?;
     if let Err(error) = rename(&new, &root) {
         // Better the old one than none.
         rename(&kept, &root)?;
         return Err(error);
     }
+    writer::release(&kept, lock)?;
     Ok((made, kept))
+}
+
+/// Where the dataset is kept when another takes its place: the first such name that is free.
+pub fn kept(root: &Path) -> PathBuf {
+    let names = (1_u64..).map(|n| named(root, &format!(".before-{n}"), ""));
+    let free = |name: &PathBuf| name.symlink_metadata().is_err();
+    names.into_iter().find(free).unwrap_or_else(|| named(root, ".before", ""))
 }
 
 /// The folder beside `path` that belongs to this process.
@@ -103,26 +109,14 @@ fn named(path: &Path, behind: &str, before: &str) -> PathBuf {
 fn rename(from: &Path, to: &Path) -> Result<()> {
     std::fs::rename(from, to).map_err(Error::io("cannot move it into place", to))?;
     let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
-    File::open(parent)
-        .and_then(|folder| folder.sync_all())
-        .map_err(Error::io("cannot sync", parent))
-}
-
-/// Makes the folders durable; the files in them were when they were written.
-fn sync(folder: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(folder).map_err(Error::io("cannot list", folder))? {
-        let path = entry.map_err(Error::io("cannot list", folder))?.path();
-        if path.is_dir() {
-            sync(&path)?;
-        }
-    }
-    File::open(folder).and_then(|file| file.sync_all()).map_err(Error::io("cannot sync", folder))
+    durable::sync_folder(parent.unwrap_or(Path::new(".")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::durable::write_text;
+    use crate::schema::Info;
 
     #[test]
     fn what_is_not_finished_leaves_nothing_behind() {
@@ -143,9 +137,14 @@ mod tests {
     fn the_old_one_is_kept_when_a_new_one_takes_its_place() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("data");
+        let info = Info::new(30, None, Vec::new()).unwrap();
+        write_text(&root.join("meta/info.json"), &info.to_text()).unwrap();
         write_text(&root.join("it"), "0").unwrap();
         for n in 1..3 {
-            let edit = |to: &Path| write_text(&to.join("it"), &n.to_string());
+            let edit = |to: &Path| {
+                write_text(&to.join("meta/info.json"), &info.to_text())?;
+                write_text(&to.join("it"), &n.to_string())
+            };
             let ((), kept) = in_place(&root, edit).unwrap();
             assert_eq!(kept.file_name().unwrap(), format!("data.before-{n}").as_str());
             assert_eq!(std::fs::read_to_string(root.join("it")).unwrap(), n.to_string());
@@ -155,5 +154,9 @@ mod tests {
         assert!(in_place(&root, failing).is_err());
         assert_eq!(std::fs::read_to_string(root.join("it")).unwrap(), "2");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+        assert!(!root.join(".sinew").exists());
+        let _recording = writer::lock(&root).unwrap();
+        let busy = in_place(&root, |_| Ok(()));
+        assert!(matches!(busy, Err(Error::Busy { .. })), "{busy:?}");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::Result;
 use crate::image::Image;
 use crate::reader::Dataset;
-use crate::schema::Info;
+use crate::schema::{Dtype, Info};
 use crate::stats::{self, AllStats, Stats, image};
 use crate::tables::data::Rows;
 use crate::tables::episodes::Episode;
@@ -54,7 +54,7 @@ pub fn complete(
     let mut all = AllStats::new();
     for (name, feature) in &info.features {
         let column = match feature.dtype {
-            crate::schema::Dtype::Video => None,
+            Dtype::Video => None,
             _ => columns.next(),
         };
         let found = |all: &AllStats| {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::site::write_text;
+use crate::durable::write_text;
 use crate::schema::{Info, Template, Version};
 use crate::stats::{self, AllStats};
 use crate::tables::episodes::{self, Episode, FileAt};

@@ -80,7 +80,7 @@ pub struct VideoInfo {
 }
 
 impl VideoInfo {
-    /// The entries that info.json has under a camera's `info`.
+    /// What info.json says of videos that were encoded here, in LeRobot's words and as true.
     pub fn to_json(&self) -> Map<String, Value> {
         let entries = [
             ("video.height", Value::from(self.height)),
@@ -90,6 +90,8 @@ impl VideoInfo {
             ("video.fps", Value::from(self.fps.round() as u64)),
             ("video.channels", Value::from(3)),
             ("has_audio", Value::from(self.has_audio)),
+            ("video.g", Value::from(2)),
+            ("video.extra_options", Value::Object(Map::new())),
             ("is_depth_map", Value::from(false)),
         ];
         entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()

@@ -5,12 +5,13 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::Value as Json;
 
 use super::camera::{Files, read_images};
 use super::journal::{self, Contents, Row, RowFormat};
 use super::publish;
 use super::state::{State, path};
+use crate::durable::write_text;
 use crate::schema::{Dtype, Feature, Template};
 use crate::stats::{self, AllStats, Stats, image::Histogram};
 use crate::tables::column::Cells;
@@ -238,7 +239,9 @@ impl Draft<'_> {
                 && feature.extra.get("info").is_none_or(|known| known.get("video.codec").is_none())
             {
                 let known = feature.extra.get("info").and_then(Json::as_object).cloned();
-                feature.extra.insert("info".into(), described(info, known.unwrap_or_default()));
+                let mut said = known.unwrap_or_default();
+                said.extend(info.to_json());
+                feature.extra.insert("info".into(), Json::Object(said));
             }
         }
     }
@@ -271,35 +274,4 @@ impl Draft<'_> {
         }
         Ok(())
     }
-}
-
-/// What info.json says of a camera's videos, in LeRobot's words and as true.
-fn described(info: &VideoInfo, mut known: Map<String, Json>) -> Json {
-    let said = json!({
-        "video.height": info.height,
-        "video.width": info.width,
-        "video.codec": info.codec.name(),
-        "video.pix_fmt": info.pix_fmt,
-        "video.fps": info.fps.round() as u64,
-        "video.channels": 3,
-        "has_audio": info.has_audio,
-        "video.g": 2,
-        "video.extra_options": {},
-        "is_depth_map": false,
-    });
-    known.extend(said.as_object().cloned().unwrap_or_default());
-    Json::Object(known)
-}
-
-/// Writes a text durably.
-pub fn write_text(path: &Path, text: &str) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(Error::io("cannot make the folder", folder))?;
-    }
-    let write = || {
-        let mut file = File::create(path)?;
-        std::io::Write::write_all(&mut file, text.as_bytes())?;
-        file.sync_all()
-    };
-    write().map_err(Error::io("cannot write", path))
 }

@@ -30,7 +30,7 @@ pub use recording::{MOST_CAMERAS, Recorder};
 
 use crate::frame::Frame;
 use crate::schema::{Dtype, Feature, Info, Version};
-use crate::{Error, Result};
+use crate::{Error, Result, durable};
 use recording::Recording;
 use state::State;
 
@@ -69,7 +69,7 @@ impl Writer {
         let lock = lock(root)?;
         let path = root.join("meta/info.json");
         let fresh = path.with_extension("json.new");
-        assemble::write_text(&fresh, &info.to_text())?;
+        durable::write_text(&fresh, &info.to_text())?;
         std::fs::rename(&fresh, &path).map_err(Error::io("cannot move", &fresh))?;
         let state = State::empty(info);
         Ok(Self { root: root.to_owned(), state, options, recording: None, _lock: lock })
@@ -236,6 +236,13 @@ fn take_up(root: &Path) -> Result<(State, Recovered)> {
     Ok((state, recovered))
 }
 
+/// Gives the dataset back, of which nothing of ours is unfinished.
+pub(crate) fn release(root: &Path, lock: File) -> Result<()> {
+    remove(&root.join(publish::OURS))?;
+    drop(lock);
+    Ok(())
+}
+
 fn remove(folder: &Path) -> Result<()> {
     match std::fs::remove_dir_all(folder) {
         Ok(()) => Ok(()),
@@ -245,7 +252,7 @@ fn remove(folder: &Path) -> Result<()> {
 }
 
 /// Takes the dataset for this process.
-fn lock(root: &Path) -> Result<File> {
+pub(crate) fn lock(root: &Path) -> Result<File> {
     let folder = root.join(publish::OURS);
     std::fs::create_dir_all(&folder).map_err(Error::io("cannot make the folder", &folder))?;
     let path = folder.join("lock");

@@ -4,9 +4,9 @@
 //! Moving them in [`ORDER`] with `info.json` last keeps the dataset valid at every instant, and can
 //! be taken up wherever it was cut off: what is still in the folder is what is still to be moved.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use crate::durable::{sync_folder, sync_folders};
 use crate::{Error, Result};
 
 /// Which files go first; a file belongs to the last of these that its path begins with.
@@ -112,22 +112,4 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
-}
-
-/// Waits until a folder's names are on the disk.
-fn sync_folder(folder: &Path) -> Result<()> {
-    let open = File::open(folder).map_err(Error::io("cannot open", folder))?;
-    open.sync_all().map_err(Error::io("cannot make durable", folder))
-}
-
-/// Waits until the names in a folder and in every folder below it are on the disk.
-fn sync_folders(folder: &Path) -> Result<()> {
-    let entries = std::fs::read_dir(folder).map_err(Error::io("cannot list", folder))?;
-    for entry in entries {
-        let entry = entry.map_err(Error::io("cannot list", folder))?;
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            sync_folders(&entry.path())?;
-        }
-    }
-    sync_folder(folder)
 }

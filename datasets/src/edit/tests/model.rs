@@ -14,7 +14,7 @@ use crate::tables::column::Cells;
 use crate::tables::episodes::{Episode, FileAt, VideoPart};
 use crate::tables::{data, episodes, tasks};
 use crate::video::{VideoWriter, concat};
-use crate::{Value, reader};
+use crate::{Value, durable, reader};
 
 /// One frame: the values that its maker declared, its task, the images it shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -215,8 +215,8 @@ pub fn make(root: &Path, words: &[&str], rng: &mut Rng) {
         episodes::write(&path, table).unwrap();
         let parts: Vec<&AllStats> = table.iter().map(|episode| &episode.stats).collect();
         let text = stats::to_text(&stats::aggregate(&parts));
-        super::super::site::write_text(&root.join("meta/stats.json"), &text).unwrap();
-        super::super::site::write_text(&root.join("meta/info.json"), &info.to_text()).unwrap();
+        durable::write_text(&root.join("meta/stats.json"), &text).unwrap();
+        durable::write_text(&root.join("meta/info.json"), &info.to_text()).unwrap();
     };
     save(&table);
     let dataset = Dataset::open(root).unwrap();
