@@ -61,7 +61,7 @@ fn records_until_it_is_killed() {
         for number in 0..random.u64(3..260) {
             recorder.push(&frame(number)).unwrap();
             say(format!("pushed {}", number + 1));
-            let due = begun + Duration::from_secs_f64((number + 1) as f64 / f64::from(FPS));
+            let due = begun + Duration::from_millis((number + 1) * 1000 / u64::from(FPS));
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
         }
         let saved = writer.save_episode().unwrap().unwrap();
@@ -80,7 +80,7 @@ fn record_and_kill(root: &Path, seed: u64, after: Duration) -> (u64, u64) {
         .spawn()
         .unwrap();
     let out = BufReader::new(child.stdout.take().unwrap());
-    let listener = std::thread::spawn(move || {
+    let listen = move || {
         let (mut saved, mut pushed) = (0, 0);
         for line in out.lines().map_while(Result::ok) {
             let number = |text: &str| text.parse::<u64>().unwrap_or(0);
@@ -91,7 +91,8 @@ fn record_and_kill(root: &Path, seed: u64, after: Duration) -> (u64, u64) {
             }
         }
         (saved, pushed)
-    });
+    };
+    let listener = std::thread::Builder::new().name("listener".into()).spawn(listen).unwrap();
     std::thread::sleep(after);
     child.kill().unwrap();
     child.wait().unwrap();

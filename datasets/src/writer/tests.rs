@@ -40,7 +40,7 @@ fn frame(episode: u64, number: u64) -> Frame {
             Value::F32(vec![value, -value]),
             Value::F32(vec![value * 2.0, value]),
             Value::Int(vec![number as i64 * 1_000_000_007]),
-            Value::Bool(vec![number % 3 == 0]),
+            Value::Bool(vec![number.is_multiple_of(3)]),
             Value::Text(format!("frame {number}, ü")),
         ],
         images: vec![
