@@ -1,6 +1,7 @@
 //! `sinew dataset`: one file per operation; this table is all that knows them all.
 
 mod info;
+mod recover;
 mod source;
 mod verify;
 
@@ -21,6 +22,7 @@ pub struct Dataset {
 enum What {
     Info(info::Info),
     Verify(verify::Verify),
+    Recover(recover::Recover),
 }
 
 impl Dataset {
@@ -29,6 +31,7 @@ impl Dataset {
         match self.what {
             What::Info(command) => command.run(report),
             What::Verify(command) => command.run(report),
+            What::Recover(command) => command.run(report),
         }
     }
 }
