@@ -106,6 +106,12 @@ impl Recorder {
         Ok(())
     }
 
+    /// Whether images pile up because an encoder or the disk does not keep up: whoever does not
+    /// record in real time waits then.
+    pub fn is_busy(&self) -> bool {
+        self.shared.cameras.iter().any(|(_, _, queue)| queue.is_long())
+    }
+
     /// How many frames were pushed.
     pub fn frames(&self) -> u64 {
         self.shared.lock().frames
