@@ -5,6 +5,7 @@ pub mod edit;
 mod error;
 pub mod frame;
 pub mod image;
+pub mod loader;
 pub mod reader;
 pub mod schema;
 pub mod sizes;
