@@ -7,6 +7,7 @@ pub mod frame;
 pub mod image;
 pub mod loader;
 pub mod reader;
+pub mod report;
 pub mod schema;
 pub mod sizes;
 pub mod stats;

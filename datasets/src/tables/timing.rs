@@ -8,6 +8,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::record_batch::RecordBatch;
 
+use super::episodes::Episode;
 use crate::frame::Stamps;
 use crate::{Error, Result};
 
@@ -20,15 +21,22 @@ pub struct Instant {
     pub repeated: Vec<bool>,
 }
 
-/// The instants of one episode, as they were read.
+/// A table of instants that was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timing {
-    /// The number of its first frame in the whole dataset.
-    pub first_index: u64,
     /// The cameras.
     pub cameras: Vec<String>,
-    /// An entry per frame.
-    pub instants: Vec<Instant>,
+    /// The number of each frame in the whole dataset, and its instants; in order.
+    pub rows: Vec<(u64, Instant)>,
+}
+
+impl Timing {
+    /// The rows of an episode.
+    pub fn of(&self, episode: &Episode) -> &[(u64, Instant)] {
+        let before = |end: u64| self.rows.partition_point(|(index, _)| *index < end);
+        let (from, to) = (before(episode.from_index), before(episode.to_index()));
+        self.rows.get(from..to).unwrap_or_default()
+    }
 }
 
 /// Writes the table of one episode, durably.
@@ -70,7 +78,7 @@ pub fn write(
     super::write(path, &schema, &[batch])
 }
 
-/// Reads the table of one episode.
+/// Reads a table, of one or of several episodes.
 pub fn read(path: &Path) -> Result<Timing> {
     let mut timing = Timing::default();
     for batch in super::read(path)? {
@@ -81,9 +89,6 @@ pub fn read(path: &Path) -> Result<Timing> {
         timing.cameras = cameras.map(str::to_owned).collect();
         let columns = Columns { batch: &batch, path };
         let index = columns.ints("index")?;
-        if timing.instants.is_empty() {
-            timing.first_index = index.first().map_or(0, |first| first.cast_unsigned());
-        }
         let (tick, joints) = (columns.ints("sinew.tick_ns")?, columns.ints("sinew.joints_ns")?);
         let late = columns.flags("sinew.late")?;
         let mut instants: Vec<Instant> = (0..batch.num_rows())
@@ -105,9 +110,30 @@ pub fn read(path: &Path) -> Result<Timing> {
                 instant.repeated.push(again);
             }
         }
-        timing.instants.append(&mut instants);
+        let index = index.into_iter().map(i64::cast_unsigned);
+        timing.rows.extend(index.zip(instants));
     }
-    Ok(timing)
+    match timing.rows.is_sorted_by_key(|(index, _)| *index) {
+        true => Ok(timing),
+        false => Err(Error::malformed(path, "column index", "is not in order")),
+    }
+}
+
+/// Every table of instants in a dataset, and what cannot be read; none where nothing was measured.
+pub fn load(root: &Path) -> (Vec<Timing>, Vec<Error>) {
+    let folder = root.join("meta/sinew/timing");
+    if !folder.is_dir() {
+        return Default::default();
+    }
+    let (mut tables, mut errors) = (Vec::new(), Vec::new());
+    match crate::reader::v30::files(&folder) {
+        Ok(paths) => paths.iter().for_each(|path| match read(path) {
+            Ok(timing) => tables.push(timing),
+            Err(error) => errors.push(error),
+        }),
+        Err(error) => errors.push(error),
+    }
+    (tables, errors)
 }
 
 /// The columns of a batch that was read, each as long as the batch.
@@ -151,7 +177,7 @@ mod tests {
         let cameras = ["top".to_owned(), "observation.images.wrist".to_owned()];
         write(&path, 40, &cameras, &instants).unwrap();
         let read = read(&path).unwrap();
-        assert_eq!((read.first_index, &read.cameras[..]), (40, &cameras[..]));
-        assert_eq!(read.instants, instants);
+        assert_eq!(read.cameras, cameras);
+        assert_eq!(read.rows, (40..).zip(instants).collect::<Vec<_>>());
     }
 }

@@ -1,8 +1,8 @@
 //! The numbers of one episode: indices, times, tasks, and whether they are numbers at all.
 
-use super::Scene;
 use super::finding::{Code, Findings};
 use super::rows::Rows;
+use super::{Scene, close};
 use crate::frame::Value;
 use crate::reader::TOLERANCE_S;
 use crate::schema::Dtype;
@@ -61,7 +61,7 @@ fn timestamps(scene: &Scene<'_>, rows: &Rows<'_>, findings: &mut Findings) {
     let off = |row: usize, time: f64| {
         // The column has 32 bits, which after an hour is coarser than the tolerance.
         let tolerance = TOLERANCE_S + exact(row) * f64::from(f32::EPSILON);
-        !((time - exact(row)).abs() <= tolerance)
+        !close(time, exact(row), tolerance)
     };
     let mut wrong = times.iter().enumerate().filter(|(row, time)| off(*row, **time));
     if let Some((row, time)) = wrong.next() {

@@ -27,6 +27,7 @@ use std::path::Path;
 use serde::Serialize;
 
 pub use finding::{Code, Finding, Severity};
+pub(crate) use joints::name as joint_name;
 
 use crate::schema::Info;
 use finding::Findings;
@@ -128,4 +129,9 @@ fn look(
     joints.check(findings);
     redone.check(&scene, findings);
     timing::check(&scene, findings);
+}
+
+/// Whether two numbers are so close; what is NaN is close to nothing.
+fn close(a: f64, b: f64, tolerance: f64) -> bool {
+    (a - b).abs() <= tolerance
 }

@@ -1,9 +1,9 @@
 //! Whether the stored statistics are those of the data.
 
-use super::Scene;
 use super::camera::Watched;
 use super::finding::{Code, Findings};
 use super::rows::Rows;
+use super::{Scene, close};
 use crate::schema::Dtype;
 use crate::stats::{self, AllStats, Stats};
 
@@ -93,12 +93,13 @@ fn drift(stored: &Stats, fresh: &Stats) -> Option<String> {
     for ((name, stored), (_, fresh_list)) in lists {
         for (at, (stored, new)) in stored.iter().zip(fresh_list).enumerate() {
             let range = (fresh.max[at] - fresh.min[at]).abs();
-            let close = match fresh.of_image {
+            let tolerance = match fresh.of_image {
                 true => CLOSE_IMAGE,
                 false => CLOSE * range + 1e-6 * new.abs() + 1e-9,
             };
             // What is NaN in both has drifted nowhere, and is told of elsewhere.
-            if !((stored - new).abs() <= close) && !(stored.is_nan() && new.is_nan()) {
+            let same = close(*stored, *new, tolerance) || (stored.is_nan() && new.is_nan());
+            if !same {
                 return Some(format!("{name}[{at}] is {stored:.6}, the data give {new:.6}"));
             }
         }

@@ -2,10 +2,10 @@
 
 use serde_json::Value as Json;
 
-use super::Scene;
 use super::camera::{self, Watch, Watched};
 use super::finding::{Code, Findings};
 use super::rows::Rows;
+use super::{Scene, close};
 use crate::reader::{self, TOLERANCE_S};
 use crate::schema::Feature;
 use crate::tables::episodes::{FileAt, VideoPart};
@@ -88,7 +88,7 @@ fn look(
     for frame in 0..usize::try_from(rows.count).unwrap_or(usize::MAX) {
         let wanted = part.from_s + stamp(frame);
         let nearest = nearest(&video.times, wanted);
-        if !((nearest - wanted).abs() <= TOLERANCE_S) {
+        if !close(nearest, wanted, TOLERANCE_S) {
             off.get_or_insert((frame, nearest - wanted));
             continue;
         }
@@ -126,7 +126,7 @@ fn span(
 ) {
     let fps = f64::from(scene.info.fps);
     let (said, real) = (part.to_s - part.from_s, rows.episode.length as f64 / fps);
-    if !((said - real).abs() <= 0.5 / fps) {
+    if !close(said, real, 0.5 / fps) {
         let message = format!("lasts {said:.4} s, the episode's frames {real:.4} s");
         findings.add(Code::VideoSpan, place, message);
     }

@@ -1,0 +1,68 @@
+use std::path::Path;
+
+use super::{Options, html};
+use crate::verify::{self, Report};
+
+fn golden(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/datasets").join(name)
+}
+
+fn page(name: &str, options: &Options) -> String {
+    let found = verify::verify(&golden(name), &verify::Options::default(), &mut |_| {});
+    html(&golden(name), options, &found, &mut |_, _| {}).unwrap()
+}
+
+/// Every element that is opened is closed, in order.
+fn well_formed(page: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    for piece in page.split('<').skip(1) {
+        let tag = piece.split('>').next().unwrap();
+        let name = tag.split([' ', '/']).find(|part| !part.is_empty()).unwrap();
+        let alone = tag.ends_with('/') || ["!doctype", "meta", "img"].contains(&name);
+        match tag.strip_prefix('/') {
+            Some(closed) => assert_eq!(open.pop(), Some(closed), "{piece}"),
+            None if alone => {}
+            None => open.push(name),
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[test]
+fn a_page_shows_everything_and_needs_nothing() {
+    for name in ["v30_video", "v30_rich", "v21_image"] {
+        let page = page(name, &Options::default());
+        well_formed(&page);
+        for part in
+            ["Nothing is wrong", "Tasks", "data:image/png;base64,", "class=\"action\"", "Episode 1"]
+        {
+            assert!(page.contains(part), "{name}: {part}");
+        }
+        for outside in ["http:", "https:", "<script", "@import", "url("] {
+            assert!(!page.contains(outside), "{name}: {outside}");
+        }
+    }
+}
+
+#[test]
+fn a_page_stays_small_and_says_what_it_leaves_out() {
+    let options = Options { most: 1, pictures: 0, episodes: None };
+    let page = page("v30_video", &options);
+    assert!(page.contains("1 of 2 episodes are shown in full"));
+    assert!(!page.contains("data:image") && !page.contains("<h2>Episode 1"));
+}
+
+#[test]
+fn a_dataset_that_does_not_open_gives_a_page_of_findings() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("meta")).unwrap();
+    let info = golden("v30_video").join("meta/info.json");
+    std::fs::copy(info, folder.path().join("meta/info.json")).unwrap();
+    let found = Report {
+        findings: verify::verify(folder.path(), &Default::default(), &mut |_| {}).findings,
+        ..Report::default()
+    };
+    let page = html(folder.path(), &Options::default(), &found, &mut |_, _| {}).unwrap();
+    well_formed(&page);
+    assert!(page.contains("Not sound") && page.contains("does not open"));
+}
