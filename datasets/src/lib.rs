@@ -3,6 +3,7 @@
 mod durable;
 pub mod edit;
 mod error;
+pub mod export;
 pub mod frame;
 pub mod image;
 pub mod loader;

@@ -31,6 +31,9 @@ fn every_command_has_an_example() {
         "udev",
         "dataset info",
         "dataset verify",
+        "dataset report",
+        "dataset viz",
+        "dataset export",
     ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let help = sandbox.run(&words);
@@ -150,6 +153,9 @@ fn the_reference_page_is_what_the_commands_say() {
         &["stop"],
         &["dataset", "info"],
         &["dataset", "verify"],
+        &["dataset", "report"],
+        &["dataset", "viz"],
+        &["dataset", "export"],
         &["completions"],
         &["man"],
     ] {

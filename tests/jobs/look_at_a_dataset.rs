@@ -105,3 +105,44 @@ fn what_is_only_odd_counts_when_asked_to() {
     assert!(ended.out.contains("warning data/notes.txt"), "{}", ended.out);
     assert_eq!(sandbox.run(&[&words[..], &["--strict"]].concat()).code, 4);
 }
+
+#[test]
+fn a_report_is_one_page_and_viz_says_where_it_is() {
+    let sandbox = Sandbox::new();
+    let folder = golden(&sandbox, "v30_video", "pick");
+    let page = sandbox.path("page.html");
+    let words = ["dataset", "report", folder.to_str().unwrap(), "-o", page.to_str().unwrap()];
+    let ended = sandbox.run(&words);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let text = fs::read_to_string(&page).unwrap();
+    for part in ["<!doctype html>", "Nothing is wrong", "data:image/png;base64,", "pan.pos"] {
+        assert!(text.contains(part), "{part}");
+    }
+    let ended = sandbox.run(&["dataset", "viz", folder.to_str().unwrap(), "--episode-index=1"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let text = fs::read_to_string(ended.out.trim()).unwrap();
+    assert!(text.contains("Episode 1 ") && !text.contains("Episode 0 "));
+    fs::remove_file(ended.out.trim()).unwrap();
+}
+
+#[test]
+fn rows_go_to_any_program() {
+    let sandbox = Sandbox::new();
+    let folder = golden(&sandbox, "v30_rich", "pick");
+    for (format, lines) in [("csv", 1), ("jsonl", 0)] {
+        let out = sandbox.path(format);
+        let words = ["dataset", "export", folder.to_str().unwrap(), "--format", format, "-o"];
+        let words = [&words[..], &[out.to_str().unwrap()]].concat();
+        let ended = sandbox.run(&[&["--json"], &words[..]].concat());
+        assert_eq!(ended.code, 0, "{ended:?}");
+        let rows = ended.result()["rows"].as_u64().unwrap();
+        let text = fs::read_to_string(&out).unwrap();
+        assert_eq!(text.lines().count() as u64, rows + lines, "{format}");
+        assert_eq!(sandbox.run(&words).code, 2, "what is there stays");
+        assert_eq!(sandbox.run(&[&words[..], &["--yes"]].concat()).code, 0);
+    }
+    let rerun = ["dataset", "export", folder.to_str().unwrap(), "--format=rrd", "-o", "x"];
+    let ended = sandbox.run(&rerun);
+    assert_eq!(ended.code, 2);
+    assert!(ended.err.contains("not there yet"), "{}", ended.err);
+}

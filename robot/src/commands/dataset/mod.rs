@@ -1,9 +1,12 @@
 //! `sinew dataset`: one file per operation; this table is all that knows them all.
 
+mod export;
 mod info;
 mod recover;
+mod report;
 mod source;
 mod verify;
+mod viz;
 
 use clap::{Args, Subcommand};
 
@@ -23,6 +26,9 @@ enum What {
     Info(info::Info),
     Verify(verify::Verify),
     Recover(recover::Recover),
+    Report(report::Page),
+    Viz(viz::Viz),
+    Export(export::Export),
 }
 
 impl Dataset {
@@ -32,6 +38,9 @@ impl Dataset {
             What::Info(command) => command.run(report),
             What::Verify(command) => command.run(report),
             What::Recover(command) => command.run(report),
+            What::Report(command) => command.run(report),
+            What::Viz(command) => command.run(report),
+            What::Export(command) => command.run(report),
         }
     }
 }
