@@ -69,7 +69,10 @@ fn spelled(name: &str, at: &Command, root: &Command) -> Option<String> {
             && known.chars().zip(name.chars()).all(|(a, b)| a == b || (joins(a) && joins(b)))
     };
     let flags = at.get_arguments().chain(root.get_arguments());
-    flags.filter_map(clap::Arg::get_long).find(|known| same(known)).map(str::to_owned)
+    let names = flags.flat_map(|flag| {
+        flag.get_long().into_iter().chain(flag.get_all_aliases().unwrap_or_default())
+    });
+    names.into_iter().find(|known| same(known)).map(str::to_owned)
 }
 
 fn joins(letter: char) -> bool {
