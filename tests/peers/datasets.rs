@@ -98,6 +98,7 @@ fn each_records_into_what_the_other_began() {
         if ours_first {
             let mut writer = Writer::create(&root, info(), Options::default()).unwrap();
             record(&mut writer, 0..2);
+            writer.settle().unwrap();
             // Not finished: LeRobot may open a dataset that is being recorded.
             if super::script(&test, SCRIPT, &["read", path, "2"]).is_none() {
                 return;

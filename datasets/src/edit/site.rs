@@ -40,7 +40,7 @@ impl Site {
 
     /// Makes everything in it durable and moves it to its place.
     pub fn finish(mut self) -> Result<()> {
-        durable::sync_folders(&self.beside)?;
+        durable::sync_tree(&self.beside)?;
         rename(&self.beside, &self.to)?;
         self.finished = true;
         Ok(())

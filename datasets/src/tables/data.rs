@@ -52,7 +52,7 @@ pub fn batch(info: &Info, rows: &Rows) -> Result<RecordBatch> {
         .map_err(|error| Error::Refused { what: error.to_string() })
 }
 
-/// Writes a data file, one row group per episode, durably.
+/// Writes a data file, one row group per episode.
 pub fn write(path: &Path, info: &Info, episodes: &[Rows]) -> Result<()> {
     let batches: Result<Vec<_>> = episodes.iter().map(|rows| batch(info, rows)).collect();
     super::write(path, &schema(info), &batches?)

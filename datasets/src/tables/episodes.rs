@@ -72,7 +72,7 @@ impl Episode {
     }
 }
 
-/// Writes a table of episodes, durably. All must have the same cameras and statistics.
+/// Writes a table of episodes. All must have the same cameras and statistics.
 pub fn write(path: &Path, episodes: &[Episode]) -> Result<()> {
     let Some(first) = episodes.first() else { return Ok(()) };
     let mut table = Table { episodes, fields: Vec::new(), columns: Vec::new() };

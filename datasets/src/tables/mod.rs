@@ -67,10 +67,9 @@ impl TableWriter {
         self.writer.bytes_written() as u64
     }
 
-    /// Ends the table and waits until it is on the disk.
+    /// Ends the table. Whoever gathers a dataset's files makes them durable together.
     pub fn finish(self) -> Result<()> {
-        let file = self.writer.into_inner().map_err(unwritten(&self.path))?;
-        file.sync_all().map_err(Error::io("cannot make durable", &self.path))
+        self.writer.into_inner().map(|_file| ()).map_err(unwritten(&self.path))
     }
 }
 
@@ -84,7 +83,7 @@ fn unwritten(path: &Path) -> impl Fn(ParquetError) -> Error {
     }
 }
 
-/// Writes a table, one row group per batch, and makes it durable.
+/// Writes a table, one row group per batch.
 pub(crate) fn write(path: &Path, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
     let mut table = TableWriter::begin(path, schema)?;
     batches.iter().try_for_each(|batch| table.push(batch))?;

@@ -32,7 +32,7 @@ fn pandas() -> String {
     .to_string()
 }
 
-/// Writes the tasks, durably; their place in the list is their index.
+/// Writes the tasks; their place in the list is their index.
 pub fn write(path: &Path, tasks: &[String]) -> Result<()> {
     let fields = vec![
         Field::new("task_index", DataType::Int64, true),

@@ -39,7 +39,7 @@ impl Timing {
     }
 }
 
-/// Writes the table of one episode, durably.
+/// Writes the table of one episode.
 pub fn write(
     path: &Path,
     first_index: u64,

@@ -11,7 +11,7 @@ use super::camera::{Files, read_images};
 use super::journal::{self, Contents, Row, RowFormat};
 use super::publish;
 use super::state::{State, path};
-use crate::durable::write_text;
+use crate::durable::{self, write_text};
 use crate::schema::{Dtype, Feature, Template};
 use crate::stats::{self, AllStats, Stats, image::Histogram};
 use crate::tables::column::Cells;
@@ -63,7 +63,7 @@ fn unstage(folder: &Path, state: &State) -> Result<()> {
     }
     for (key, feature) in state.info.videos() {
         let home = Files::of(folder, key, feature.dtype).images;
-        let staged = publish::files(&stage.join("videos").join(key))?;
+        let staged = durable::files(&stage.join("videos").join(key))?;
         if let Some(staged) = staged.first().filter(|_| !home.exists()) {
             std::fs::rename(staged, &home).map_err(Error::io("cannot move", staged))?;
         }

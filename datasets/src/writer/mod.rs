@@ -24,6 +24,7 @@ mod tests;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
 pub use assemble::Saved;
 pub use recording::{MOST_CAMERAS, Recorder};
@@ -54,6 +55,8 @@ pub struct Writer {
     state: State,
     options: Options,
     recording: Option<Recording>,
+    /// Moves finished episodes into the dataset, while the next one may begin.
+    publishing: Option<JoinHandle<Result<()>>>,
     _lock: File,
 }
 
@@ -70,9 +73,17 @@ impl Writer {
         let path = root.join("meta/info.json");
         let fresh = path.with_extension("json.new");
         durable::write_text(&fresh, &info.to_text())?;
+        durable::sync_file(&fresh)?;
         std::fs::rename(&fresh, &path).map_err(Error::io("cannot move", &fresh))?;
         let state = State::empty(info);
-        Ok(Self { root: root.to_owned(), state, options, recording: None, _lock: lock })
+        Ok(Self {
+            root: root.to_owned(),
+            state,
+            options,
+            recording: None,
+            publishing: None,
+            _lock: lock,
+        })
     }
 
     /// Goes on with a dataset of any program's: takes up what was cut off, then adds to it.
@@ -91,7 +102,14 @@ impl Writer {
         if let Some(expected) = expected {
             same_features(expected, &state.info)?;
         }
-        let writer = Self { root: root.to_owned(), state, options, recording: None, _lock: lock };
+        let writer = Self {
+            root: root.to_owned(),
+            state,
+            options,
+            recording: None,
+            publishing: None,
+            _lock: lock,
+        };
         Ok((writer, recovered))
     }
 
@@ -129,8 +147,8 @@ impl Writer {
         self.recording.as_ref().and_then(Recording::failure)
     }
 
-    /// Ends the running episode. When this returns it is on the disk, and part of the dataset. None
-    /// without a frame.
+    /// Ends the running episode. When this returns it is on the disk and cannot be lost; its files
+    /// move into the dataset a moment later, see [`Writer::settle`]. None without a frame.
     ///
     /// Where a part of it failed (the disk is full), everything up to there is saved, and
     /// [`Saved::lost`] tells how much is missing; where even that fails, it stays in its folder for
@@ -139,14 +157,30 @@ impl Writer {
         let Some(recording) = self.recording.take() else { return Ok(None) };
         let folder = recording.folder().to_owned();
         let ended = recording.finish();
+        self.settle()?;
         let saved = assemble::assemble(&self.root, &folder, &mut self.state)?;
         if saved.is_none() {
             ended?;
         }
-        publish::publish(&self.root)?;
-        remove(&folder)?;
-        publish::settle(&self.root)?;
+        let root = self.root.clone();
+        let publish = move || {
+            publish::publish(&root)?;
+            remove(&folder)?;
+            publish::settle(&root)
+        };
+        let thread = std::thread::Builder::new().name("publish".into()).spawn(publish);
+        self.publishing = Some(thread.map_err(Error::io("cannot start a thread for", &self.root))?);
         Ok(saved)
+    }
+
+    /// Waits until every saved episode is part of the dataset that others see.
+    pub fn settle(&mut self) -> Result<()> {
+        match self.publishing.take() {
+            Some(thread) => thread.join().unwrap_or_else(|_panic| {
+                Err(Error::Refused { what: "publishing ended without a word".into() })
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Forgets the running episode.
@@ -161,6 +195,7 @@ impl Writer {
     /// Ends recording; a running episode is saved.
     pub fn finish(mut self) -> Result<Option<Saved>> {
         let saved = self.save_episode()?;
+        self.settle()?;
         let ours = self.root.join(publish::OURS);
         remove(&ours)?;
         Ok(saved)
@@ -173,6 +208,7 @@ impl Drop for Writer {
         if let Some(recording) = self.recording.take() {
             let _left_for_recover = recording.finish();
         }
+        let _taken_up_by_recover = self.settle();
     }
 }
 

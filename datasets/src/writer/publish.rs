@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::durable::{sync_folder, sync_folders};
+use crate::durable::{files, sorted, sync_folder, sync_folders, sync_tree};
 use crate::{Error, Result};
 
 /// Which files go first; a file belongs to the last of these that its path begins with.
@@ -36,7 +36,7 @@ fn finished(root: &Path) -> PathBuf {
 pub fn commit(root: &Path, stage: &Path, episode: u64) -> Result<()> {
     let folder = finished(root);
     std::fs::create_dir_all(&folder).map_err(Error::io("cannot make the folder", &folder))?;
-    sync_folders(stage)?;
+    sync_tree(stage)?;
     let to = folder.join(format!("episode-{episode:06}"));
     std::fs::rename(stage, &to).map_err(Error::io("cannot move", stage))?;
     sync_folder(&folder)
@@ -87,29 +87,4 @@ pub fn settle(root: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// What a folder holds, sorted; nothing where there is none.
-fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io("cannot list", folder)(error)),
-    };
-    let paths: std::io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
-    let mut paths = paths.map_err(Error::io("cannot list", folder))?;
-    paths.sort();
-    Ok(paths)
-}
-
-/// Every file below a folder; none where there is no such folder.
-pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for path in sorted(folder)? {
-        match path.is_dir() {
-            true => found.extend(files(&path)?),
-            false => found.push(path),
-        }
-    }
-    Ok(found)
 }

@@ -245,12 +245,10 @@ fn keep(shared: &Shared, mut journal: Journal, synced: &[PathBuf]) -> Result<()>
         for (_, _, queue) in shared.cameras.iter().filter(|(_, _, queue)| queue.is_long()) {
             round = round.and(queue.spill());
         }
-        if closed || durable.elapsed() >= DURABLE_EVERY {
+        // Of an episode that has ended, what is made of it is made durable.
+        if !closed && durable.elapsed() >= DURABLE_EVERY {
             round = round.and(journal.sync());
-            if !closed {
-                // The encoders hand over what they have once a second.
-                round = synced.iter().fold(round, |round, path| round.and_then(|()| sync(path)));
-            }
+            round = synced.iter().fold(round, |round, path| round.and_then(|()| sync(path)));
             durable = Instant::now();
         }
         if let Err(error) = round {

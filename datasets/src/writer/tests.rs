@@ -55,7 +55,9 @@ fn record(writer: &mut Writer, episode: u64, frames: u64) -> Saved {
     for number in 0..frames {
         writer.push(&frame(episode, number)).unwrap();
     }
-    writer.save_episode().unwrap().unwrap()
+    let saved = writer.save_episode().unwrap().unwrap();
+    writer.settle().unwrap();
+    saved
 }
 
 /// Every value that was pushed is in the dataset, and its tables say so.
@@ -192,6 +194,7 @@ fn what_does_not_fit_is_told_and_nothing_of_it_is_kept() {
     let error = writer.push(&large).unwrap_err().to_string();
     assert!(error.ends_with("an image of 8x8, declared is 32x32"), "{error}");
     assert_eq!(writer.save_episode().unwrap().unwrap().frames, 1);
+    writer.settle().unwrap();
     check(&root, &[1]);
     assert!(matches!(Writer::create(&root, info(), Options::default()), Err(Error::Exists { .. })));
     drop(writer);
