@@ -9,11 +9,16 @@ use sinew_core::tables;
 use sinew_drivers::sim::{FaultPlan, VirtualBus, arm, control};
 use sinew_drivers::{ArmSpec, Clock, calibration_file};
 
+#[path = "dataset_checks.rs"]
+mod datasets;
+
+pub use datasets::*;
+
 /// A check: panics where something does not hold.
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 10] = [
+pub const CHECKS: [(&str, Check); 18] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
@@ -24,6 +29,14 @@ pub const CHECKS: [(&str, Check); 10] = [
     ("fault_plan", fault_plan),
     ("control", control),
     ("virtual_bus", virtual_bus),
+    ("dataset_info", dataset_info),
+    ("dataset_stats", dataset_stats),
+    ("dataset_tasks", dataset_tasks),
+    ("dataset_episodes", dataset_episodes),
+    ("dataset_data", dataset_data),
+    ("dataset_timing", dataset_timing),
+    ("dataset_lines", dataset_lines),
+    ("dataset_video", dataset_video),
 ];
 
 /// A stream on a wire of Feetech protocol 0.

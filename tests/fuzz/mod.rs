@@ -2,6 +2,7 @@
 //! Long runs: `RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz TARGET`.
 
 mod checks;
+mod dataset_seeds;
 mod seeds;
 
 use std::fs;
@@ -11,8 +12,8 @@ use checks::{CHECKS, Check};
 
 /// Changed inputs tried per check.
 const CHANGES: usize = 3000;
-/// As many where every input moves a whole virtual arm.
-const CHANGES_OF_ARMS: usize = 200;
+/// As many where every input moves a whole virtual arm, or is a file of a whole dataset.
+const CHANGES_OF_MUCH: usize = 200;
 /// Set it to have the corpus written anew.
 const WRITE: &str = "SINEW_WRITE_CORPUS";
 
@@ -43,8 +44,8 @@ fn every_check_holds_over_its_corpus_and_changes_of_it() {
         check(&[]);
         inputs.iter().for_each(|input| check(input));
         let mut dice = Dice(0x5EED ^ target.len() as u64);
-        let moves_an_arm = ["control", "virtual_bus"].contains(&target);
-        for _ in 0..if moves_an_arm { CHANGES_OF_ARMS } else { CHANGES } {
+        let much = ["control", "virtual_bus", "dataset_data", "dataset_lines", "dataset_video"];
+        for _ in 0..if much.contains(&target) { CHANGES_OF_MUCH } else { CHANGES } {
             let changed = dice.change(&inputs);
             run(target, check, &changed);
             // Now and then a change is built upon.

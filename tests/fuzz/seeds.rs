@@ -33,6 +33,7 @@ pub fn all() -> Vec<Seed> {
     seeds.extend(arms());
     seeds.extend(texts());
     seeds.extend(buses());
+    seeds.extend(super::dataset_seeds::all());
     seeds
 }
 

@@ -1,0 +1,68 @@
+//! Inputs for the parsers of a dataset's files: those of a small dataset that is recorded for it,
+//! and videos that LeRobot and the recorder wrote.
+
+use std::fs;
+use std::path::Path;
+
+use sinew_datasets::frame::Stamps;
+use sinew_datasets::tables::timing::{self, Instant};
+use sinew_datasets::video::VideoWriter;
+use sinew_datasets::{Image, PixelFormat};
+
+use super::checks::{OLD_LINES, record};
+use super::seeds::Seed;
+
+/// Every input.
+pub fn all() -> Vec<Seed> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("set");
+    record(&root);
+    let cameras = ["top".to_owned()];
+    let instant = |n: i64| Instant {
+        stamps: Stamps { tick_ns: n, joints_ns: n, images_ns: vec![n], late: false },
+        repeated: vec![n == 2],
+    };
+    let instants: Vec<Instant> = (0..4).map(instant).collect();
+    timing::write(&folder.path().join("timing"), 0, &cameras, &instants).expect("a table");
+    video(&folder.path().join("h264"));
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/datasets");
+    let lerobots = "videos/observation.images.top/chunk-000";
+    let old = "videos/chunk-000/observation.images.top/episode_000000.mp4";
+    let data = "data/chunk-000/file-000.parquet";
+    let meta = "meta/episodes/chunk-000/file-000.parquet";
+    let files = [
+        ("dataset_info", "recorded", root.join("meta/info.json")),
+        ("dataset_info", "lerobot", golden.join("v30_video/meta/info.json")),
+        ("dataset_info", "old", golden.join("v21_video/meta/info.json")),
+        ("dataset_stats", "recorded", root.join("meta/stats.json")),
+        ("dataset_tasks", "recorded", root.join("meta/tasks.parquet")),
+        ("dataset_tasks", "lerobot", golden.join("v30_video/meta/tasks.parquet")),
+        ("dataset_episodes", "recorded", root.join(meta)),
+        ("dataset_episodes", "lerobot", golden.join("v30_video").join(meta)),
+        ("dataset_data", "recorded", root.join(data)),
+        ("dataset_timing", "recorded", folder.path().join("timing")),
+        ("dataset_video", "h264", folder.path().join("h264")),
+        ("dataset_video", "av1", golden.join("v30_video").join(lerobots).join("file-000.mp4")),
+        ("dataset_video", "old", golden.join("v21_video").join(old)),
+    ];
+    let read = |(target, name, path): (&'static str, &str, std::path::PathBuf)| {
+        (target, name.to_owned(), fs::read(path).expect("a file of a dataset"))
+    };
+    let lines = (0_u8..).zip(OLD_LINES).map(|(choice, (name, _, text))| {
+        let bytes = std::iter::once(choice).chain(text.bytes()).collect();
+        ("dataset_lines", name.to_owned(), bytes)
+    });
+    files.map(read).into_iter().chain(lines).collect()
+}
+
+/// A short video of a square that moves.
+fn video(path: &Path) {
+    let mut writer = VideoWriter::create(path, 32, 16, 30).expect("a video");
+    for n in 0..5_usize {
+        let pixel = |at: usize| if at % 32 < 8 + n { 220 } else { 30 };
+        let pixels: Vec<u8> = (0..32 * 16 * 3).map(|byte| pixel(byte / 3)).collect();
+        let image = Image::new(32, 16, PixelFormat::Rgb8, pixels).expect("an image");
+        writer.push(&image).expect("a frame");
+    }
+    writer.finish().expect("a whole video");
+}
