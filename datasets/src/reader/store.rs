@@ -7,7 +7,6 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use arrow::array::RecordBatchReader;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
@@ -111,11 +110,12 @@ impl Store {
         let wanted: Vec<usize> = wanted.map(|(at, _)| at).collect();
         let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
         let builder = builder.with_projection(mask).with_offset(row).with_limit(rows);
-        let reader = builder.with_batch_size(rows.max(1)).build();
-        let reader = reader.map_err(tables::unreadable(path))?;
-        let schema = reader.schema();
-        let batches: std::result::Result<Vec<_>, _> = reader.collect();
-        let batch = arrow::compute::concat_batches(&schema, &batches.map_err(tables::unfit(path))?);
+        let batches: Result<Vec<_>> =
+            tables::unpack(path, builder.with_batch_size(rows.max(1)))?.collect();
+        let batches = batches?;
+        let none = || Error::malformed(path, "the table", format!("has no row {row}"));
+        let schema = batches.first().ok_or_else(none)?.schema();
+        let batch = arrow::compute::concat_batches(&schema, &batches);
         let batch = batch.map_err(tables::unfit(path))?;
         if batch.num_rows() != rows {
             let what = format!("has {} rows of the {rows} from row {row}", batch.num_rows());
@@ -145,11 +145,12 @@ impl Store {
     fn rows(&self, first: u64, count: u64) -> Result<Vec<u8>> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let stride = self.layout.stride as u64;
-        let mut rows = Vec::with_capacity((count * stride) as usize);
+        let mut rows = Vec::new();
         let mut at = first;
-        while at < first + count {
+        let end = first.saturating_add(count);
+        while at < end {
             let (from, left) = self.find(&mut inner, at)?;
-            let some = left.min(first + count - at);
+            let some = left.min(end - at);
             rows.extend(inner.read(from, (some * stride) as usize)?);
             at += some;
         }
@@ -185,14 +186,13 @@ impl Store {
 
 impl Opened {
     fn new(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io("cannot open", path))?;
-        let metadata = ArrowReaderMetadata::load(&file, Default::default())
-            .map_err(tables::unreadable(path))?;
-        let mut first = 0;
+        let metadata = tables::metadata(path)?;
+        let mut first: u64 = 0;
         let groups = metadata.metadata().row_groups().iter().map(|group| {
             let rows = u64::try_from(group.num_rows()).unwrap_or(0);
-            first += rows;
-            (first - rows, rows, None)
+            let from = first;
+            first = first.saturating_add(rows);
+            (from, first - from, None)
         });
         let groups = groups.collect();
         Ok(Self { metadata, groups })
@@ -211,16 +211,13 @@ impl Layout {
     fn unpack(&self, file: &DataFile, opened: &Opened, group: usize) -> Result<Unpacked> {
         let path = &file.path;
         let source = File::open(path).map_err(Error::io("cannot open", path))?;
-        let reader =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(source, opened.metadata.clone())
-                .with_row_groups(vec![group])
-                .with_batch_size(16_384)
-                .build()
-                .map_err(tables::unreadable(path))?;
+        let builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(source, opened.metadata.clone());
+        let builder = builder.with_row_groups(vec![group]).with_batch_size(16_384);
         let (first, count, _) = opened.groups[group];
         let mut unpacked = Unpacked { rows: Vec::new(), blobs: Vec::new(), places: Vec::new() };
-        for batch in reader {
-            let batch = batch.map_err(tables::unfit(path))?;
+        for batch in tables::unpack(path, builder)? {
+            let batch = batch?;
             let columns = data::rows(&self.info, &batch, path)?;
             let before = unpacked.rows.len() / self.stride.max(1);
             check_index(file, first + before as u64, self.index.map(|at| &columns[at]))?;
@@ -244,7 +241,7 @@ impl Layout {
                 }
             }
         }
-        if unpacked.rows.len() as u64 != count * self.stride as u64 {
+        if Some(unpacked.rows.len() as u64) != count.checked_mul(self.stride as u64) {
             return Err(Error::malformed(
                 path,
                 format!("row group {group}"),

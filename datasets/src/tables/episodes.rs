@@ -193,10 +193,10 @@ pub fn read(path: &Path, cameras: &[&str], stats: bool) -> Result<Vec<Episode>> 
         .map(|(at, _)| at)
         .collect();
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-    let reader = builder.with_projection(mask).build().map_err(super::unreadable(path))?;
+    let reader = super::unpack(path, builder.with_projection(mask))?;
     let mut episodes = Vec::new();
     for batch in reader {
-        let batch = batch.map_err(super::unfit(path))?;
+        let batch = batch?;
         let rows = Rows { batch: &batch, path };
         for row in 0..batch.num_rows() {
             episodes.push(rows.episode(row, cameras, stats)?);

@@ -13,7 +13,9 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
@@ -90,11 +92,34 @@ pub(crate) fn write(path: &Path, schema: &SchemaRef, batches: &[RecordBatch]) ->
     table.finish()
 }
 
+/// Runs what unpacks foreign Parquet bytes.
+///
+/// The parquet crate checks most of them, but some that make no sense (levels that do not fit, a
+/// dictionary that is too short) end in a panic within it. It holds nothing of ours then, so here, and
+/// only here, a panic becomes an error.
+pub(crate) fn contained<T>(path: &Path, unpack: impl FnOnce() -> Result<T>) -> Result<T> {
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(unpack));
+    caught.unwrap_or_else(|_panic| {
+        Err(Error::malformed(
+            path,
+            "the table",
+            "not a whole Parquet file: its bytes make no sense",
+        ))
+    })
+}
+
+/// A table's footer. The Arrow schema that some writers put in besides is left aside: the Parquet
+/// schema says all that is needed, and has one parser less.
+pub(crate) fn metadata(path: &Path) -> Result<ArrowReaderMetadata> {
+    let file = File::open(path).map_err(Error::io("cannot open", path))?;
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    contained(path, || ArrowReaderMetadata::load(&file, options).map_err(unreadable(path)))
+}
+
 /// Opens a table and reads its footer.
 pub(crate) fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
+    let metadata = metadata(path)?;
     let file = File::open(path).map_err(Error::io("cannot open", path))?;
-    let metadata =
-        ArrowReaderMetadata::load(&file, Default::default()).map_err(unreadable(path))?;
     Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata))
 }
 
@@ -103,12 +128,27 @@ pub(crate) fn batches(
     path: &Path,
     at_once: usize,
 ) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
-    let reader = open(path)?.with_batch_size(at_once).build().map_err(unreadable(path))?;
-    Ok(reader.map(move |batch| batch.map_err(unfit(path))))
+    unpack(path, open(path)?.with_batch_size(at_once))
+}
+
+/// The rows of a table that was opened.
+pub(crate) fn unpack(
+    path: &Path,
+    builder: ParquetRecordBatchReaderBuilder<File>,
+) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
+    let mut reader = contained(path, || builder.build().map_err(unreadable(path)))?;
+    let mut broken = false;
+    Ok(std::iter::from_fn(move || {
+        if broken {
+            return None;
+        }
+        let next = contained(path, || reader.next().transpose().map_err(unfit(path)));
+        broken = next.is_err();
+        next.transpose()
+    }))
 }
 
 /// Every batch of a table.
 pub(crate) fn read(path: &Path) -> Result<Vec<RecordBatch>> {
-    let reader = open(path)?.build().map_err(unreadable(path))?;
-    reader.map(|batch| batch.map_err(unfit(path))).collect()
+    unpack(path, open(path)?)?.collect()
 }
