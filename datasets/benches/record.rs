@@ -122,10 +122,8 @@ fn many(images: &[sinew_datasets::Image], count: usize) {
 
 /// Memory over a long time, in episodes of a minute.
 fn long(images: &[sinew_datasets::Image], minutes: usize) {
-    for minute in 0..minutes {
-        println!("minute {minute}: ");
-        paced(images, 60, 1);
-    }
+    println!("{minutes} minutes:");
+    paced(images, 60, minutes);
 }
 
 fn peer(python: &Path) -> f64 {
