@@ -4,21 +4,22 @@
 //! LeRobot, its PyAV and torchcodec read the same files beside it.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
+#[allow(dead_code)] // what the other benches need of it
+mod clip;
+
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
 
+use clip::{FPS, HEIGHT, WIDTH, thread_cpu_ms};
 use sinew_datasets::video::{VideoReader, VideoWriter, i420_to_rgb, rgb_to_i420};
 use sinew_datasets::{Image, PixelFormat};
 
-const WIDTH: u32 = 640;
-const HEIGHT: u32 = 480;
 const FRAMES: u32 = 120;
 
 fn main() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("clip.mp4");
-    let clip = clip();
+    let clip = clip::clip(FRAMES);
     let planar: Vec<Image> = clip.iter().map(planar).collect();
 
     report("colour, RGB to I420", FRAMES, || {
@@ -46,13 +47,13 @@ fn main() {
 }
 
 fn encode(path: &Path, images: &[Image]) {
-    let mut writer = VideoWriter::create(path, WIDTH, HEIGHT, 30).unwrap();
+    let mut writer = VideoWriter::create(path, WIDTH, HEIGHT, FPS).unwrap();
     images.iter().for_each(|image| writer.push(image).unwrap());
     writer.finish().unwrap();
 }
 
 fn still(path: &Path, images: &[Image]) {
-    let mut writer = VideoWriter::create(path, WIDTH, HEIGHT, 30).unwrap();
+    let mut writer = VideoWriter::create(path, WIDTH, HEIGHT, FPS).unwrap();
     writer.push(&images[0]).unwrap();
     (1..images.len()).for_each(|_| writer.repeat().unwrap());
     writer.finish().unwrap();
@@ -81,41 +82,6 @@ fn report(what: &str, frames: u32, mut run: impl FnMut()) -> f64 {
     let best = best.min_by(f64::total_cmp).unwrap();
     println!("{what:<32} {best:8.3} ms CPU per frame");
     best
-}
-
-/// What this thread has used of the processor; wall time where the system does not tell.
-fn thread_cpu_ms() -> f64 {
-    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let used = told.and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
-    used.map_or_else(
-        || START.get_or_init(Instant::now).elapsed().as_secs_f64() * 1e3,
-        |ns| ns / 1e6,
-    )
-}
-
-/// A texture that moves slowly before gradients that move, and a square before both.
-fn clip() -> Vec<Image> {
-    let mut random = fastrand::Rng::with_seed(0);
-    let wide = WIDTH + 320;
-    let texture: Vec<u8> = (0..wide * HEIGHT * 3).map(|_| random.u8(..40)).collect();
-    let picture = |frame: u32| {
-        let (left, top) = ((40 + frame * 2) % 560, (60 + frame) % 400);
-        let mut rgb = Vec::with_capacity((WIDTH * HEIGHT * 3) as usize);
-        for y in 0..HEIGHT {
-            for x in 0..WIDTH {
-                let square = (left..left + 80).contains(&x) && (top..top + 80).contains(&y);
-                let from = (x + WIDTH - frame * 3 % WIDTH) % WIDTH;
-                let base = [from * 255 / 640, y * 255 / 480, (from + y) * 255 / 1120];
-                let at = ((y * wide + x + frame % 320) * 3) as usize;
-                let moving =
-                    |channel: usize| (base[channel] * 3 / 4) as u8 + texture[at + channel] / 2;
-                rgb.extend(if square { [230, 60, 40] } else { [moving(0), moving(1), moving(2)] });
-            }
-        }
-        Image::new(WIDTH, HEIGHT, PixelFormat::Rgb8, rgb).unwrap()
-    };
-    (0..FRAMES).map(picture).collect()
 }
 
 fn planar(image: &Image) -> Image {
