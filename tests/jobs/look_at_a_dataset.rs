@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::sandbox::Sandbox;
 
 /// A copy of a dataset that LeRobot wrote, in the home.
-fn golden(sandbox: &Sandbox, name: &str, to: &str) -> PathBuf {
+pub fn golden(sandbox: &Sandbox, name: &str, to: &str) -> PathBuf {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/datasets").join(name);
     let to = sandbox.path(to);
     copy(&from, &to);

@@ -1,6 +1,7 @@
 //! What users do, through the binary: one file per job.
 
 mod ask_for_help;
+mod edit_a_dataset;
 mod look_at_a_dataset;
 mod record_through_a_kill;
 mod see_the_demo;

@@ -15,15 +15,11 @@ use crate::{Error, Result};
 /// Files beside the dataset's own that go with it.
 const COMPANIONS: [&str; 2] = ["README.md", ".gitattributes"];
 
-/// Makes the dataset that `plan` says at `to`.
-pub fn assemble(plan: &Plan<'_>, to: &Path, watch: Watch<'_>) -> Result<Made> {
+/// Makes the dataset that `plan` says at `to`; nowhere: only counts what it would have.
+pub fn assemble(plan: &Plan<'_>, to: Option<&Path>, watch: Watch<'_>) -> Result<Made> {
     if plan.frames() == 0 {
         return Err(Error::Refused { what: "no episode would be left".into() });
     }
-    let site = Site::begin(to)?;
-    let root = site.root();
-    let scratch = root.join("scratch");
-    std::fs::create_dir(&scratch).map_err(Error::io("cannot make the folder", &scratch))?;
     let tasks = Tasks::of(plan)?;
     let mut episodes = numbered(plan);
     let mut made = Made {
@@ -32,6 +28,11 @@ pub fn assemble(plan: &Plan<'_>, to: &Path, watch: Watch<'_>) -> Result<Made> {
         tasks: tasks.texts().len() as u64,
         ..Made::default()
     };
+    let Some(to) = to else { return Ok(made) };
+    let site = Site::begin(to)?;
+    let root = site.root();
+    let scratch = root.join("scratch");
+    std::fs::create_dir(&scratch).map_err(Error::io("cannot make the folder", &scratch))?;
     let infos = videos::write(plan, root, &scratch, &mut episodes, &mut made, watch)?;
     std::fs::remove_dir_all(&scratch).map_err(Error::io("cannot remove", &scratch))?;
     rows::write(plan, root, &tasks, &mut episodes, &mut made, watch)?;

@@ -10,7 +10,7 @@ use crate::{Dataset, Result};
 
 /// The same dataset in as few files as LeRobot would use, every value and every coded picture as it
 /// was; of an older layout, the newest.
-pub fn compact(source: &Path, to: &Path, watch: Watch<'_>) -> Result<Made> {
+pub fn compact(source: &Path, to: Option<&Path>, watch: Watch<'_>) -> Result<Made> {
     let source = Dataset::open_with_stats(source)?;
     let mut plan = Plan::all(&source);
     plan.may_encode = false;

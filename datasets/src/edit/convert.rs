@@ -22,7 +22,7 @@ pub enum Target {
 }
 
 /// The dataset converted.
-pub fn convert(source: &Path, target: Target, to: &Path, watch: Watch<'_>) -> Result<Made> {
+pub fn convert(source: &Path, target: Target, to: Option<&Path>, watch: Watch<'_>) -> Result<Made> {
     let source = Dataset::open_with_stats(source)?;
     let mut plan = Plan::all(&source);
     match target {

@@ -13,7 +13,7 @@ use crate::{Dataset, Result};
 pub fn delete_episodes(
     source: &Path,
     episodes: &[u64],
-    to: &Path,
+    to: Option<&Path>,
     watch: Watch<'_>,
 ) -> Result<Made> {
     let source = Dataset::open_with_stats(source)?;

@@ -12,7 +12,7 @@ use crate::{Dataset, Error, Result};
 
 /// One dataset of all episodes of these, in their order; tasks of the same text are one. All must
 /// have the same rate, robot and features.
-pub fn merge(sources: &[&Path], to: &Path, watch: Watch<'_>) -> Result<Made> {
+pub fn merge(sources: &[&Path], to: Option<&Path>, watch: Watch<'_>) -> Result<Made> {
     let open = |path: &&Path| Dataset::open_with_stats(path);
     let sources: Vec<Dataset> = sources.iter().map(open).collect::<Result<_>>()?;
     let Some((first, rest)) = sources.split_first() else {

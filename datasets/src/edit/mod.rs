@@ -8,6 +8,8 @@
 //!             └─▶ assemble: videos ─▶ rows ─▶ tables ─▶ info.json ─▶ check ─▶ site (renamed)
 //! ```
 //!
+//! Every edit takes where the new dataset is to be; without it, it only says what it would make.
+//!
 //! Videos are copied without decoding wherever they can be cut; the values of every row are copied
 //! bit for bit; only the numbers of frames, episodes and tasks are given anew.
 

@@ -24,7 +24,7 @@ pub struct TaskChanges {
 pub fn modify_tasks(
     source: &Path,
     changes: &TaskChanges,
-    to: &Path,
+    to: Option<&Path>,
     watch: Watch<'_>,
 ) -> Result<Made> {
     let source = Dataset::open_with_stats(source)?;

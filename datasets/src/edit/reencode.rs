@@ -9,7 +9,12 @@ use crate::{Dataset, Error, Result};
 
 /// The dataset with the videos of these cameras, of all where none are named, as H.264 with a
 /// keyframe every second frame.
-pub fn reencode(source: &Path, cameras: &[String], to: &Path, watch: Watch<'_>) -> Result<Made> {
+pub fn reencode(
+    source: &Path,
+    cameras: &[String],
+    to: Option<&Path>,
+    watch: Watch<'_>,
+) -> Result<Made> {
     let source = Dataset::open_with_stats(source)?;
     let mut plan = Plan::all(&source);
     let known: Vec<String> = plan.info.videos().map(|(name, _)| name.to_owned()).collect();

@@ -12,7 +12,7 @@ use crate::{Dataset, Error, Result};
 pub fn remove_features(
     source: &Path,
     names: &[String],
-    to: &Path,
+    to: Option<&Path>,
     watch: Watch<'_>,
 ) -> Result<Made> {
     let source = Dataset::open_with_stats(source)?;

@@ -19,30 +19,36 @@ pub enum Share {
 /// Fractions that add up to all but this are meant to add up to all.
 const ALL: f64 = 1e-9;
 
-/// Makes a dataset of each share at the path beside it. The shares are checked before the first is
-/// made; each appears when it is complete.
-pub fn split(source: &Path, shares: &[(PathBuf, Share)], watch: Watch<'_>) -> Result<Vec<Made>> {
+/// Makes a dataset of each share where `to` says for its name. The shares are checked before the
+/// first is made; each appears when it is complete.
+pub fn split(
+    source: &Path,
+    shares: &[(String, Share)],
+    to: Option<&dyn Fn(&str) -> PathBuf>,
+    watch: Watch<'_>,
+) -> Result<Vec<Made>> {
     let source = Dataset::open_with_stats(source)?;
     let lists = lists(source.episodes().len() as u64, shares)?;
     for list in &lists {
         list.iter().try_for_each(|index| source.episode(*index).map(drop))?;
     }
-    if let Some((path, _)) = shares.iter().find(|(path, _)| path.exists()) {
-        return Err(Error::Exists { path: path.clone() });
+    let place = |(name, _): &(String, Share)| to.map(|to| to(name));
+    if let Some(path) = shares.iter().filter_map(place).find(|path| path.exists()) {
+        return Err(Error::Exists { path });
     }
-    let make = |(list, (to, _)): (&Vec<u64>, &(PathBuf, Share))| {
+    let make = |(list, share): (&Vec<u64>, &(String, Share))| {
         let mut plan = Plan::all(&source);
         plan.wording.keep_unused = false;
         let all = std::mem::take(&mut plan.parts);
-        let part = |index: &u64| all.iter().find(|part| part.episode.index == *index).cloned();
+        let part = |index: &u64| all.get(usize::try_from(*index).ok()?).cloned();
         plan.parts = list.iter().filter_map(part).collect();
-        assemble(&plan, to, watch)
+        assemble(&plan, place(share).as_deref(), watch)
     };
     lists.iter().zip(shares).map(make).collect()
 }
 
 /// The episodes of each share.
-fn lists(count: u64, shares: &[(PathBuf, Share)]) -> Result<Vec<Vec<u64>>> {
+fn lists(count: u64, shares: &[(String, Share)]) -> Result<Vec<Vec<u64>>> {
     let refuse = |what: String| Err(Error::Refused { what });
     let fraction = |share: &Share| match share {
         Share::Fraction(fraction) => *fraction,
@@ -54,7 +60,7 @@ fn lists(count: u64, shares: &[(PathBuf, Share)]) -> Result<Vec<Vec<u64>>> {
     }
     let last = shares.iter().rposition(|(_, share)| matches!(share, Share::Fraction(_)));
     let (mut lists, mut next) = (Vec::new(), 0);
-    for (at, (path, share)) in shares.iter().enumerate() {
+    for (at, (name, share)) in shares.iter().enumerate() {
         let list: Vec<u64> = match share {
             Share::Episodes(list) => list.clone(),
             Share::Fraction(fraction) => {
@@ -67,7 +73,6 @@ fn lists(count: u64, shares: &[(PathBuf, Share)]) -> Result<Vec<Vec<u64>>> {
             }
         };
         if list.is_empty() {
-            let name = path.file_name().unwrap_or_default().display();
             return refuse(format!("{name} would get none of the {count} episodes"));
         }
         lists.push(list);
@@ -80,7 +85,7 @@ mod tests {
     use super::*;
 
     fn of(count: u64, fractions: &[f64]) -> Result<Vec<usize>> {
-        let share = |fraction: &f64| (PathBuf::from("x"), Share::Fraction(*fraction));
+        let share = |fraction: &f64| ("x".to_owned(), Share::Fraction(*fraction));
         let shares: Vec<_> = fractions.iter().map(share).collect();
         Ok(lists(count, &shares)?.iter().map(Vec::len).collect())
     }

@@ -4,6 +4,7 @@ use std::io::{BufRead, IsTerminal};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 use super::failure::{Exit, Failure};
+use super::report::Report;
 
 /// The one listener to standard input of a command: two would take each other's lines.
 pub struct Keys {
@@ -32,6 +33,25 @@ impl Keys {
     /// Whether somebody sits there who can be asked.
     pub fn at_terminal() -> bool {
         std::io::stdin().is_terminal()
+    }
+
+    /// Whether somebody agrees to what was just described; `what` is done only with a yes.
+    pub fn agree(&self, report: &Report, what: &str, question: &str) -> Result<bool, Failure> {
+        if !Self::at_terminal() {
+            return Err(Failure::usage(
+                format!("{what} needs a yes"),
+                "repeat it with --yes, or with --dry-run to change nothing",
+            ));
+        }
+        report.ask(format!("{question} Type yes and press Enter."));
+        let line = self.line().ok_or_else(|| {
+            Failure::advise(
+                Exit::Failed,
+                "the input ended before there was an answer",
+                "run it in a terminal, or with --yes",
+            )
+        })?;
+        Ok(line.eq_ignore_ascii_case("yes"))
     }
 
     /// The next line, waited for; `None` once the input has ended.

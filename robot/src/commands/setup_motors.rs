@@ -106,14 +106,7 @@ pub fn expected(spec: &ArmSpec) -> Vec<Expected<'_>> {
 
 /// Whether somebody agrees to what was just described.
 pub fn agreed(report: &Report, keys: &Keys) -> Result<bool, Failure> {
-    if !Keys::at_terminal() {
-        return Err(Failure::usage(
-            "changing motors needs a yes",
-            "repeat it with --yes, or with --dry-run to change nothing",
-        ));
-    }
-    report.ask("Change these? Type yes and press Enter.");
-    Ok(line(keys)?.eq_ignore_ascii_case("yes"))
+    keys.agree(report, "changing motors", "Change these?")
 }
 
 fn line(keys: &Keys) -> Result<String, Failure> {

@@ -23,7 +23,7 @@ fn edited<T>(name: &str, edit: impl FnOnce(&Path, &Path) -> T) -> (Model, T, tem
 #[test]
 fn a_compact_copy_is_the_same_dataset() {
     for name in ["v30_image", "v30_video", "v30_rich", "v21_image", "v21_video"] {
-        let (model, made, folder) = edited(name, |from, to| edit::compact(from, to, UNSEEN));
+        let (model, made, folder) = edited(name, |from, to| edit::compact(from, Some(to), UNSEEN));
         assert_eq!(made.unwrap().encoded, 0);
         assert_eq!(Model::read(&folder.path().join("new")), model);
     }
@@ -32,7 +32,7 @@ fn a_compact_copy_is_the_same_dataset() {
 #[test]
 fn the_middle_of_a_shared_video_is_cut_out() {
     let (mut model, made, folder) =
-        edited("v30_video", |from, to| edit::delete_episodes(from, &[0], to, UNSEEN));
+        edited("v30_video", |from, to| edit::delete_episodes(from, &[0], Some(to), UNSEEN));
     assert_eq!(made.unwrap().encoded, 0);
     model.0.remove(0);
     assert_eq!(Model::read(&folder.path().join("new")), model);
@@ -42,12 +42,12 @@ fn the_middle_of_a_shared_video_is_cut_out() {
 fn an_older_dataset_becomes_new_and_old_again() {
     for name in ["v21_image", "v21_video"] {
         let (model, made, folder) =
-            edited(name, |from, to| edit::convert(from, Target::Newest, to, UNSEEN));
+            edited(name, |from, to| edit::convert(from, Target::Newest, Some(to), UNSEEN));
         made.unwrap();
         let (new, old) = (folder.path().join("new"), folder.path().join("old"));
         assert_eq!(Dataset::open(&new).unwrap().info().version, Version::V30);
         assert_eq!(Model::read(&new), model);
-        edit::convert(&new, Target::V21, &old, UNSEEN).unwrap();
+        edit::convert(&new, Target::V21, Some(&old), UNSEEN).unwrap();
         assert_eq!(Model::read(&old), model);
         let counted = Dataset::open(&old).unwrap();
         assert_eq!(counted.info().extra["total_chunks"], 1);
@@ -57,12 +57,12 @@ fn an_older_dataset_becomes_new_and_old_again() {
 #[test]
 fn videos_become_images_and_images_videos() {
     let (model, made, folder) =
-        edited("v30_video", |from, to| edit::convert(from, Target::Images, to, UNSEEN));
+        edited("v30_video", |from, to| edit::convert(from, Target::Images, Some(to), UNSEEN));
     made.unwrap();
     let new = folder.path().join("new");
     assert_eq!(Model::read(&new), model);
     let back = folder.path().join("back");
-    let made = edit::convert(&new, Target::Videos, &back, UNSEEN).unwrap();
+    let made = edit::convert(&new, Target::Videos, Some(&back), UNSEEN).unwrap();
     assert_eq!(made.encoded, made.episodes);
     let info = Dataset::open(&back).unwrap().info().clone();
     let video = info.feature("observation.images.top").unwrap();
@@ -76,17 +76,18 @@ fn what_makes_no_sense_is_refused_and_leaves_nothing() {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let all: Vec<u64> = (0..Dataset::open(&from).unwrap().episodes().len() as u64).collect();
     let refused = [
-        edit::delete_episodes(&from, &all, &to, UNSEEN),
-        edit::delete_episodes(&from, &[99], &to, UNSEEN),
-        edit::merge(&[&from, &golden("v30_rich")], &to, UNSEEN),
-        edit::merge(&[], &to, UNSEEN),
-        edit::remove_features(&from, &names(&["timestamp"]), &to, UNSEEN),
-        edit::remove_features(&from, &names(&["nothing"]), &to, UNSEEN),
-        edit::modify_tasks(&from, &edit::TaskChanges::default(), &to, UNSEEN),
-        edit::reencode(&golden("v30_image"), &[], &to, UNSEEN),
-        edit::convert(&from, Target::Newest, &to, UNSEEN),
-        edit::convert(&from, Target::Videos, &to, UNSEEN),
-        edit::split(&from, &[(to.clone(), Share::Episodes(vec![99]))], UNSEEN).map(|made| made[0]),
+        edit::delete_episodes(&from, &all, Some(&to), UNSEEN),
+        edit::delete_episodes(&from, &[99], Some(&to), UNSEEN),
+        edit::merge(&[&from, &golden("v30_rich")], Some(&to), UNSEEN),
+        edit::merge(&[], Some(&to), UNSEEN),
+        edit::remove_features(&from, &names(&["timestamp"]), Some(&to), UNSEEN),
+        edit::remove_features(&from, &names(&["nothing"]), Some(&to), UNSEEN),
+        edit::modify_tasks(&from, &edit::TaskChanges::default(), Some(&to), UNSEEN),
+        edit::reencode(&golden("v30_image"), &[], Some(&to), UNSEEN),
+        edit::convert(&from, Target::Newest, Some(&to), UNSEEN),
+        edit::convert(&from, Target::Videos, Some(&to), UNSEEN),
+        edit::split(&from, &[("a".into(), Share::Episodes(vec![99]))], None, UNSEEN)
+            .map(|made| made[0]),
     ];
     for (at, made) in refused.into_iter().enumerate() {
         assert!(made.is_err(), "{at}");
@@ -94,7 +95,7 @@ fn what_makes_no_sense_is_refused_and_leaves_nothing() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     std::fs::create_dir(&to).unwrap();
     std::fs::write(to.join("mine"), "precious").unwrap();
-    let taken = edit::compact(&from, &to, UNSEEN);
+    let taken = edit::compact(&from, Some(&to), UNSEEN);
     assert!(matches!(taken, Err(Error::Exists { .. })));
     assert_eq!(std::fs::read_to_string(to.join("mine")).unwrap(), "precious");
 }

@@ -22,7 +22,7 @@ fn step(model: &mut Model, from: &Path, to: &Path, rng: &mut Rng) -> Option<&'st
     match rng.u32(0..9) {
         0 if count > 1 => {
             let gone = rng.u64(0..count);
-            edit::delete_episodes(from, &[gone, gone], to, UNSEEN).unwrap();
+            edit::delete_episodes(from, &[gone, gone], Some(to), UNSEEN).unwrap();
             model.0.remove(gone as usize);
             Some("delete")
         }
@@ -30,18 +30,21 @@ fn step(model: &mut Model, from: &Path, to: &Path, rng: &mut Rng) -> Option<&'st
             let mut list: Vec<u64> = (0..count).collect();
             rng.shuffle(&mut list);
             let list = list.split_off(rng.usize(0..list.len()));
-            let other = to.with_extension("other");
-            let shares =
-                [(to.to_owned(), Share::Episodes(list.clone())), (other, Share::Fraction(1.0))];
-            edit::split(from, &shares, UNSEEN).unwrap();
-            assert_eq!(&Model::read(&shares[1].0), model);
+            let shares = [("new", Share::Episodes(list.clone())), ("other", Share::Fraction(1.0))];
+            let shares = shares.map(|(name, share)| (name.to_owned(), share));
+            let place = |name: &str| match name {
+                "new" => to.to_owned(),
+                _ => to.with_extension("other"),
+            };
+            edit::split(from, &shares, Some(&place), UNSEEN).unwrap();
+            assert_eq!(&Model::read(&place("other")), model);
             model.0 = list.iter().map(|at| model.0[*at as usize].clone()).collect();
             Some("split")
         }
         2 => {
             let other = to.with_extension("more");
             make(&other, WORDS[1], rng);
-            let merged = edit::merge(&[from, &other], to, UNSEEN);
+            let merged = edit::merge(&[from, &other], Some(to), UNSEEN);
             let same = dataset.info().features.len() == 12
                 && dataset.info().feature("wrist").unwrap().dtype == Dtype::Image
                 && dataset.info().feature("front").unwrap().dtype == Dtype::Video;
@@ -57,7 +60,7 @@ fn step(model: &mut Model, from: &Path, to: &Path, rng: &mut Rng) -> Option<&'st
             let mine = dataset.info().features.iter().take(dataset.info().features.len() - 5);
             let names: Vec<String> = mine.map(|(name, _)| name.clone()).collect();
             let name = rng.choice(names)?;
-            edit::remove_features(from, std::slice::from_ref(&name), to, UNSEEN).unwrap();
+            edit::remove_features(from, std::slice::from_ref(&name), Some(to), UNSEEN).unwrap();
             for frame in model.0.iter_mut().flatten() {
                 frame.values.remove(&name);
                 frame.images.remove(&name);
@@ -71,7 +74,7 @@ fn step(model: &mut Model, from: &Path, to: &Path, rng: &mut Rng) -> Option<&'st
             changes.all = rng.bool().then(|| "for all".into());
             let single = rng.u64(0..count);
             changes.episodes = BTreeMap::from([(single, "single".into())]);
-            edit::modify_tasks(from, &changes, to, UNSEEN).unwrap();
+            edit::modify_tasks(from, &changes, Some(to), UNSEEN).unwrap();
             for (at, episode) in model.0.iter_mut().enumerate() {
                 for frame in episode {
                     let renamed = (frame.task == task).then(|| "renamed".to_owned());
@@ -83,28 +86,28 @@ fn step(model: &mut Model, from: &Path, to: &Path, rng: &mut Rng) -> Option<&'st
             Some("tasks")
         }
         5 => {
-            let made = edit::compact(from, to, UNSEEN).unwrap();
+            let made = edit::compact(from, Some(to), UNSEEN).unwrap();
             assert_eq!((made.data_files, made.encoded), (1, 0));
             assert_eq!(Dataset::open(to).unwrap().tasks(), dataset.tasks());
             Some("compact")
         }
         6 => {
             let has_video = dataset.info().videos().next().is_some();
-            let made = edit::reencode(from, &[], to, UNSEEN);
+            let made = edit::reencode(from, &[], Some(to), UNSEEN);
             assert_eq!(made.is_ok(), has_video);
             has_video.then_some("reencode")
         }
         7 => {
             let target = if rng.bool() { Target::Images } else { Target::Videos };
-            edit::convert(from, target, to, UNSEEN).ok()?;
+            edit::convert(from, target, Some(to), UNSEEN).ok()?;
             Some(if target == Target::Images { "to images" } else { "to videos" })
         }
         _ => {
             let old = to.with_extension("old");
-            edit::convert(from, Target::V21, &old, UNSEEN).unwrap();
+            edit::convert(from, Target::V21, Some(&old), UNSEEN).unwrap();
             assert_eq!(Dataset::open(&old).unwrap().info().version, Version::V21);
             assert_eq!(&Model::read(&old), model);
-            edit::convert(&old, Target::Newest, to, UNSEEN).unwrap();
+            edit::convert(&old, Target::Newest, Some(to), UNSEEN).unwrap();
             Some("there and back")
         }
     }

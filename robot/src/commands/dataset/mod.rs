@@ -1,10 +1,20 @@
 //! `sinew dataset`: one file per operation; this table is all that knows them all.
 
+mod compact;
+mod convert;
+mod delete_episodes;
+mod edit;
 mod export;
 mod info;
+mod lists;
+mod merge;
+mod modify_tasks;
 mod recover;
+mod reencode;
+mod remove_feature;
 mod report;
 mod source;
+mod split;
 mod verify;
 mod viz;
 
@@ -29,6 +39,14 @@ enum What {
     Report(report::Page),
     Viz(viz::Viz),
     Export(export::Export),
+    Compact(compact::Compact),
+    DeleteEpisodes(delete_episodes::DeleteEpisodes),
+    Split(split::Split),
+    Merge(merge::Merge),
+    RemoveFeature(remove_feature::RemoveFeature),
+    ModifyTasks(modify_tasks::ModifyTasks),
+    Reencode(reencode::Reencode),
+    Convert(convert::Convert),
 }
 
 impl Dataset {
@@ -41,6 +59,14 @@ impl Dataset {
             What::Report(command) => command.run(report),
             What::Viz(command) => command.run(report),
             What::Export(command) => command.run(report),
+            What::Compact(command) => command.run(report),
+            What::DeleteEpisodes(command) => command.run(report),
+            What::Split(command) => command.run(report),
+            What::Merge(command) => command.run(report),
+            What::RemoveFeature(command) => command.run(report),
+            What::ModifyTasks(command) => command.run(report),
+            What::Reencode(command) => command.run(report),
+            What::Convert(command) => command.run(report),
         }
     }
 }
