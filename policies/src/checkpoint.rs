@@ -1,0 +1,133 @@
+//! The weights of a checkpoint: `model.safetensors`, mapped into memory and never copied whole.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, Metadata};
+
+use crate::error::{Error, Result};
+
+/// The tensors of one safetensors file. Remembers which were asked for, so that the ones which
+/// nobody needed can be told.
+pub struct Tensors {
+    map: Mmap,
+    /// Where the numbers begin.
+    data: usize,
+    header: Metadata,
+    asked: RefCell<BTreeSet<String>>,
+    path: PathBuf,
+}
+
+impl Tensors {
+    /// Opens a safetensors file and checks its header: lengths, bounds and overlaps.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(Error::io("cannot open", path))?;
+        // SAFETY: the file is read only through this map. Another process that cuts it off while it
+        // is mapped makes the system end ours, as with every mapped file.
+        let map = unsafe { Mmap::map(&file) }.map_err(Error::io("cannot map", path))?;
+        let (length, header) = SafeTensors::read_metadata(&map)
+            .map_err(|error| Error::Malformed { what: error.to_string(), path: path.to_owned() })?;
+        let data = length + size_of::<u64>();
+        Ok(Self { map, data, header, asked: RefCell::default(), path: path.to_owned() })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether there is a tensor of this name. Does not count as asking for it.
+    #[must_use]
+    pub fn contains(&self, tensor: &str) -> bool {
+        self.header.info(tensor).is_some()
+    }
+
+    /// The names of all tensors.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.header.tensors().into_keys()
+    }
+
+    /// The names that nobody asked for.
+    #[must_use]
+    pub fn left_over(&self) -> Vec<String> {
+        let asked = self.asked.borrow();
+        let mut left: Vec<_> = self.names().filter(|name| !asked.contains(name)).collect();
+        left.sort();
+        left
+    }
+
+    /// How large a tensor is.
+    pub fn shape(&self, tensor: &str) -> Result<&[usize]> {
+        self.asked.borrow_mut().insert(tensor.to_owned());
+        let info = self.header.info(tensor);
+        info.map(|info| info.shape.as_slice())
+            .ok_or_else(|| Error::NoTensor { tensor: tensor.to_owned() })
+    }
+
+    /// How large a tensor of so many dimensions is.
+    pub fn dims<const N: usize>(&self, tensor: &str) -> Result<[usize; N]> {
+        let shape = self.shape(tensor)?;
+        shape.try_into().map_err(|_wrong| Error::Shape {
+            tensor: tensor.to_owned(),
+            found: shape.to_vec(),
+            wanted: format!("a tensor of {N} dimensions"),
+        })
+    }
+
+    /// Insists on a shape.
+    pub fn expect(&self, tensor: &str, wanted: &[usize]) -> Result<()> {
+        let found = self.shape(tensor)?;
+        match found == wanted {
+            true => Ok(()),
+            false => Err(Error::Shape {
+                tensor: tensor.to_owned(),
+                found: found.to_vec(),
+                wanted: format!("{wanted:?}"),
+            }),
+        }
+    }
+
+    /// A tensor's numbers, whatever they are stored as; an error where one is no number.
+    pub fn read(&self, tensor: &str) -> Result<Vec<f32>> {
+        self.shape(tensor)?;
+        let info = self
+            .header
+            .info(tensor)
+            .ok_or_else(|| Error::NoTensor { tensor: tensor.to_owned() })?;
+        let (from, to) = info.data_offsets;
+        // read_metadata has checked that the offsets lie in the file and fit shape and type.
+        let bytes = self.map.get(self.data + from..self.data + to).unwrap_or_default();
+        let numbers = numbers(info.dtype, bytes).ok_or_else(|| Error::Tensor {
+            tensor: tensor.to_owned(),
+            what: format!(
+                "is stored as {:?}, and only F32, F16, BF16 and F64 are read",
+                info.dtype
+            ),
+        })?;
+        match numbers.iter().position(|number| !number.is_finite()) {
+            None => Ok(numbers),
+            Some(at) => Err(Error::Tensor {
+                tensor: tensor.to_owned(),
+                what: format!("holds {} at {at}: these weights are broken", numbers[at]),
+            }),
+        }
+    }
+}
+
+fn numbers(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+    fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+        bytes.as_chunks::<N>().0.iter().map(|bytes| read(*bytes)).collect()
+    }
+    Some(match dtype {
+        Dtype::F32 => each(bytes, f32::from_le_bytes),
+        Dtype::F16 => each(bytes, |bytes| half::f16::from_le_bytes(bytes).to_f32()),
+        Dtype::BF16 => each(bytes, |bytes| half::bf16::from_le_bytes(bytes).to_f32()),
+        Dtype::F64 => each(bytes, |bytes| f64::from_le_bytes(bytes) as f32),
+        _ => return None,
+    })
+}
