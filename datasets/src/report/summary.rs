@@ -11,13 +11,17 @@ use crate::verify::{self, Severity};
 
 /// Name and totals.
 pub fn head(page: &mut Page, root: &Path, info: &Info) {
-    let minutes = info.total_frames as f64 / f64::from(info.fps) / 60.0;
+    let seconds = info.total_frames as f64 / f64::from(info.fps);
+    let length = match seconds {
+        s if s < 60.0 => format!("{s:.1} s"),
+        s => format!("{:.1} min", s / 60.0),
+    };
     let size = Sizes::of(root).map_or(0, |sizes| sizes.total);
     let chips = [
         info.robot_type.clone().unwrap_or_else(|| "no robot named".to_owned()),
         format!("{} episodes", info.total_episodes),
         format!("{} frames", info.total_frames),
-        format!("{minutes:.1} min at {} fps", info.fps),
+        format!("{length} at {} fps", info.fps),
         format!("{} tasks", info.total_tasks),
         format!("{:.1} MB", size as f64 / 1e6),
         info.version.name().to_owned(),
@@ -97,7 +101,8 @@ fn lengths(page: &mut Page, dataset: &Dataset) {
         seconds(shortest),
         seconds(longest)
     ));
-    let width = 1000.0 / episodes.len() as f64;
+    // A few episodes make no wall.
+    let width = (1000.0 / episodes.len() as f64).min(40.0);
     let bars: String = episodes
         .iter()
         .enumerate()

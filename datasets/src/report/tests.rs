@@ -1,7 +1,9 @@
 use std::path::Path;
 
 use super::{Options, html};
+use crate::schema::{Dtype, Feature, Info};
 use crate::verify::{self, Report};
+use crate::{Frame, Image, PixelFormat, Stamps, Value, Writer};
 
 fn golden(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/datasets").join(name)
@@ -65,4 +67,32 @@ fn a_dataset_that_does_not_open_gives_a_page_of_findings() {
     let page = html(folder.path(), &Options::default(), &found, &mut |_, _| {}).unwrap();
     well_formed(&page);
     assert!(page.contains("Not sound") && page.contains("does not open"));
+}
+
+#[test]
+fn many_episodes_give_a_page_that_opens_and_no_text_is_markup() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("set");
+    let features = vec![
+        ("observation.state".to_owned(), Feature::vector(Dtype::F32, ["pan", "lift"])),
+        ("observation.images.top".to_owned(), Feature::camera(Dtype::Image, 16, 16)),
+    ];
+    let info = Info::new(30, None, features).unwrap();
+    let mut writer = Writer::create(&root, info, Default::default()).unwrap();
+    for episode in 0..60_u8 {
+        for number in 0..3_u8 {
+            let image = Image::new(16, 16, PixelFormat::Rgb8, vec![episode; 16 * 16 * 3]);
+            let values = vec![Value::F32(vec![f32::from(number), f32::from(episode)])];
+            let (images, stamps) = (vec![image], Stamps::default());
+            writer.push(&Frame { task: "<b>wave</b>".into(), values, images, stamps }).unwrap();
+        }
+        writer.save_episode().unwrap();
+    }
+    writer.finish().unwrap();
+    let page = html(&root, &Options::default(), &Report::default(), &mut |_, _| {}).unwrap();
+    well_formed(&page);
+    assert!(page.contains("40 of 60 episodes are shown in full"));
+    assert_eq!(page.matches("data:image").count(), 40);
+    assert_eq!(page.matches("<h2>Episode ").count(), 40);
+    assert!(!page.contains("<b>wave") && page.contains("&lt;b&gt;wave"));
 }
