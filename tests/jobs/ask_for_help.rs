@@ -35,6 +35,7 @@ fn every_command_has_an_example() {
         "dataset report",
         "dataset viz",
         "dataset export",
+        "dataset recompute-stats",
     ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let help = sandbox.run(&words);
@@ -166,6 +167,7 @@ fn the_reference_page_is_what_the_commands_say() {
         &["dataset", "modify-tasks"],
         &["dataset", "reencode"],
         &["dataset", "convert"],
+        &["dataset", "recompute-stats"],
         &["completions"],
         &["man"],
     ] {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::sandbox::Sandbox;
 
@@ -145,4 +145,37 @@ fn rows_go_to_any_program() {
     let ended = sandbox.run(&rerun);
     assert_eq!(ended.code, 2);
     assert!(ended.err.contains("not there yet"), "{}", ended.err);
+}
+
+#[test]
+fn statistics_that_drifted_are_computed_anew() {
+    let sandbox = Sandbox::new();
+    for name in ["v30_image", "v30_video"] {
+        let folder = golden(&sandbox, name, name);
+        let (path, dataset) = (folder.join("meta/stats.json"), folder.to_str().unwrap());
+        let right = fs::read_to_string(&path).unwrap();
+        let mut stats: Value = serde_json::from_str(&right).unwrap();
+        stats["action"]["mean"][0] = json!(123.0);
+        fs::write(&path, stats.to_string()).unwrap();
+        let ended = sandbox.run(&["--json", "dataset", "verify", dataset]);
+        assert_eq!(ended.code, 4);
+        assert_eq!(ended.result()["findings"][0]["code"], "stats_drift");
+        let words = ["dataset", "recompute-stats", dataset];
+        assert_eq!(sandbox.run(&words).code, 2, "nobody agreed");
+        assert_eq!(sandbox.run(&[&words[..], &["--dry-run"]].concat()).code, 0);
+        assert!(fs::read_to_string(&path).unwrap().contains("123"), "nothing was done yet");
+        let ended = sandbox.run(&["--json", "dataset", "stats", dataset, "--yes"]);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        let kept = ended.result()["kept"].as_str().unwrap().to_owned();
+        assert!(fs::read_to_string(format!("{kept}/meta/stats.json")).unwrap().contains("123"));
+        assert_eq!(sandbox.run(&["dataset", "verify", dataset]).code, 0);
+        let again: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let was: Value = serde_json::from_str(&right).unwrap();
+        for (entry, was) in was["action"].as_object().unwrap() {
+            for (at, was) in was.as_array().unwrap().iter().enumerate() {
+                let now = again["action"][entry][at].as_f64().unwrap();
+                assert!((now - was.as_f64().unwrap()).abs() < 1e-5, "{name}: {entry} {was} {now}");
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::assemble::assemble;
 use super::plan::{Plan, newest};
 use super::{Made, Watch};
-use crate::schema::{Dtype, Template, Version};
+use crate::schema::{Dtype, Info, Template, Version};
 use crate::{Dataset, Error, Result};
 
 /// What to convert to.
@@ -47,10 +47,15 @@ fn older(plan: &mut Plan<'_>) -> Result<()> {
         return refuse(format!("{camera} holds depth, which v2.1 cannot say"));
     }
     plan.may_encode = false;
-    plan.info.version = Version::V21;
-    plan.info.data_path = Template::data_v21();
-    plan.info.video_path = plan.info.video_path.is_some().then(Template::video_v21);
+    lay_out_as_v21(&mut plan.info);
     Ok(())
+}
+
+/// Declares the layout v2.1, its files in LeRobot's places.
+pub fn lay_out_as_v21(info: &mut Info) {
+    info.version = Version::V21;
+    info.data_path = Template::data_v21();
+    info.video_path = info.video_path.is_some().then(Template::video_v21);
 }
 
 fn keep_as(plan: &mut Plan<'_>, from: Dtype, to: Dtype) -> Result<()> {

@@ -3,7 +3,8 @@
 //! to be, checks it, and only then moves it there.
 //!
 //! ```text
-//! compact, delete_episodes, split, merge, remove_feature, modify_tasks, reencode, convert
+//! compact, delete_episodes, split, merge, remove_feature, modify_tasks, reencode, convert,
+//! recompute_stats
 //!     └─▶ plan: which episodes of which sources, which features, which tasks
 //!             └─▶ assemble: videos ─▶ rows ─▶ tables ─▶ info.json ─▶ check ─▶ site (renamed)
 //! ```
@@ -23,6 +24,7 @@ mod merge;
 mod modify_tasks;
 mod pictures;
 mod plan;
+mod recompute_stats;
 mod reencode;
 mod remove_feature;
 mod rows;
@@ -41,10 +43,12 @@ pub use convert::{Target, convert};
 pub use delete_episodes::delete_episodes;
 pub use merge::{difference, merge};
 pub use modify_tasks::{TaskChanges, modify_tasks};
+pub use recompute_stats::recompute_stats;
 pub use reencode::reencode;
 pub use remove_feature::remove_features;
 pub use site::{in_place, kept};
 pub use split::{Share, split};
+pub(crate) use stats::NUMBERS;
 
 /// How far an edit has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -73,6 +73,12 @@ impl Dataset {
         Ok(Self { root: root.to_owned(), info, tables, store, decoders: Decoders::default() })
     }
 
+    /// Forgets the statistics that were stored.
+    pub(crate) fn forget_stats(&mut self) {
+        self.tables.stats.clear();
+        self.tables.episodes.iter_mut().for_each(|episode| episode.stats.clear());
+    }
+
     /// The folder.
     pub fn root(&self) -> &Path {
         &self.root

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::UNSEEN;
 use super::model::{Model, fingerprint};
 use crate::edit::{self, Share, Target};
-use crate::schema::Version;
+use crate::schema::{Dtype, Info, Version};
+use crate::stats::AllStats;
 use crate::{Dataset, Error};
 
 fn golden(name: &str) -> PathBuf {
@@ -67,6 +68,63 @@ fn videos_become_images_and_images_videos() {
     let info = Dataset::open(&back).unwrap().info().clone();
     let video = info.feature("observation.images.top").unwrap();
     assert_eq!(video.extra["info"]["video.codec"], "h264");
+}
+
+/// How far statistics may be from LeRobot's, which has those of videos from before they were coded.
+fn tolerance(info: &Info, name: &str) -> f64 {
+    match info.feature(name).unwrap().dtype {
+        Dtype::Video => 0.05,
+        // LeRobot adds pixels in 32 bits.
+        Dtype::Image => 2e-3,
+        // The LeRobot of v2.1 added in another order.
+        _ if info.version == Version::V21 => 1e-4,
+        _ => 1e-6,
+    }
+}
+
+fn close(ours: &AllStats, theirs: &AllStats, info: &Info, what: &str) {
+    assert_eq!(ours.len(), theirs.len());
+    for (name, theirs) in theirs {
+        let (_, ours) = ours.iter().find(|(known, _)| known == name).unwrap();
+        assert_eq!(ours.count, theirs.count, "{name}");
+        let tolerance = tolerance(info, name);
+        // The darkest and the brightest pixel of a video are the codec's.
+        let lists = match tolerance > 1e-2 {
+            true => vec![(&ours.mean, &theirs.mean), (&ours.std, &theirs.std)],
+            false => vec![
+                (&ours.min, &theirs.min),
+                (&ours.max, &theirs.max),
+                (&ours.mean, &theirs.mean),
+                (&ours.std, &theirs.std),
+            ],
+        };
+        let quantiles = ours.quantiles.iter().flatten().zip(theirs.quantiles.iter().flatten());
+        let quantiles = quantiles.filter(|_| tolerance <= 1e-2);
+        for (ours, theirs) in lists.into_iter().chain(quantiles) {
+            for (ours, theirs) in ours.iter().zip(theirs) {
+                let near = (ours - theirs).abs() <= tolerance * theirs.abs().max(1.0);
+                assert!(near, "{what}, {name}: {ours}, LeRobot has {theirs}");
+            }
+        }
+    }
+}
+
+#[test]
+fn statistics_computed_anew_are_lerobots() {
+    for name in ["v30_image", "v30_video", "v30_rich", "v21_image", "v21_video"] {
+        let recompute = |from: &Path, to: &Path| edit::recompute_stats(from, Some(to), UNSEEN);
+        let (model, made, folder) = edited(name, recompute);
+        assert_eq!(made.unwrap().encoded, 0);
+        let new = folder.path().join("new");
+        assert_eq!(Model::read(&new), model);
+        let open = |root: &Path| Dataset::open_with_stats(root).unwrap();
+        let (ours, theirs) = (open(&new), open(&golden(name)));
+        close(ours.stats(), theirs.stats(), theirs.info(), name);
+        for (ours, episode) in ours.episodes().iter().zip(theirs.episodes()) {
+            let what = format!("{name}, episode {}", episode.index);
+            close(&ours.stats, &episode.stats, theirs.info(), &what);
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod info;
 mod lists;
 mod merge;
 mod modify_tasks;
+mod recompute_stats;
 mod recover;
 mod reencode;
 mod remove_feature;
@@ -47,6 +48,8 @@ enum What {
     ModifyTasks(modify_tasks::ModifyTasks),
     Reencode(reencode::Reencode),
     Convert(convert::Convert),
+    #[command(visible_alias = "stats")]
+    RecomputeStats(recompute_stats::RecomputeStats),
 }
 
 impl Dataset {
@@ -67,6 +70,7 @@ impl Dataset {
             What::ModifyTasks(command) => command.run(report),
             What::Reencode(command) => command.run(report),
             What::Convert(command) => command.run(report),
+            What::RecomputeStats(command) => command.run(report),
         }
     }
 }
