@@ -99,16 +99,14 @@ impl Tensors {
             .header
             .info(tensor)
             .ok_or_else(|| Error::NoTensor { tensor: tensor.to_owned() })?;
-        let (from, to) = info.data_offsets;
-        // read_metadata has checked that the offsets lie in the file and fit shape and type.
-        let bytes = self.map.get(self.data + from..self.data + to).unwrap_or_default();
-        let numbers = numbers(info.dtype, bytes).ok_or_else(|| Error::Tensor {
-            tensor: tensor.to_owned(),
-            what: format!(
-                "is stored as {:?}, and only F32, F16, BF16 and F64 are read",
-                info.dtype
-            ),
-        })?;
+        let numbers =
+            numbers(info.dtype, self.stored(info.data_offsets)).ok_or_else(|| Error::Tensor {
+                tensor: tensor.to_owned(),
+                what: format!(
+                    "is stored as {:?}, and only F32, F16, BF16 and F64 are read",
+                    info.dtype
+                ),
+            })?;
         match numbers.iter().position(|number| !number.is_finite()) {
             None => Ok(numbers),
             Some(at) => Err(Error::Tensor {
@@ -116,6 +114,23 @@ impl Tensors {
                 what: format!("holds {} at {at}: these weights are broken", numbers[at]),
             }),
         }
+    }
+
+    /// A tensor's bytes, where it is one of bytes.
+    pub fn bytes(&self, tensor: &str) -> Result<&[u8]> {
+        self.shape(tensor)?;
+        match self.header.info(tensor) {
+            Some(info) if info.dtype == Dtype::U8 => Ok(self.stored(info.data_offsets)),
+            _ => Err(Error::Tensor {
+                tensor: tensor.to_owned(),
+                what: "is no tensor of bytes".to_owned(),
+            }),
+        }
+    }
+
+    // read_metadata has checked that the offsets lie in the file and fit shape and type.
+    fn stored(&self, (from, to): (usize, usize)) -> &[u8] {
+        self.map.get(self.data + from..self.data + to).unwrap_or_default()
     }
 }
 

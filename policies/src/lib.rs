@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod error;
 pub mod graph;
+pub mod processor;
 
 pub use config::Config;
 pub use error::{Error, Result};

@@ -112,7 +112,14 @@ impl<'a> Fields<'a> {
         self.assumed.borrow().clone()
     }
 
-    fn full(&self, name: &str) -> String {
+    /// What to tell of the fields that nobody asked for.
+    pub(crate) fn odd(&self) -> impl Iterator<Item = String> + use<> {
+        let unknown = self.unknown().into_iter();
+        unknown.map(|name| format!("{name} is not known and has no effect"))
+    }
+
+    /// A field's name with the names around it.
+    pub(crate) fn full(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
 }

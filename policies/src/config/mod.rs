@@ -21,8 +21,9 @@ use serde_json::Value;
 pub use act::{ActConfig, Feedforward};
 pub use diffusion::{BetaSchedule, DiffusionConfig, Prediction, Scheduler};
 pub use features::{Feature, FeatureKind, Features, NormMode, NormModes};
-use features::{read_features, read_modes};
-use fields::{Fields, Readable, Word, wrong};
+pub(crate) use features::{read_features, read_modes};
+use fields::Readable;
+pub(crate) use fields::{Fields, Word, wrong};
 pub use vqbet::VqBetConfig;
 
 use crate::error::{Error, Result};
@@ -270,7 +271,7 @@ impl Common {
 }
 
 /// A small text file, read whole.
-fn read_text(path: &Path) -> Result<String> {
+pub(crate) fn read_text(path: &Path) -> Result<String> {
     let size = std::fs::metadata(path).map_err(Error::io("cannot read", path))?.len();
     if size > LARGEST_FILE {
         let what = format!("holds {size} bytes, and more than {LARGEST_FILE} are not read");
@@ -280,7 +281,7 @@ fn read_text(path: &Path) -> Result<String> {
 }
 
 /// JSON, or the error that says where it is none.
-fn parse_json(text: &str, path: &Path) -> Result<Value> {
+pub(crate) fn parse_json(text: &str, path: &Path) -> Result<Value> {
     serde_json::from_str(text)
         .map_err(|error| Error::Malformed { what: error.to_string(), path: path.to_owned() })
 }
