@@ -6,6 +6,10 @@
 //! memory and fold its constants once.
 
 mod build;
+#[cfg(test)]
+pub mod naive;
+#[cfg(test)]
+pub mod weights;
 
 use std::ops::Range;
 
@@ -179,6 +183,18 @@ impl Graph {
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Id> {
         self.nodes.iter().rposition(|node| node.name == name).map(Id)
+    }
+
+    /// The same nodes with other outputs.
+    pub(crate) fn with_outputs(&self, outputs: Vec<(String, Id)>) -> Self {
+        Self { nodes: self.nodes.clone(), outputs }
+    }
+
+    /// Replaces how a value is made by what it is.
+    pub(crate) fn make_constant(&mut self, id: Id, numbers: std::sync::Arc<[f32]>) {
+        let node = &mut self.nodes[id.0];
+        node.op = Op::Constant(numbers);
+        node.inputs.clear();
     }
 
     /// How many numbers are multiplied and added in one run.

@@ -1,0 +1,186 @@
+//! The executor for the CPU.
+//!
+//! Compiling goes from nodes to steps: `fold` computes what never changes, `stage` fuses, `plan`
+//! places every value in one piece of memory, `pack` brings the weights into the kernels' order and
+//! `make` ties it all together. Running is a loop over the steps, which allocates nothing.
+
+mod fold;
+mod make;
+mod pack;
+mod plan;
+mod pool;
+mod stage;
+mod step;
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, Instant};
+
+use self::make::Making;
+use self::pool::Pool;
+use self::stage::Kind;
+use self::step::{Scratch, Step};
+use super::{Options, unknown};
+use crate::checkpoint::Tensors;
+use crate::error::{Error, Result};
+use crate::graph::Graph;
+use crate::kernels::Kernels;
+use crate::kernels::rows::Rows;
+use crate::kernels::slab::Slab;
+use crate::precision::Precision;
+
+/// A graph made ready to run on this machine's processors.
+pub struct Program {
+    steps: Vec<Step>,
+    times: Vec<Timing>,
+    kernels: &'static Kernels,
+    pool: Pool,
+    scratch: Scratch,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
+    /// What the steps point into. The zeros are read by taps that lie outside of an image.
+    memory: Slab,
+    _zeros: Slab,
+}
+
+// SAFETY: the steps' pointers lead into memory that the program owns, and that moves with it.
+unsafe impl Send for Program {}
+
+/// An input or an output.
+struct Port {
+    name: String,
+    /// Its first number in memory.
+    at: usize,
+    size: usize,
+}
+
+/// How long a step took.
+#[derive(Clone, Debug)]
+pub struct Timing {
+    /// The module in the checkpoint, or what the step does.
+    pub name: String,
+    /// What it does, in a word.
+    pub kind: &'static str,
+    /// Numbers that it multiplies and adds, as the network defines it.
+    pub multiplications: u64,
+    /// The shortest of all runs.
+    pub best: Duration,
+}
+
+impl Program {
+    /// Makes a graph ready to run.
+    pub fn compile(graph: &Graph, tensors: &Tensors, options: &Options) -> Result<Self> {
+        Self::with(graph, tensors, options, Kernels::best())
+    }
+
+    fn with(
+        graph: &Graph,
+        tensors: &Tensors,
+        options: &Options,
+        kernels: &'static Kernels,
+    ) -> Result<Self> {
+        if options.precision != Precision::F32 {
+            let what = format!("{:?} is not there yet: use f32", options.precision);
+            return Err(Error::Unsupported { what });
+        }
+        let graph = fold::fold(graph, tensors, kernels)?;
+        Self::prepare(&graph, tensors, options, kernels)
+    }
+
+    /// Makes a graph ready as it is.
+    fn prepare(
+        graph: &Graph,
+        tensors: &Tensors,
+        options: &Options,
+        kernels: &'static Kernels,
+    ) -> Result<Self> {
+        let stages = stage::stages(graph, tensors)?;
+        let plan = plan::plan(&stages);
+        let memory = Slab::floats(plan.size);
+        let longest = stages.list.iter().map(stage::Stage::channels).max().unwrap_or_default();
+        let zeros = Slab::floats(longest);
+        let making = Making {
+            kernels,
+            stages: &stages,
+            plan: &plan,
+            tensors,
+            memory: memory.start(),
+            zeros: Rows::dense(zeros.start(), 1, longest),
+        };
+        let (mut steps, mut times) = (Vec::new(), Vec::new());
+        for (index, stage) in stages.list.iter().enumerate() {
+            if let Kind::Constant(numbers) = &stage.kind {
+                let into = making.rows(index);
+                // SAFETY: the place has room for the constant's numbers, and nobody runs yet.
+                unsafe { into.start.copy_from_nonoverlapping(numbers.as_ptr(), numbers.len()) };
+            }
+            for step in making.steps(index)? {
+                let (name, multiplications) = (stage.name.clone(), stage.multiplications);
+                times.push(Timing {
+                    name,
+                    kind: step.kind(),
+                    multiplications,
+                    best: Duration::MAX,
+                });
+                steps.push(step);
+            }
+        }
+        let port = |name: &str, stage: usize| {
+            let size = stages.list[stage].rows() * stages.list[stage].channels();
+            Port { name: name.to_owned(), at: plan.places[stage].at, size }
+        };
+        let inputs =
+            stages.list.iter().enumerate().filter_map(|(index, stage)| match &stage.kind {
+                Kind::Input(name) => Some(port(name, index)),
+                _ => None,
+            });
+        let inputs = inputs.collect();
+        let outputs = stages.outputs.iter().map(|(name, stage)| port(name, *stage)).collect();
+        let scratch = Scratch::new(&steps, options.threads.max(1));
+        let pool = Pool::new(options.threads.max(1))?;
+        Ok(Self { steps, times, kernels, pool, scratch, inputs, outputs, memory, _zeros: zeros })
+    }
+
+    /// An input's numbers, channels last, to be written in place.
+    pub fn input(&mut self, name: &str) -> Result<&mut [f32]> {
+        let port = self.inputs.iter().find(|port| port.name == name);
+        let port = port.ok_or_else(|| unknown("input", name))?;
+        let (at, size) = (port.at, port.size);
+        Ok(&mut self.memory.numbers()[at..][..size])
+    }
+
+    /// Computes all outputs. Allocates nothing.
+    pub fn run(&mut self) -> Result<()> {
+        for (step, timing) in self.steps.iter().zip(&mut self.times) {
+            let start = Instant::now();
+            // SAFETY: the program owns the memory that the step was made for, and the scratch was
+            // made for all of its steps and this pool.
+            unsafe { step.run(&mut self.pool, &self.scratch) };
+            timing.best = timing.best.min(start.elapsed());
+        }
+        Ok(())
+    }
+
+    /// An output's numbers, as the last run left them.
+    pub fn output(&self, name: &str) -> Result<&[f32]> {
+        let port = self.outputs.iter().find(|port| port.name == name);
+        let port = port.ok_or_else(|| unknown("output", name))?;
+        // SAFETY: the port lies within the memory, which only `run` and `input` write, and both
+        // borrow the program as a whole.
+        Ok(unsafe {
+            std::slice::from_raw_parts(self.memory.start::<f32>().add(port.at), port.size)
+        })
+    }
+
+    /// What its kernels are written for.
+    #[must_use]
+    pub fn kernels(&self) -> &'static str {
+        self.kernels.name
+    }
+
+    /// How long each step took, in the order in which they run.
+    #[must_use]
+    pub fn profile(&self) -> &[Timing] {
+        &self.times
+    }
+}

@@ -1,0 +1,134 @@
+//! From a checkpoint's weights to products: with batch norms folded in, one tensor at a time.
+
+use super::stage::{BatchNorm, Form, Map};
+use crate::checkpoint::Tensors;
+use crate::error::Result;
+use crate::graph::Window;
+use crate::kernels::product::{Packed, Taps};
+use crate::kernels::winograd::{self, Transformed};
+
+/// A map in the form in which it runs.
+pub enum Parts {
+    /// Products: how far apart their rows are in the result, and where the first one is.
+    Products(Vec<(Packed, Taps, Rung)>),
+    /// A convolution of 3×3 with fewer multiplications.
+    Winograd(Transformed, Window),
+}
+
+/// Every so many-th row of a result.
+#[derive(Clone, Copy, Debug)]
+pub struct Rung {
+    /// The first one.
+    pub first: usize,
+    /// From one to the next.
+    pub step: usize,
+}
+
+/// What a map reads and writes.
+pub struct Sides {
+    /// Images, and height and width of what it reads.
+    pub from: (usize, [usize; 2]),
+    /// Its channels.
+    pub into: usize,
+    /// Height and width of what it writes.
+    pub out: [usize; 2],
+    /// Its channels.
+    pub outputs: usize,
+    /// Whether the channels of neighbouring places follow each other in memory.
+    pub dense: bool,
+}
+
+/// Reads and packs a map's weights.
+pub fn pack(map: &Map, sides: &Sides, tensors: &Tensors) -> Result<Parts> {
+    let weights = tensors.read(&map.weights.weight)?;
+    let first = match &map.form {
+        Form::Linear(rows) => rows.start,
+        _ => 0,
+    };
+    let mut bias = match &map.weights.bias {
+        Some(bias) => tensors.read(bias)?[first..][..sides.outputs].to_vec(),
+        None => vec![0.0; sides.outputs],
+    };
+    let mut scale = vec![1.0; sides.outputs];
+    if let Some((prefix, eps)) = &map.norm {
+        let norm = BatchNorm::read(tensors, prefix, *eps)?;
+        for ((bias, scale), shift) in bias.iter_mut().zip(&norm.scale).zip(&norm.shift) {
+            *bias = *bias * scale + shift;
+        }
+        scale = norm.scale;
+    }
+    let (inputs, outputs) = (sides.into, sides.outputs);
+    let whole = Rung { first: 0, step: 1 };
+    Ok(match &map.form {
+        Form::Linear(_) => {
+            let rows = sides.from.0 * sides.from.1[0] * sides.from.1[1];
+            let at = |out: usize, k: usize| weights[(first + out) * inputs + k] * scale[out];
+            let packed = Packed::new(outputs, inputs, &bias, at);
+            Parts::Products(vec![(packed, Taps::plain(rows, inputs), whole)])
+        }
+        Form::Conv(window) => {
+            let taps = window.kernel[0] * window.kernel[1];
+            let simple = window.kernel == [3, 3] && window.stride == 1 && window.dilation == 1;
+            if simple && winograd::fits(inputs, outputs) {
+                let at = |out: usize, c: usize| {
+                    let taps = &weights[(out * inputs + c) * taps..][..9];
+                    std::array::from_fn(|tap| taps[tap] * scale[out])
+                };
+                let weights = Transformed::new(outputs, inputs, &bias, at);
+                return Ok(Parts::Winograd(weights, *window));
+            }
+            let at = |out: usize, k: usize| {
+                weights[(out * inputs + k % inputs) * taps + k / inputs] * scale[out]
+            };
+            let packed = Packed::new(outputs, taps * inputs, &bias, at);
+            Parts::Products(vec![(packed, conv_taps(sides, *window), whole)])
+        }
+        Form::Transposed(window) => {
+            let phases = (0..window.stride.min(sides.out[0])).map(|phase| {
+                let (taps, list) = phase_taps(sides, *window, phase);
+                let count = window.kernel[0];
+                let at = |out: usize, k: usize| match list.get(k / inputs) {
+                    Some(tap) => weights[((k % inputs) * outputs + out) * count + tap] * scale[out],
+                    None => 0.0,
+                };
+                let packed = Packed::new(outputs, taps.numbers(), &bias, at);
+                (packed, taps, Rung { first: phase, step: window.stride })
+            });
+            Parts::Products(phases.collect())
+        }
+    })
+}
+
+/// The taps of a convolution; whole lines of them where nothing lies between and around them.
+fn conv_taps(sides: &Sides, window: Window) -> Taps {
+    let [down, across] = window.kernel;
+    // A sequence is not padded across.
+    let beside = if sides.from.1[1] == 1 && across == 1 { 0 } else { window.padding };
+    let (stride, dilation) = (window.stride, window.dilation);
+    let lines = sides.dense && window.padding == 0 && dilation == 1;
+    let (across, length) = if lines { (1, across * sides.into) } else { (across, sides.into) };
+    let offset = |tap: usize| {
+        let (y, x) = (tap / across * dilation, tap % across * dilation);
+        [y as isize - window.padding as isize, x as isize - beside as isize]
+    };
+    let offsets = (0..down * across).map(offset).collect();
+    Taps { grid: sides.from.1, out: sides.out, stride: [stride; 2], offsets, length }
+}
+
+/// What every stride-th row of a transposed convolution reads, and with which of its taps.
+fn phase_taps(sides: &Sides, window: Window, phase: usize) -> (Taps, Vec<usize>) {
+    let ahead = |tap: usize| (phase + window.padding) as isize - tap as isize;
+    let step = window.stride as isize;
+    let list: Vec<usize> =
+        (0..window.kernel[0]).filter(|tap| ahead(*tap).rem_euclid(step) == 0).collect();
+    let mut offsets: Vec<[isize; 2]> =
+        list.iter().map(|tap| [ahead(*tap).div_euclid(step), 0]).collect();
+    if offsets.is_empty() {
+        // Only the bias goes there: a tap that is always outside stands for none.
+        offsets.push([isize::MIN / 2, 0]);
+    }
+    let rows = (sides.out[0] - phase).div_ceil(window.stride);
+    let taps =
+        Taps { grid: sides.from.1, out: [rows, 1], stride: [1, 1], offsets, length: sides.into };
+    (taps, list)
+}

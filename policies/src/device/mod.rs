@@ -1,0 +1,84 @@
+//! What runs a graph: an executor of our own for the CPU, with planned memory, fused steps and
+//! kernels for this very processor.
+
+pub mod cpu;
+
+use std::num::NonZero;
+
+use crate::checkpoint::Tensors;
+use crate::error::{Error, Result};
+use crate::graph::Graph;
+use crate::precision::Precision;
+
+/// How a graph is to be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How many threads work on it, the caller's among them. Results are the same bit for bit
+    /// from run to run with the same number.
+    pub threads: usize,
+    /// What its weights are held as.
+    pub precision: Precision,
+}
+
+impl Default for Options {
+    /// All processors but one, which belongs to the control loop.
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self { threads: processors.saturating_sub(1).max(1), precision: Precision::default() }
+    }
+}
+
+/// Where a graph is to be run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Device {
+    /// On this machine's processors.
+    #[default]
+    Cpu,
+}
+
+/// A graph made ready to run.
+pub enum Program {
+    /// By our own executor.
+    Cpu(cpu::Program),
+}
+
+impl Program {
+    /// Makes a graph ready: reads its weights, plans its memory, computes what never changes.
+    pub fn compile(
+        graph: &Graph,
+        tensors: &Tensors,
+        options: &Options,
+        device: Device,
+    ) -> Result<Self> {
+        match device {
+            Device::Cpu => Ok(Self::Cpu(cpu::Program::compile(graph, tensors, options)?)),
+        }
+    }
+
+    /// An input's numbers, channels last, to be written in place. They stay as they are until they
+    /// are written again.
+    pub fn input(&mut self, name: &str) -> Result<&mut [f32]> {
+        match self {
+            Self::Cpu(program) => program.input(name),
+        }
+    }
+
+    /// Computes all outputs.
+    pub fn run(&mut self) -> Result<()> {
+        match self {
+            Self::Cpu(program) => program.run(),
+        }
+    }
+
+    /// An output's numbers, as the last run left them.
+    pub fn output(&self, name: &str) -> Result<&[f32]> {
+        match self {
+            Self::Cpu(program) => program.output(name),
+        }
+    }
+}
+
+/// Says that the graph has no such input or output.
+fn unknown(what: &str, name: &str) -> Error {
+    Error::Input { feature: name.to_owned(), what: format!("the network has no such {what}") }
+}

@@ -1,0 +1,151 @@
+//! For x86-64 processors with AVX2, fused multiply-add and half floats (since 2013).
+
+use std::arch::x86_64::{
+    __m256, _mm256_add_ps, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps,
+    _mm256_setzero_ps, _mm256_storeu_ps,
+};
+
+use super::norms::Scales;
+use super::tile::{LANES, ROWS, Tile};
+use super::{Kernels, curves, winograd};
+use crate::graph::Activation;
+
+/// These kernels, where the processor can run them.
+pub fn kernels() -> Option<&'static Kernels> {
+    let there = is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("f16c");
+    there.then_some(&KERNELS)
+}
+
+static KERNELS: Kernels = Kernels {
+    name: "avx2",
+    tile: [tile::<1>, tile::<2>, tile::<3>, tile::<4>],
+    curve,
+    softmax,
+    normalize,
+    affine,
+    add,
+    multiply,
+    greatest,
+    winograd_in,
+    winograd_out,
+};
+
+/// Eight lanes, twice.
+const HALVES: usize = LANES / 8;
+
+/// # Safety
+/// The processor has AVX2 and FMA, and all that the tile points to is there.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn tile<const R: usize>(tile: &Tile) {
+    let mut sums = [[_mm256_setzero_ps(); HALVES]; R];
+    // SAFETY: the caller promises that the tile's pointers reach as far as it says.
+    unsafe {
+        let mut weights = tile.weights;
+        let mut table = tile.rows;
+        for _ in 0..tile.segments {
+            let rows: [*const f32; R] = std::array::from_fn(|row| (*table.add(row)).add(tile.skip));
+            table = table.add(ROWS);
+            for at in 0..tile.length {
+                let low = _mm256_loadu_ps(weights);
+                let high = _mm256_loadu_ps(weights.add(8));
+                for row in 0..R {
+                    let number = _mm256_broadcast_ss(&*rows[row].add(at));
+                    sums[row][0] = _mm256_fmadd_ps(number, low, sums[row][0]);
+                    sums[row][1] = _mm256_fmadd_ps(number, high, sums[row][1]);
+                }
+                weights = weights.add(LANES);
+            }
+        }
+        for (row, sums) in sums.iter().enumerate() {
+            for (half, sum) in sums.iter().enumerate() {
+                finish(tile, row, half * 8, *sum);
+            }
+        }
+    }
+}
+
+/// Adds what is to be added to eight sums, and stores them.
+///
+/// # Safety
+/// As for the tile.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn finish(tile: &Tile, row: usize, lane: usize, mut sum: __m256) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let into = tile.into.add(row * tile.stride + lane);
+        if !tile.bias.is_null() {
+            sum = _mm256_add_ps(sum, _mm256_loadu_ps(tile.bias.add(lane)));
+        }
+        if tile.accumulate {
+            sum = _mm256_add_ps(sum, _mm256_loadu_ps(into));
+        }
+        if !tile.residual.is_null() {
+            let residual = tile.residual.add(row * tile.residual_stride + lane);
+            sum = _mm256_add_ps(sum, _mm256_loadu_ps(residual));
+        }
+        if tile.relu {
+            // In this order NaN stays NaN.
+            sum = _mm256_max_ps(_mm256_setzero_ps(), sum);
+        }
+        _mm256_storeu_ps(into, sum);
+    }
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn curve(activation: Activation, numbers: &mut [f32]) {
+    curves::curve::<true>(activation, numbers);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn softmax(row: &mut [f32]) {
+    curves::softmax::<true>(row);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn normalize(from: &[f32], into: &mut [f32], scales: &Scales) {
+    curves::normalize::<true>(from, into, scales);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn affine(into: &mut [f32], scale: &[f32], shift: &[f32]) {
+    curves::affine::<true>(into, scale, shift);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn add(into: &mut [f32], by: &[f32]) {
+    curves::add(into, by);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn multiply(into: &mut [f32], by: &[f32]) {
+    curves::multiply(into, by);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn greatest(into: &mut [f32], by: &[f32]) {
+    curves::greatest(into, by);
+}
+
+/// # Safety
+/// The processor has AVX2 and FMA, and the rest is as for the twin.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn winograd_in(patch: &[*const f32; 36], channels: usize, into: *mut f32, step: usize) {
+    // SAFETY: as the caller promises.
+    unsafe { winograd::patch_in(patch, channels, into, step) };
+}
+
+/// # Safety
+/// The processor has AVX2 and FMA, and the rest is as for the twin.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn winograd_out(
+    from: *const f32,
+    step: usize,
+    places: &[winograd::Place; 16],
+    finish: &winograd::Finish,
+) {
+    // SAFETY: as the caller promises.
+    unsafe { winograd::patch_out(from, step, places, finish) };
+}

@@ -1,0 +1,158 @@
+//! The arithmetic of the CPU executor: one table of kernels per kind of processor, chosen once at
+//! run time, and the loops around them that are the same for all.
+//!
+//! A processor's table is a file: `avx2.rs` today, beside which AVX-512 and NEON have their places.
+//! The portable kernels run everywhere and are what every other table is tested against; they in
+//! turn are tested against sums in f64.
+
+pub mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod curves;
+pub mod norms;
+pub mod places;
+pub mod product;
+pub mod rows;
+pub mod slab;
+mod tile;
+pub mod winograd;
+
+use crate::graph::Activation;
+pub use tile::ROWS;
+use tile::Tile;
+
+/// What differs from processor to processor. All of these may only be called on a processor that
+/// can run them, which [`Kernels::best`] has checked; what they point to must be there.
+pub struct Kernels {
+    /// What they are written for.
+    pub name: &'static str,
+    /// The product, by the number of rows less one.
+    tile: [unsafe fn(&Tile); ROWS],
+    curve: unsafe fn(Activation, &mut [f32]),
+    softmax: unsafe fn(&mut [f32]),
+    normalize: unsafe fn(&[f32], &mut [f32], &norms::Scales),
+    affine: unsafe fn(&mut [f32], &[f32], &[f32]),
+    add: unsafe fn(&mut [f32], &[f32]),
+    multiply: unsafe fn(&mut [f32], &[f32]),
+    greatest: unsafe fn(&mut [f32], &[f32]),
+    winograd_in: unsafe fn(&[*const f32; 36], usize, *mut f32, usize),
+    winograd_out: unsafe fn(*const f32, usize, &[winograd::Place; 16], &winograd::Finish),
+}
+
+/// Runs everywhere.
+static PORTABLE: Kernels = Kernels {
+    name: "portable",
+    tile: [tile::portable::<1>, tile::portable::<2>, tile::portable::<3>, tile::portable::<4>],
+    curve: curves::curve::<false>,
+    softmax: curves::softmax::<false>,
+    normalize: curves::normalize::<false>,
+    affine: curves::affine::<false>,
+    add: curves::add,
+    multiply: curves::multiply,
+    greatest: curves::greatest,
+    winograd_in: winograd::patch_in,
+    winograd_out: winograd::patch_out,
+};
+
+impl Kernels {
+    /// The fastest that this processor can run.
+    pub fn best() -> &'static Self {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(kernels) = avx2::kernels() {
+            return kernels;
+        }
+        Self::portable()
+    }
+
+    /// Those that run everywhere.
+    pub fn portable() -> &'static Self {
+        &PORTABLE
+    }
+
+    /// Applies a curve to every number.
+    pub fn curve(&self, activation: Activation, numbers: &mut [f32]) {
+        // SAFETY: the table was chosen for this processor.
+        unsafe { (self.curve)(activation, numbers) }
+    }
+
+    /// Makes a row's mean 0 and its variance 1, then scales and shifts it.
+    pub fn normalize(&self, from: &[f32], into: &mut [f32], scales: &norms::Scales) {
+        // SAFETY: the table was chosen for this processor.
+        unsafe { (self.normalize)(from, into, scales) }
+    }
+
+    /// `into = into · scale + shift`.
+    pub fn affine(&self, into: &mut [f32], scale: &[f32], shift: &[f32]) {
+        // SAFETY: the table was chosen for this processor.
+        unsafe { (self.affine)(into, scale, shift) }
+    }
+
+    /// `into += by`.
+    pub fn add(&self, into: &mut [f32], by: &[f32]) {
+        // SAFETY: the table was chosen for this processor.
+        unsafe { (self.add)(into, by) }
+    }
+
+    /// `into *= by`.
+    pub fn multiply(&self, into: &mut [f32], by: &[f32]) {
+        // SAFETY: the table was chosen for this processor.
+        unsafe { (self.multiply)(into, by) }
+    }
+
+    /// The greater of the two.
+    pub fn greatest(&self, into: &mut [f32], by: &[f32]) {
+        // SAFETY: the table was chosen for this processor.
+        unsafe { (self.greatest)(into, by) }
+    }
+
+    /// Turns a row into shares of one.
+    pub fn softmax(&self, row: &mut [f32]) {
+        // SAFETY: the table was chosen for this processor.
+        unsafe { (self.softmax)(row) }
+    }
+}
+
+/// What is done to a row after the kernel that makes it, while it is still in the cache.
+#[derive(Clone, Copy, Debug)]
+pub enum Tail {
+    /// A curve.
+    Curve(Activation),
+    /// The same row of another value is added, or its only one.
+    Add(rows::Rows),
+    /// It is multiplied by the same row of another value, or by its only one.
+    Multiply(rows::Rows),
+}
+
+impl Kernels {
+    /// Applies tails to some channels of some rows.
+    ///
+    /// # Safety
+    /// The memory is there, and no other thread writes what is read here or touches what is
+    /// written.
+    pub unsafe fn finish(
+        &self,
+        tails: &[Tail],
+        into: &rows::Rows,
+        rows: std::ops::Range<usize>,
+        channels: std::ops::Range<usize>,
+    ) {
+        for row in rows {
+            // SAFETY: promised by the caller.
+            let numbers = unsafe { into.part(row, channels.clone()) };
+            for tail in tails {
+                match tail {
+                    Tail::Curve(activation) => self.curve(*activation, numbers),
+                    Tail::Add(other) | Tail::Multiply(other) => {
+                        let row = if other.count == 1 { 0 } else { row };
+                        // SAFETY: promised by the caller.
+                        let other = unsafe { &other.row(row)[channels.clone()] };
+                        match tail {
+                            Tail::Add(_) => self.add(numbers, other),
+                            _ => self.multiply(numbers, other),
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

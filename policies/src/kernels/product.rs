@@ -1,0 +1,257 @@
+//! Linear maps and convolutions: rows of numbers, wherever they lie, times packed weights.
+
+use std::ops::Range;
+
+use super::rows::Rows;
+use super::slab::Slab;
+use super::tile::{LANES, ROWS, Tile, narrow};
+use super::{Kernels, Tail};
+
+/// Rows of one block: their numbers of one chunk stay in the second cache while all the weights
+/// pass by.
+pub const BLOCK: usize = 112;
+/// Numbers of a row in one chunk: the sixteen outputs' weights for them stay in the first cache.
+const CHUNK: usize = 512;
+/// With so few rows it is the weights that are waited for: they are read once, from end to end.
+const SKINNY: usize = 24;
+
+/// Where each row of a product finds its numbers: in the places of a grid, one for every tap.
+#[derive(Clone, Debug)]
+pub struct Taps {
+    /// Height and width of what is read; as many of these as there are images.
+    pub grid: [usize; 2],
+    /// Height and width of what is written.
+    pub out: [usize; 2],
+    /// Places between two rows of the product, down and across.
+    pub stride: [usize; 2],
+    /// Where the taps are, from a row's first place, down and across. What lies outside the grid
+    /// counts as zeros.
+    pub offsets: Vec<[isize; 2]>,
+    /// How many numbers there are at a tap.
+    pub length: usize,
+}
+
+impl Taps {
+    /// Each row as it is.
+    pub fn plain(rows: usize, length: usize) -> Self {
+        Self { grid: [rows, 1], out: [rows, 1], stride: [1, 1], offsets: vec![[0, 0]], length }
+    }
+
+    /// How many numbers a row of the product has.
+    pub fn numbers(&self) -> usize {
+        self.offsets.len() * self.length
+    }
+
+    /// Fills `[tiles][taps][ROWS]` pointers for some rows of the product.
+    ///
+    /// # Safety
+    /// `from` has rows for all places of all images, and `pointers` room for all taps.
+    unsafe fn point(
+        &self,
+        from: &Rows,
+        zeros: *const f32,
+        rows: Range<usize>,
+        pointers: *mut *const f32,
+    ) {
+        let [height, width] = self.grid;
+        let places = self.out[0] * self.out[1];
+        for (index, row) in rows.enumerate() {
+            let (image, place) = (row / places, row % places);
+            let down = place / self.out[1] * self.stride[0];
+            let across = place % self.out[1] * self.stride[1];
+            let first = index / ROWS * self.offsets.len() * ROWS + index % ROWS;
+            for (tap, offset) in self.offsets.iter().enumerate() {
+                // A place before the first one wraps around and is as much outside as one behind
+                // the last.
+                let (y, x) =
+                    (down.wrapping_add_signed(offset[0]), across.wrapping_add_signed(offset[1]));
+                let start = match y < height && x < width {
+                    true => from.at((image * height + y) * width + x).cast_const(),
+                    false => zeros,
+                };
+                // SAFETY: promised by the caller.
+                unsafe { *pointers.add(first + tap * ROWS) = start };
+            }
+        }
+    }
+}
+
+/// So many numbers of so many taps, which are multiplied in one go.
+#[derive(Clone, Debug)]
+struct Chunk {
+    taps: Range<usize>,
+    /// From where in each tap.
+    skip: usize,
+    length: usize,
+    /// Where in a row of the product.
+    at: usize,
+}
+
+/// Weights as the kernel reads them: sixteen outputs side by side, `[blocks][numbers][LANES]`.
+pub struct Packed {
+    weights: Slab,
+    bias: Slab,
+    /// Numbers that go in.
+    pub inputs: usize,
+    /// Numbers that come out.
+    pub outputs: usize,
+}
+
+impl Packed {
+    /// Packs `outputs` times `inputs` weights, `at(output, input)`, and offsets for the outputs.
+    pub fn new(
+        outputs: usize,
+        inputs: usize,
+        bias: &[f32],
+        at: impl Fn(usize, usize) -> f32,
+    ) -> Self {
+        let blocks = outputs.div_ceil(LANES);
+        let mut weights = Slab::floats(blocks * inputs * LANES);
+        let panels = weights.numbers::<f32>().chunks_exact_mut(inputs * LANES);
+        for (block, panel) in panels.enumerate().take(blocks) {
+            for lane in 0..LANES.min(outputs - block * LANES) {
+                for input in 0..inputs {
+                    panel[input * LANES + lane] = at(block * LANES + lane, input);
+                }
+            }
+        }
+        let mut offsets = Slab::floats(blocks * LANES);
+        for (offset, bias) in offsets.numbers::<f32>().iter_mut().zip(bias) {
+            *offset = *bias;
+        }
+        Self { weights, bias: offsets, inputs, outputs }
+    }
+
+    /// How many times sixteen outputs there are.
+    pub fn blocks(&self) -> usize {
+        self.outputs.div_ceil(LANES)
+    }
+}
+
+/// A product that is ready to run, as often as one likes.
+pub struct Product {
+    /// The kernels for this processor.
+    pub kernels: &'static Kernels,
+    /// What to multiply with.
+    pub packed: Packed,
+    /// Where the rows find their numbers.
+    pub taps: Taps,
+    /// What they find them in.
+    pub from: Rows,
+    /// A row of as many zeros as a tap has numbers.
+    pub zeros: Rows,
+    /// Where the rows go.
+    pub into: Rows,
+    /// What is added to them first.
+    pub residual: Option<Rows>,
+    /// Whether what is then below zero becomes zero.
+    pub relu: bool,
+    /// What is done afterwards.
+    pub tails: Vec<Tail>,
+}
+
+impl Product {
+    /// How many pointers it needs room for.
+    pub fn pointers(&self) -> usize {
+        BLOCK.max(SKINNY).next_multiple_of(ROWS) * self.taps.offsets.len()
+    }
+
+    /// Makes some rows of some blocks of sixteen outputs.
+    ///
+    /// # Safety
+    /// The memory of all rows is there, no other thread writes what is read here or touches these
+    /// outputs of these rows, and there is room for [`Product::pointers`].
+    pub unsafe fn run(&self, rows: Range<usize>, blocks: Range<usize>, pointers: *mut *const f32) {
+        let parts = rows.len().div_ceil(BLOCK);
+        let mut start = rows.start;
+        for part in 0..parts {
+            let left = rows.end - start;
+            let count = left.div_ceil(parts - part).next_multiple_of(ROWS).min(left);
+            // SAFETY: as the caller promises.
+            unsafe { self.block(start..start + count, blocks.clone(), pointers) };
+            start += count;
+        }
+    }
+
+    unsafe fn block(&self, rows: Range<usize>, blocks: Range<usize>, pointers: *mut *const f32) {
+        // SAFETY: as the caller of `run` promises; there are at most BLOCK rows.
+        unsafe { self.taps.point(&self.from, self.zeros.at(0), rows.clone(), pointers) };
+        let skinny = rows.len() <= SKINNY;
+        let outer = if skinny { blocks.len() } else { 1 };
+        for turn in 0..outer {
+            let blocks = match skinny {
+                true => blocks.start + turn..blocks.start + turn + 1,
+                false => blocks.clone(),
+            };
+            for chunk in chunks(&self.taps) {
+                for block in blocks.clone() {
+                    // SAFETY: as above.
+                    unsafe { self.panel(rows.clone(), block, &chunk, pointers) };
+                }
+            }
+        }
+        let channels = blocks.start * LANES..(blocks.end * LANES).min(self.packed.outputs);
+        // SAFETY: as above.
+        unsafe { self.kernels.finish(&self.tails, &self.into, rows, channels) };
+    }
+
+    /// Some rows of sixteen outputs, as far as one chunk goes.
+    unsafe fn panel(
+        &self,
+        rows: Range<usize>,
+        block: usize,
+        chunk: &Chunk,
+        pointers: *const *const f32,
+    ) {
+        let (first, last) =
+            (chunk.at == 0, chunk.at + chunk.taps.len() * chunk.length == self.packed.inputs);
+        let lane = block * LANES;
+        let weights = self.packed.weights.start::<f32>().cast_const();
+        let bias = self.packed.bias.start::<f32>().cast_const();
+        let width = LANES.min(self.packed.outputs - lane);
+        for (index, row) in rows.clone().step_by(ROWS).enumerate() {
+            let count = ROWS.min(rows.end - row);
+            let residual = self.residual.filter(|_| last);
+            // SAFETY: the pointers, the packed weights and the rows reach this far, as the caller
+            // promises.
+            unsafe {
+                let tile = Tile {
+                    rows: pointers.add((index * self.taps.offsets.len() + chunk.taps.start) * ROWS),
+                    skip: chunk.skip,
+                    segments: chunk.taps.len(),
+                    length: chunk.length,
+                    weights: weights.add((block * self.packed.inputs + chunk.at) * LANES),
+                    into: self.into.at(row).add(lane),
+                    stride: self.into.stride,
+                    bias: if first { bias.add(lane) } else { std::ptr::null() },
+                    residual: residual
+                        .map_or(std::ptr::null(), |residual| residual.at(row).add(lane)),
+                    residual_stride: residual.map_or(0, |residual| residual.stride),
+                    accumulate: !first,
+                    relu: self.relu && last,
+                };
+                let kernel = self.kernels.tile[count - 1];
+                match width == LANES {
+                    true => kernel(&tile),
+                    false => narrow(kernel, &tile, count, width),
+                }
+            }
+        }
+    }
+}
+
+/// Cuts a row of the product into chunks: several short taps in one, or a long tap into several.
+fn chunks(taps: &Taps) -> impl Iterator<Item = Chunk> {
+    let pieces = taps.length.div_ceil(CHUNK).max(1);
+    let together = (CHUNK / taps.length).clamp(1, taps.offsets.len());
+    let turns = taps.offsets.len().div_ceil(together);
+    let (count, whole) = (taps.offsets.len(), taps.length);
+    (0..turns).flat_map(move |turn| {
+        let taps = turn * together..((turn + 1) * together).min(count);
+        (0..pieces).map(move |piece| {
+            let (from, to) = (piece * whole / pieces, (piece + 1) * whole / pieces);
+            let at = taps.start * whole + from;
+            Chunk { taps: taps.clone(), skip: from, length: to - from, at }
+        })
+    })
+}
