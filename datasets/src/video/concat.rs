@@ -104,14 +104,15 @@ pub fn keep_first(
     frames: u64,
 ) -> Result<Written> {
     track.samples.truncate(usize::try_from(frames).unwrap_or(usize::MAX));
+    save(&mut source, path, track, path)
+}
+
+/// Copies the samples of a track into a file of their own.
+pub fn save(source: &mut FileSource, path: &Path, mut track: Track, out: &Path) -> Result<Written> {
     if track.samples.is_empty() {
         let what = format!("a video cannot be cut to no frames: {}", path.display());
         return Err(Error::Refused { what });
     }
-    save(&mut source, path, track, path)
-}
-
-fn save(source: &mut FileSource, path: &Path, mut track: Track, out: &Path) -> Result<Written> {
     let first = earliest(&track.samples);
     track.has_audio = false;
     track.samples.iter_mut().for_each(|sample| sample.pts = sample.pts.saturating_sub(first));

@@ -53,6 +53,11 @@ impl VideoReader {
         Ok(Self { path: name.to_owned(), source, track, info, shown, running: None, kept })
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What the video says about itself.
     pub fn info(&self) -> &VideoInfo {
         &self.info

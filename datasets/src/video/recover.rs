@@ -4,9 +4,9 @@ use std::fs::OpenOptions;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::concat::keep_first;
+use super::concat::{keep_first, save};
 use super::mp4::Sample;
-use super::mp4::read::{find_outer, track};
+use super::mp4::read::{cut_track, find_outer, track};
 use super::nal::Nal;
 use super::source::{FileSource, ReadAt};
 use super::write::{Header, Written, seal};
@@ -53,6 +53,23 @@ pub fn recover(path: &Path, frames: Option<u64>) -> Result<Written> {
         return Ok(Written { frames: 0, bytes: Header::LEN as u64, info });
     };
     seal(&mut file, path, found.end, &header.track(entry, found.samples))
+}
+
+/// Copies what is whole of a video that was cut off: the frames up to the first that is not there.
+/// The original is left alone.
+pub fn salvage(from: &Path, to: &Path) -> Result<Written> {
+    let mut source = FileSource::open(from)?;
+    if let Ok(mut track) = cut_track(&mut source, from) {
+        let len = source.len();
+        let inside = |sample: &&Sample| {
+            sample.offset.checked_add(u64::from(sample.size)).is_some_and(|end| end <= len)
+        };
+        let whole = track.samples.iter().take_while(inside).count();
+        track.samples.truncate(whole);
+        return save(&mut source, from, track, to);
+    }
+    std::fs::copy(from, to).map_err(Error::io("cannot copy", from))?;
+    recover(to, None)
 }
 
 /// What a walk over the units found.

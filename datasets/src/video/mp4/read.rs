@@ -87,6 +87,17 @@ pub fn bytes(source: &mut dyn ReadAt, path: &Path, from: u64, to: u64) -> Result
 
 /// The file's video track.
 pub fn track(source: &mut dyn ReadAt, path: &Path) -> Result<Track> {
+    let len = source.len();
+    within(source, path, len)
+}
+
+/// The video track of a file that may be cut off: samples may lie beyond its end.
+pub fn cut_track(source: &mut dyn ReadAt, path: &Path) -> Result<Track> {
+    within(source, path, u64::MAX)
+}
+
+/// The video track, whose samples lie within `len` bytes.
+fn within(source: &mut dyn ReadAt, path: &Path, len: u64) -> Result<Track> {
     let Some(moov) = find_outer(source, path, b"moov")? else {
         return Err(Error::malformed(path, "moov", "the file has none: it is not a finished MP4"));
     };
@@ -94,7 +105,7 @@ pub fn track(source: &mut dyn ReadAt, path: &Path) -> Result<Track> {
         return Err(Error::malformed(path, "moov", "the box is impossibly large"));
     }
     let moov = bytes(source, path, moov.body, moov.end)?;
-    parse(&moov, source.len()).map_err(|(place, what)| Error::malformed(path, place, what))
+    parse(&moov, len).map_err(|(place, what)| Error::malformed(path, place, what))
 }
 
 type Wrong = (&'static str, &'static str);
