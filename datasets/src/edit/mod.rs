@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! compact, delete_episodes, split, merge, remove_feature, modify_tasks, reencode, convert,
-//! recompute_stats
+//! recompute_stats, repair
 //!     └─▶ plan: which episodes of which sources, which features, which tasks
 //!             └─▶ assemble: videos ─▶ rows ─▶ tables ─▶ info.json ─▶ check ─▶ site (renamed)
 //! ```
@@ -27,6 +27,7 @@ mod plan;
 mod recompute_stats;
 mod reencode;
 mod remove_feature;
+mod repair;
 mod rows;
 mod site;
 mod split;
@@ -46,6 +47,7 @@ pub use modify_tasks::{TaskChanges, modify_tasks};
 pub use recompute_stats::recompute_stats;
 pub use reencode::reencode;
 pub use remove_feature::remove_features;
+pub use repair::{Loss, Repaired, repair};
 pub use site::{in_place, kept};
 pub use split::{Share, split};
 pub(crate) use stats::NUMBERS;

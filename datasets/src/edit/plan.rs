@@ -20,6 +20,8 @@ pub struct Plan<'a> {
     pub encode: BTreeSet<String>,
     /// Whether videos that cannot be cut may be encoded anew.
     pub may_encode: bool,
+    /// Whether measured instants are left behind where their table is damaged.
+    pub lenient: bool,
 }
 
 /// One episode of it.
@@ -31,6 +33,15 @@ pub struct Part<'a> {
     pub episode: &'a Episode,
     /// What is done in all of it, instead of what the source says.
     pub task: Option<String>,
+    /// Whether its frames are counted and timed anew.
+    pub recount: bool,
+}
+
+impl<'a> Part<'a> {
+    /// The episode as it is.
+    pub fn whole(source: usize, episode: &'a Episode) -> Self {
+        Self { source, episode, task: None, recount: false }
+    }
 }
 
 /// What becomes of the sources' tasks.
@@ -54,11 +65,19 @@ impl<'a> Plan<'a> {
     pub fn of(sources: Vec<&'a Dataset>, info: Info) -> Self {
         let part = |(source, dataset): (usize, &&'a Dataset)| {
             let episodes = dataset.episodes().iter();
-            episodes.map(move |episode| Part { source, episode, task: None }).collect::<Vec<_>>()
+            episodes.map(move |episode| Part::whole(source, episode)).collect::<Vec<_>>()
         };
         let parts = sources.iter().enumerate().flat_map(part).collect();
         let wording = Wording { keep_unused: true, ..Wording::default() };
-        Self { sources, info, parts, wording, encode: BTreeSet::new(), may_encode: true }
+        Self {
+            sources,
+            info,
+            parts,
+            wording,
+            encode: BTreeSet::new(),
+            may_encode: true,
+            lenient: false,
+        }
     }
 
     /// The source of an episode.

@@ -11,7 +11,7 @@ use super::tasks::Tasks;
 use super::{Made, Progress, Watch};
 use crate::image::png;
 use crate::reader;
-use crate::schema::{Dtype, Info};
+use crate::schema::{Dtype, Feature, Info};
 use crate::tables::TableWriter;
 use crate::tables::column::Cells;
 use crate::tables::data::{self, Rows};
@@ -78,6 +78,8 @@ fn of(plan: &Plan<'_>, tasks: &Tasks, part: &Part<'_>, episode: &mut Episode) ->
         let cells = match (name, at.map(|at| kept.swap_remove(at).1)) {
             ("episode_index", _) => numbers(|_| episode.index, episode.length),
             ("index", _) => numbers(|row| episode.from_index + row, episode.length),
+            ("frame_index", _) if part.recount => numbers(|row| row, episode.length),
+            ("timestamp", Some(_)) if part.recount => times(feature, plan.info.fps, episode.length),
             ("task_index", Some(cells)) => tasks.renumber(plan, part, &cells)?,
             (_, Some(cells)) => cells,
             (camera, None) if feature.dtype == Dtype::Image => unpack(plan, part, camera, episode)?,
@@ -105,6 +107,15 @@ fn shared(source: &Info, new: &Info) -> Info {
 
 fn numbers(value: impl Fn(u64) -> u64, count: u64) -> Cells {
     Cells::Numbers((0..count).flat_map(|row| value(row).to_le_bytes()).collect())
+}
+
+/// The time of each frame in the precision that the column has.
+fn times(feature: &Feature, fps: u32, count: u64) -> Cells {
+    let seconds = (0..count).map(|row| row as f64 / f64::from(fps));
+    Cells::Numbers(match feature.dtype {
+        Dtype::F64 => seconds.flat_map(f64::to_le_bytes).collect(),
+        _ => seconds.flat_map(|time| (time as f32).to_le_bytes()).collect(),
+    })
 }
 
 /// The frames of a video as images, and their statistics.

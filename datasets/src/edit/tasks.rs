@@ -56,7 +56,11 @@ impl Tasks {
             let new = match known.get(&number) {
                 Some(new) => *new,
                 None => {
-                    let text = plan.text(part, text(source, part.episode, number)?);
+                    // Where all of the episode is given a task, what it had need not make sense.
+                    let text = match &part.task {
+                        Some(task) => task,
+                        None => plan.text(part, text(source, part.episode, number)?),
+                    };
                     let count = self.texts.len() as u64;
                     let lost = Error::OutOfRange { what: "task", index: 0, count };
                     let new = *self.numbers.get(text).ok_or(lost)?;

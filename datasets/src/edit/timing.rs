@@ -20,7 +20,11 @@ pub fn write(plan: &Plan<'_>, root: &Path, episodes: &[Episode]) -> Result<()> {
     for (part, episode) in plan.parts.iter().zip(episodes) {
         let source = plan.source(part);
         let from = source.root().join(path(source.info(), part.episode.data));
-        let Some(all) = last.table(from.clone())? else { continue };
+        let all = match last.table(from.clone()) {
+            Err(_damaged) if plan.lenient => None,
+            table => table?,
+        };
+        let Some(all) = all else { continue };
         let Some(batch) = of(all, part.episode, episode, &from)? else { continue };
         if let Some((_, table, _)) = open.take_if(|(at, ..)| *at != episode.data) {
             table.finish()?;

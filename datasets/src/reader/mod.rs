@@ -6,8 +6,10 @@ pub(crate) mod v21;
 pub(crate) mod v30;
 mod view;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+pub(crate) use store::DataFile;
 pub use view::{Deltas, Item, Series, View};
 
 use crate::frame::Value;
@@ -42,6 +44,8 @@ pub struct Dataset {
     tables: Tables,
     store: Store,
     decoders: Decoders,
+    /// Videos that are read from elsewhere, by camera and place.
+    instead: HashMap<(String, FileAt), PathBuf>,
 }
 
 impl Dataset {
@@ -70,7 +74,22 @@ impl Dataset {
             }
         };
         let store = Store::new(&info, files);
-        Ok(Self { root: root.to_owned(), info, tables, store, decoders: Decoders::default() })
+        let (root, decoders) = (root.to_owned(), Decoders::default());
+        Ok(Self { root, info, tables, store, decoders, instead: HashMap::new() })
+    }
+
+    /// A damaged dataset as somebody found it: the episodes in the order of their frames, the data
+    /// files with the frames they begin at, and videos that are read from elsewhere.
+    pub(crate) fn found(
+        root: &Path,
+        info: Info,
+        tables: Tables,
+        files: Vec<DataFile>,
+        instead: HashMap<(String, FileAt), PathBuf>,
+    ) -> Self {
+        let store = Store::lenient(&info, files);
+        let (root, decoders) = (root.to_owned(), Decoders::default());
+        Self { root, info, tables, store, decoders, instead }
     }
 
     /// Forgets the statistics that were stored.
@@ -223,7 +242,8 @@ impl Dataset {
 
     /// The video file of a camera.
     pub fn video_file(&self, camera: &str, at: FileAt) -> PathBuf {
-        video_file(&self.root, &self.info, camera, at)
+        let instead = self.instead.get(&(camera.to_owned(), at)).cloned();
+        instead.unwrap_or_else(|| video_file(&self.root, &self.info, camera, at))
     }
 
     /// All that one frame holds, by itself.

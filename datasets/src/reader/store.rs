@@ -29,6 +29,8 @@ pub struct DataFile {
 pub struct Store {
     files: Vec<DataFile>,
     layout: Layout,
+    /// Whether every row's `index` must be the one that its place gives.
+    strict: bool,
     inner: Mutex<Inner>,
 }
 
@@ -72,7 +74,16 @@ impl Store {
         let index = info.columns().position(|(name, _)| name == "index");
         let opened = files.iter().map(|_| None).collect();
         let inner = Mutex::new(Inner { spill: None, end: 0, opened });
-        Self { files, layout: Layout { info: info.clone(), columns, stride, index }, inner }
+        let layout = Layout { info: info.clone(), columns, stride, index };
+        Self { files, layout, strict: true, inner }
+    }
+
+    /// The rows of these files whatever number they give themselves, for mending what is damaged.
+    pub fn lenient(info: &Info, files: Vec<DataFile>) -> Self {
+        let mut store = Self::new(info, files);
+        store.layout.index = None;
+        store.strict = false;
+        store
     }
 
     /// The bytes of one column (by its place in [`Info::columns`]) over `count` frames from `first`.
@@ -122,7 +133,7 @@ impl Store {
             return Err(Error::malformed(path, "the table", what));
         }
         let columns = data::rows(info, &batch, path)?;
-        let index = info.columns().position(|(name, _)| name == "index");
+        let index = info.columns().position(|(name, _)| name == "index").filter(|_| self.strict);
         check_index(file, first - file.first, index.map(|at| &columns[at]))?;
         Ok(columns)
     }

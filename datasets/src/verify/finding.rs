@@ -86,9 +86,9 @@ pub enum Code {
 }
 
 const REBUILD: &str = "bring the tables in line with the data: sinew dataset repair";
-const RECOVER: &str = "get back what was recorded before the crash: sinew dataset recover";
-const AGAIN: &str =
-    "fetch the dataset again, or take the episode out: sinew dataset delete-episodes";
+const RECOVER: &str = "get back what was recorded before the crash: sinew dataset recover; or keep \
+                       what else can be read: sinew dataset repair";
+const AGAIN: &str = "fetch the dataset again, or keep what can be read: sinew dataset repair";
 const RECOMPUTE: &str = "compute them anew: sinew dataset recompute-stats";
 const CAMERA: &str = "check the camera's cable and rate; take the episode out if the task needs the \
                       picture: sinew dataset delete-episodes";
@@ -106,10 +106,22 @@ impl Code {
         }
     }
 
+    /// Whether it is about what was recorded, not about how it is kept.
+    pub fn is_of_the_recording(self) -> bool {
+        matches!(
+            self,
+            Self::NotFinite
+                | Self::FrozenCamera
+                | Self::DeadJoint
+                | Self::DroppedFrames
+                | Self::LateTicks
+        )
+    }
+
     /// What to do about it.
     pub fn remedy(self) -> Option<&'static str> {
         Some(match self {
-            Self::Info => "fetch meta/info.json again, or rebuild it: sinew dataset repair",
+            Self::Info => "fetch meta/info.json again",
             Self::MissingFooter => RECOVER,
             Self::MissingFile | Self::UnreadableTable => AGAIN,
             Self::EpisodeCount
@@ -121,18 +133,16 @@ impl Code {
             | Self::FrameIndex
             | Self::EpisodeIndex
             | Self::Timestamp
+            | Self::TaskIndex
             | Self::VideoInfo
-            | Self::VideoSpan => REBUILD,
-            Self::TaskIndex => "give the frames their task: sinew dataset modify-tasks",
+            | Self::VideoSpan
+            | Self::VideoTimestamp => REBUILD,
             Self::Column => {
                 "correct the feature in meta/info.json, or take it out: sinew dataset \
                              remove-feature"
             }
-            Self::NotFinite | Self::Image | Self::VideoFrame | Self::UnreadableVideo => AGAIN,
-            Self::VideoFrameCount | Self::VideoTimestamp => {
-                "frames and rows no longer belong together; take the episode out: sinew dataset \
-                 delete-episodes"
-            }
+            Self::NotFinite => "take the episode out: sinew dataset delete-episodes",
+            Self::Image | Self::VideoFrame | Self::UnreadableVideo | Self::VideoFrameCount => AGAIN,
             Self::NotDecoded => {
                 "decode it with the feature ffmpeg, or make it H.264: sinew \
                                  dataset reencode"

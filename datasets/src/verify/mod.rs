@@ -18,7 +18,7 @@ mod rows;
 mod stats;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod timing;
 mod video;
 
@@ -28,10 +28,12 @@ use serde::Serialize;
 
 pub use finding::{Code, Finding, Severity};
 pub(crate) use joints::name as joint_name;
+pub(crate) use stats::drift;
+pub(crate) use tables::Listed;
+pub(crate) use video::untrue;
 
 use crate::schema::Info;
 use finding::Findings;
-use tables::Listed;
 
 /// How closely to look.
 #[derive(Clone, Copy, Debug, PartialEq)]

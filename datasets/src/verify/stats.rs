@@ -84,7 +84,7 @@ fn compare(stored: &AllStats, fresh: &AllStats, place: &str, findings: &mut Find
 }
 
 /// The first number that is too far off.
-fn drift(stored: &Stats, fresh: &Stats) -> Option<String> {
+pub fn drift(stored: &Stats, fresh: &Stats) -> Option<String> {
     if stored.min.len() != fresh.min.len() {
         let (had, has) = (stored.min.len(), fresh.min.len());
         return Some(format!("has {had} positions, the data have {has}"));

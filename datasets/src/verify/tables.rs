@@ -30,7 +30,7 @@ pub struct Listed {
 
 impl Listed {
     /// Reads what can be read.
-    pub fn load(root: &Path, info: &Info, findings: &mut Findings) -> Self {
+    pub(super) fn load(root: &Path, info: &Info, findings: &mut Findings) -> Self {
         let mut listed = Self { whole: true, ..Self::default() };
         match info.version {
             Version::V30 => listed.load_v30(root, info, findings),
@@ -49,6 +49,11 @@ impl Listed {
             }
         }
         listed
+    }
+
+    /// Reads what can be read, and keeps what is wrong to itself.
+    pub fn silent(root: &Path, info: &Info) -> Self {
+        Self::load(root, info, &mut Findings::default())
     }
 
     fn load_v30(&mut self, root: &Path, info: &Info, findings: &mut Findings) {

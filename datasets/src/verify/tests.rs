@@ -18,25 +18,25 @@ use crate::tables::{data, tasks};
 use crate::{Dataset, Writer};
 
 /// A copy of a golden dataset.
-struct Copy(TempDir);
+pub(crate) struct Copy(pub(crate) TempDir);
 
-const DATA: &str = "data/chunk-000/file-000.parquet";
-const EPISODES: &str = "meta/episodes/chunk-000/file-000.parquet";
-const VIDEO: &str = "videos/observation.images.top/chunk-000/file-000.mp4";
+pub(crate) const DATA: &str = "data/chunk-000/file-000.parquet";
+pub(crate) const EPISODES: &str = "meta/episodes/chunk-000/file-000.parquet";
+pub(crate) const VIDEO: &str = "videos/observation.images.top/chunk-000/file-000.mp4";
 
 impl Copy {
-    fn of(name: &str) -> Self {
+    pub(crate) fn of(name: &str) -> Self {
         let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/datasets");
         let copy = Self(tempfile::tempdir().unwrap());
         copy_folder(&Path::new(golden).join(name), copy.0.path());
         copy
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn look(&self) -> Report {
+    pub(crate) fn look(&self) -> Report {
         // Two identical images of these small sets are already suspicious.
         let options = Options { sample: None, frozen_s: 0.2 };
         verify(self.0.path(), &options, &mut |_| {})
@@ -62,21 +62,21 @@ impl Copy {
         assert_eq!(report.ok, report.findings.iter().all(|f| f.severity == Severity::Warning));
     }
 
-    fn info(&self, change: impl FnOnce(&mut Json)) {
+    pub(crate) fn info(&self, change: impl FnOnce(&mut Json)) {
         let path = self.path("meta/info.json");
         let mut info: Json = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         change(&mut info);
         fs::write(&path, info.to_string()).unwrap();
     }
 
-    fn episodes(&self, change: impl FnOnce(&mut Vec<Episode>)) {
+    pub(crate) fn episodes(&self, change: impl FnOnce(&mut Vec<Episode>)) {
         let dataset = Dataset::open_with_stats(self.0.path()).unwrap();
         let mut episodes = dataset.episodes().to_vec();
         change(&mut episodes);
         episodes::write(&self.path(EPISODES), &episodes).unwrap();
     }
 
-    fn numbers(&self, column: &str, change: impl Fn(&mut Vec<u8>)) {
+    pub(crate) fn numbers(&self, column: &str, change: impl Fn(&mut Vec<u8>)) {
         self.cells(column, |cells| match cells {
             Cells::Numbers(bytes) => change(bytes),
             other => panic!("{other:?}"),
@@ -84,7 +84,7 @@ impl Copy {
     }
 
     /// Rewrites a column of the first data file, all episodes in one row group.
-    fn cells(&self, column: &str, change: impl Fn(&mut Cells)) {
+    pub(crate) fn cells(&self, column: &str, change: impl Fn(&mut Cells)) {
         let dataset = Dataset::open(self.0.path()).unwrap();
         let info = dataset.info();
         let rows = info.columns().map(|(name, _)| {
@@ -110,7 +110,7 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-fn set<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
+pub(crate) fn set<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
     bytes[at * N..(at + 1) * N].copy_from_slice(&value);
 }
 

@@ -165,7 +165,7 @@ fn open(
         let message = format!("has {} frames, its episodes have {said}", found.frames);
         findings.add(Code::VideoFrameCount, place.as_str(), message);
     }
-    for untrue in untrue(scene, camera.feature, found) {
+    for untrue in untrue(scene.info.fps, camera.feature, found) {
         findings.add(Code::VideoInfo, place.as_str(), untrue);
     }
     let times = reader.times().collect();
@@ -173,7 +173,7 @@ fn open(
 }
 
 /// What info.json says about a video that is not so.
-fn untrue(scene: &Scene<'_>, feature: &Feature, found: &VideoInfo) -> Vec<String> {
+pub fn untrue(fps: u32, feature: &Feature, found: &VideoInfo) -> Vec<String> {
     let mut untrue = Vec::new();
     let mut hold = |what: &str, said: Option<String>, is: String| {
         if let Some(said) = said.filter(|said| *said != is) {
@@ -194,7 +194,7 @@ fn untrue(scene: &Scene<'_>, feature: &Feature, found: &VideoInfo) -> Vec<String
     hold("sound beside it", audio, found.has_audio.to_string());
     // One frame has no rate, and two seldom exactly the declared one.
     let rate = |said: f64| (found.fps - said).abs() <= 0.01 * said || found.frames < 2;
-    for said in [entry("video.fps").and_then(Json::as_f64), Some(f64::from(scene.info.fps))] {
+    for said in [entry("video.fps").and_then(Json::as_f64), Some(f64::from(fps))] {
         if let Some(said) = said.filter(|said| !rate(*said)) {
             untrue.push(format!("the rate is {:.3} fps, info.json says {said}", found.fps));
             break;

@@ -1,7 +1,7 @@
 //! Edits held against a model that is too simple to be wrong.
 
 mod golden;
-mod model;
+pub(super) mod model;
 mod random;
 
 use super::Watch;
