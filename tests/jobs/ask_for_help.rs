@@ -36,6 +36,7 @@ fn every_command_has_an_example() {
         "dataset viz",
         "dataset export",
         "dataset recompute-stats",
+        "dataset repair",
     ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let help = sandbox.run(&words);
@@ -156,6 +157,7 @@ fn the_reference_page_is_what_the_commands_say() {
         &["dataset", "info"],
         &["dataset", "verify"],
         &["dataset", "recover"],
+        &["dataset", "repair"],
         &["dataset", "report"],
         &["dataset", "viz"],
         &["dataset", "export"],

@@ -4,6 +4,7 @@ mod ask_for_help;
 mod edit_a_dataset;
 mod look_at_a_dataset;
 mod record_through_a_kill;
+mod repair_a_dataset;
 mod see_the_demo;
 mod set_an_arm_up;
 mod set_up_in_one_go;

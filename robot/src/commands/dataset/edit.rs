@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sinew_datasets::edit::{self, Made, Watch};
 use sinew_datasets::{Error, Result as DatasetResult};
 
@@ -55,43 +55,71 @@ pub struct Edit {
     discard: bool,
 }
 
+/// What an edit has to say of what it made.
+pub trait Outcome {
+    /// The new dataset.
+    fn made(&self) -> &Made;
+
+    /// What else people should know of it.
+    fn tell(&self, _report: &Report) {}
+
+    /// What else scripts should know of it.
+    fn add(&self, _fields: &mut Map<String, Value>) {}
+}
+
+impl Outcome for Made {
+    fn made(&self) -> &Made {
+        self
+    }
+}
+
 impl Edit {
     /// The dataset that is edited.
-    fn source(&self) -> Result<PathBuf, Failure> {
+    pub fn source(&self) -> Result<PathBuf, Failure> {
         let folder = self.source.folder()?;
         // In its place means where it really is, not where a link to it is.
         folder.canonicalize().map_err(|error| Error::io("cannot find", &folder)(error).into())
     }
 
+    /// Whether the result takes the dataset's place.
+    pub fn in_place(&self) -> bool {
+        self.output.folder().is_none()
+    }
+
     /// Edits: into another folder, or in place if somebody agrees.
-    pub fn run(
+    pub fn run<T: Outcome>(
         &self,
         report: &Report,
-        make: impl Fn(&Path, Option<&Path>, Watch<'_>) -> DatasetResult<Made>,
+        make: impl Fn(&Path, Option<&Path>, Watch<'_>) -> DatasetResult<T>,
     ) -> Result<Exit, Failure> {
         let source = self.source()?;
         let watch = |at: edit::Progress| show(report, at);
         let to = self.output.folder();
         let place = to.as_ref().unwrap_or(&source);
-        // What makes no sense is told before anybody is asked, and nothing is done with --dry-run.
-        let planned = make(&source, None, &watch)?;
-        let kept = to.is_none().then(|| edit::kept(&source));
         if self.output.dry_run {
-            report.say(format!("would make {}", describe(&planned, place)));
+            let planned = make(&source, None, &watch)?;
+            report.progress("");
+            planned.tell(report);
+            report.say(format!("would make {}", describe(planned.made(), place)));
             finish(report, &planned, place, None, true);
             return Ok(Exit::Done);
         }
-        let Some(kept) = kept else {
+        if to.is_some() {
             let made = make(&source, Some(place), &watch);
             report.progress("");
             tell(report, &made?, place, None);
             return Ok(Exit::Done);
-        };
+        }
         if !self.yes {
-            report.say(format!("This replaces the dataset by {}.", describe(&planned, place)));
+            // What makes no sense is told before anybody is asked.
+            let planned = make(&source, None, &watch)?;
+            report.progress("");
+            planned.tell(report);
+            let new = describe(planned.made(), place);
+            report.say(format!("This replaces the dataset by {new}."));
             report.say(match self.discard {
                 true => "The old one will be gone.".to_owned(),
-                false => format!("The old one will be {}.", kept.display()),
+                false => format!("The old one will be {}.", edit::kept(&source).display()),
             });
             if !Keys::listen()?.agree(report, "replacing a dataset", "Replace it?")? {
                 report.say("nothing was changed");
@@ -115,7 +143,9 @@ pub fn show(report: &Report, at: edit::Progress) {
 }
 
 /// Says what was made, to people and scripts.
-pub fn tell(report: &Report, made: &Made, place: &Path, kept: Option<&Path>) {
+pub fn tell(report: &Report, outcome: &impl Outcome, place: &Path, kept: Option<&Path>) {
+    let made = outcome.made();
+    outcome.tell(report);
     report.say(report.tone(Tone::Good, &describe(made, place)));
     if made.encoded > 0 {
         report.say(format!("  videos of {} episodes were encoded anew", made.encoded));
@@ -123,7 +153,7 @@ pub fn tell(report: &Report, made: &Made, place: &Path, kept: Option<&Path>) {
     if let Some(kept) = kept {
         report.say(format!("  the old one is {}", kept.display()));
     }
-    finish(report, made, place, kept, false);
+    finish(report, outcome, place, kept, false);
 }
 
 /// A new dataset in one line.
@@ -133,9 +163,16 @@ pub fn describe(made: &Made, place: &Path) -> String {
 }
 
 /// Says what was or would be made, to scripts.
-pub fn finish(report: &Report, made: &Made, place: &Path, kept: Option<&Path>, dry_run: bool) {
-    let mut result = fields(made, place);
+pub fn finish(
+    report: &Report,
+    outcome: &impl Outcome,
+    place: &Path,
+    kept: Option<&Path>,
+    dry_run: bool,
+) {
+    let mut result = fields(outcome.made(), place);
     if let Value::Object(fields) = &mut result {
+        outcome.add(fields);
         fields.insert("kept".into(), json!(kept.map(|kept| kept.display().to_string())));
         fields.insert("dry_run".into(), json!(dry_run));
     }

@@ -13,6 +13,7 @@ mod recompute_stats;
 mod recover;
 mod reencode;
 mod remove_feature;
+mod repair;
 mod report;
 mod source;
 mod split;
@@ -37,6 +38,7 @@ enum What {
     Info(info::Info),
     Verify(verify::Verify),
     Recover(recover::Recover),
+    Repair(repair::Repair),
     Report(report::Page),
     Viz(viz::Viz),
     Export(export::Export),
@@ -59,6 +61,7 @@ impl Dataset {
             What::Info(command) => command.run(report),
             What::Verify(command) => command.run(report),
             What::Recover(command) => command.run(report),
+            What::Repair(command) => command.run(report),
             What::Report(command) => command.run(report),
             What::Viz(command) => command.run(report),
             What::Export(command) => command.run(report),

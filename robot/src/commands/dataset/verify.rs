@@ -49,7 +49,8 @@ pub fn look(report: &Report, root: &std::path::Path, options: &Options) -> verif
     found
 }
 
-fn say(report: &Report, found: &verify::Report) {
+/// Lists what was found.
+pub fn list(report: &Report, found: &verify::Report) {
     for finding in &found.findings {
         let tone = match finding.severity {
             Severity::Error => report.tone(Tone::Bad, "error  "),
@@ -61,6 +62,10 @@ fn say(report: &Report, found: &verify::Report) {
         };
         report.say(format!("{tone} {place}{}", finding.message));
     }
+}
+
+fn say(report: &Report, found: &verify::Report) {
+    list(report, found);
     // One remedy often mends many things.
     let mut remedies: Vec<&str> = found.findings.iter().filter_map(|f| f.remedy).collect();
     let mut seen = std::collections::BTreeSet::new();
