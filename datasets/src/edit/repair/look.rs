@@ -7,7 +7,7 @@ use super::super::stats::{NUMBERS, Sampled};
 use super::Found;
 use crate::image::png;
 use crate::reader::{Dataset, TOLERANCE_S};
-use crate::schema::Dtype;
+use crate::schema::{Dtype, Feature};
 use crate::stats::{self, AllStats};
 use crate::tables::column::Cells;
 use crate::video::VideoReader;
@@ -41,7 +41,7 @@ pub fn look(dataset: &Dataset, readers: &mut Readers, one: &mut Found) {
             let mut sampled = Sampled::new(length);
             let readable = match feature.dtype {
                 Dtype::Video => film(dataset, readers, one, camera, &mut sampled),
-                _ => pictures(&columns, camera, length, &mut sampled),
+                _ => pictures(&columns, camera, feature, length, &mut sampled),
             };
             match readable {
                 Ok(true) => seen.extend(sampled.stats().map(|stats| (camera.clone(), stats))),
@@ -61,16 +61,25 @@ pub fn look(dataset: &Dataset, readers: &mut Readers, one: &mut Found) {
     statistics(dataset, &columns, seen, one);
 }
 
-/// Decodes every image of a table; gives the first frame that cannot be, and why.
+/// Decodes every image of a table; gives the first frame that is not what info.json says, and why.
 fn pictures(
     columns: &Columns,
     camera: &str,
+    feature: &Feature,
     length: u64,
     sampled: &mut Sampled,
 ) -> Result<bool, (u64, String)> {
     let Some(Cells::Images(files)) = column(columns, camera) else { return Ok(false) };
     for (frame, file) in (0..length).zip(files) {
-        sampled.look(frame, &png::decode(file).map_err(|why| (frame, why))?);
+        let image = png::decode(file).map_err(|why| (frame, why))?;
+        let (width, height) = (image.width(), image.height());
+        match feature.image_size() {
+            Some(said) if said != (width, height) => {
+                let said = format!("info.json says {}×{}", said.0, said.1);
+                return Err((frame, format!("has {width}×{height} pixels, {said}")));
+            }
+            _ => sampled.look(frame, &image),
+        }
     }
     Ok(true)
 }
