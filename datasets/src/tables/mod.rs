@@ -6,7 +6,6 @@ pub mod episodes;
 pub mod tasks;
 pub mod timing;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
+use crate::durable::{self, File};
 use crate::{Error, Result};
 
 /// What a parquet file failed at, as our error.
@@ -47,7 +47,7 @@ impl TableWriter {
     /// Begins a table; the folder it goes into is made where it is missing.
     pub fn begin(path: &Path, schema: &SchemaRef) -> Result<Self> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(Error::io("cannot make the folder", folder))?;
+            durable::make_folders(folder)?;
         }
         let file = File::create(path).map_err(Error::io("cannot write", path))?;
         let properties = WriterProperties::builder()
@@ -79,7 +79,10 @@ impl TableWriter {
 fn unwritten(path: &Path) -> impl Fn(ParquetError) -> Error {
     move |error| match error {
         ParquetError::External(source) => {
-            Error::io("cannot write", path)(std::io::Error::other(source))
+            let known = source.downcast::<std::io::Error>();
+            Error::io("cannot write", path)(
+                known.map_or_else(std::io::Error::other, |known| *known),
+            )
         }
         other => Error::malformed(path, "the table", other.to_string()),
     }
@@ -111,15 +114,15 @@ pub(crate) fn contained<T>(path: &Path, unpack: impl FnOnce() -> Result<T>) -> R
 /// A table's footer. The Arrow schema that some writers put in besides is left aside: the Parquet
 /// schema says all that is needed, and has one parser less.
 pub(crate) fn metadata(path: &Path) -> Result<ArrowReaderMetadata> {
-    let file = File::open(path).map_err(Error::io("cannot open", path))?;
+    let file = std::fs::File::open(path).map_err(Error::io("cannot open", path))?;
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     contained(path, || ArrowReaderMetadata::load(&file, options).map_err(unreadable(path)))
 }
 
 /// Opens a table and reads its footer.
-pub(crate) fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
+pub(crate) fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>> {
     let metadata = metadata(path)?;
-    let file = File::open(path).map_err(Error::io("cannot open", path))?;
+    let file = std::fs::File::open(path).map_err(Error::io("cannot open", path))?;
     Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata))
 }
 
@@ -134,7 +137,7 @@ pub(crate) fn batches(
 /// The rows of a table that was opened.
 pub(crate) fn unpack(
     path: &Path,
-    builder: ParquetRecordBatchReaderBuilder<File>,
+    builder: ParquetRecordBatchReaderBuilder<std::fs::File>,
 ) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
     let mut reader = contained(path, || builder.build().map_err(unreadable(path)))?;
     let mut broken = false;

@@ -1,6 +1,5 @@
 //! Videos joined and cut without decoding them.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use super::mp4::write::{boxed, ftyp, moov};
 use super::mp4::{Sample, Track, same_coding};
 use super::source::{FileSource, ReadAt};
 use super::write::Written;
+use crate::durable::{self, File};
 use crate::error::{Error, Result};
 
 /// A picture belongs to a range that begins or ends within this of its time.
@@ -168,12 +168,11 @@ impl<'a> Output<'a> {
         let wrong = Error::io("cannot write", self.path);
         (|| {
             self.file.flush()?;
-            self.file.get_ref().sync_all()?;
-            std::fs::rename(&self.beside, self.path)?;
-            let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+            self.file.get_ref().sync()
         })()
         .map_err(wrong)?;
+        durable::rename(&self.beside, self.path)?;
+        durable::sync_folder(durable::above(self.path))?;
         Ok(self.bytes)
     }
 }

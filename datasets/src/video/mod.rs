@@ -29,7 +29,7 @@ pub use color::{i420_to_rgb, rgb_to_i420};
 pub use concat::{concat, cut};
 pub use footage::{Extent, Footage};
 pub use read::VideoReader;
-pub use recover::{recover, salvage};
+pub use recover::{recover, recover_checked, salvage};
 pub use source::ReadAt;
 pub use write::{VideoWriter, Written};
 

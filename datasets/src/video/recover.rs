@@ -1,6 +1,5 @@
 //! A video that was cut off, finished after the fact.
 
-use std::fs::OpenOptions;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -10,6 +9,7 @@ use super::mp4::read::{cut_track, find_outer, track};
 use super::nal::Nal;
 use super::source::{FileSource, ReadAt};
 use super::write::{Header, Written, seal};
+use crate::durable::File;
 use crate::error::{Error, Result};
 
 /// The parameter sets are this long at most; the real ones have about 20 bytes.
@@ -31,21 +31,27 @@ pub fn recover(path: &Path, frames: Option<u64>) -> Result<Written> {
         return keep_first(source, path, track, frames.unwrap_or(count));
     }
     drop(source);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .map_err(Error::io("cannot open", path))?;
+    walk_and_seal(path, frames.unwrap_or(u64::MAX), None)
+}
+
+/// Finishes a video of which a power cut may have kept anything: keeps the frames up to the first that
+/// does not have the checksum [`VideoWriter::sum`](super::VideoWriter::sum) gave.
+pub fn recover_checked(path: &Path, sums: &[u32]) -> Result<Written> {
+    walk_and_seal(path, sums.len() as u64, Some(sums))
+}
+
+fn walk_and_seal(path: &Path, most: u64, sums: Option<&[u32]>) -> Result<Written> {
+    let mut file = File::edit(path).map_err(Error::io("cannot open", path))?;
     let mut start = [0; Header::LEN];
     let header = file.read_exact(&mut start).ok().and_then(|()| Header::read(&start));
     let header = header.ok_or_else(|| {
         Error::malformed(path, "the first bytes", "this is not a video that was being recorded")
     })?;
-    let len = file.metadata().map_err(Error::io("cannot read", path))?.len();
+    let len = file.len().map_err(Error::io("cannot read", path))?;
     let len = Header::end(&start).map_or(len, |end| end.min(len));
-    let most = frames.unwrap_or(u64::MAX);
     let mut units = BufReader::new(&mut file);
-    let found = walk(&mut units, &header, len, most).map_err(Error::io("cannot read", path))?;
+    let found = walk(&mut units, &header, len, most, sums);
+    let found = found.map_err(Error::io("cannot read", path))?;
     let entry = header.entry(&found.sps, &found.pps);
     let Some(entry) = entry.filter(|_| !found.samples.is_empty()) else {
         file.set_len(Header::LEN as u64).map_err(Error::io("cannot write", path))?;
@@ -88,9 +94,11 @@ fn walk(
     header: &Header,
     len: u64,
     most: u64,
+    sums: Option<&[u32]>,
 ) -> std::io::Result<Found> {
     let mut found = Found::default();
     let mut at = Header::LEN as u64;
+    let mut sum = crc32fast::Hasher::new();
     file.seek(SeekFrom::Start(at))?;
     while (found.samples.len() as u64) < most && len.saturating_sub(at) > 4 {
         let mut start = [0; 5];
@@ -101,14 +109,25 @@ fn walk(
             break;
         }
         let mut body = i64::from(size) - 1;
+        sum.update(&start);
         match Nal::of(first) {
             Some(kind @ (Nal::Sps | Nal::Pps)) if size <= LONGEST_SET => {
                 let mut set = vec![first; size as usize];
                 file.read_exact(&mut set[1..])?;
+                sum.update(&set[1..]);
                 body = 0;
                 if kind == Nal::Sps { found.sps = set } else { found.pps = set }
             }
             Some(kind @ (Nal::Keyframe | Nal::Picture)) => {
+                if let Some(sums) = sums {
+                    let mut rest = vec![0; size as usize - 1];
+                    file.read_exact(&mut rest)?;
+                    sum.update(&rest);
+                    body = 0;
+                    if sums.get(found.samples.len()) != Some(&std::mem::take(&mut sum).finalize()) {
+                        break;
+                    }
+                }
                 let keyframe = kind == Nal::Keyframe;
                 found.samples.push(header.sample(found.samples.len(), at, size, keyframe));
             }

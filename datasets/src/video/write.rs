@@ -8,7 +8,6 @@
 //! finished by [`recover`](super::recover()). Until then the `mdat` box says that it goes on to
 //! the end of the file; the empty box before it is the room for its size when that is large.
 
-use std::fs::File;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -20,6 +19,7 @@ use super::mp4::entry::SampleEntry;
 use super::mp4::write::{boxed, ftyp, moov};
 use super::mp4::{Sample, Track};
 use super::{Codec, VideoInfo};
+use crate::durable::File;
 use crate::error::{Error, Result};
 use crate::image::{Image, PixelFormat};
 
@@ -48,6 +48,7 @@ pub struct VideoWriter {
     /// Where the next byte goes.
     at: u64,
     last: Last,
+    sum: u32,
     converted: Vec<u8>,
 }
 
@@ -82,6 +83,7 @@ impl VideoWriter {
             samples: Vec::new(),
             at: bytes.len() as u64,
             last: Last::None,
+            sum: 0,
             converted: Vec::new(),
         })
     }
@@ -127,6 +129,12 @@ impl VideoWriter {
         self.samples.len() as u64
     }
 
+    /// The checksum of the last frame's bytes as they lie in the file, for
+    /// [`recover`](super::recover()).
+    pub fn sum(&self) -> u32 {
+        self.sum
+    }
+
     /// Hands everything to the system, so that it outlives this process.
     pub fn flush(&mut self) -> Result<()> {
         self.file.flush().map_err(Error::io("cannot write", &self.path))
@@ -153,8 +161,11 @@ impl VideoWriter {
         let planes = Planes { width: self.header.width, height: self.header.height, bytes };
         let video = |what| Error::Video { what, path: self.path.clone() };
         let coded = self.encoder.encode(planes).map_err(video)?;
+        let mut sum = crc32fast::Hasher::new();
         let mut write = |unit: &[u8]| -> Result<Sample> {
             let size = u32::try_from(unit.len()).unwrap_or(u32::MAX);
+            sum.update(&size.to_be_bytes());
+            sum.update(unit);
             let written = self.file.write_all(&size.to_be_bytes());
             written
                 .and_then(|()| self.file.write_all(unit))
@@ -171,6 +182,7 @@ impl VideoWriter {
         }
         let sample = write(&coded.slice)?;
         self.samples.push(sample);
+        self.sum = sum.finalize();
         Ok(())
     }
 }
@@ -278,7 +290,8 @@ impl Header {
 }
 
 /// Writes the `moov` box where the pictures end, and only then says in `mdat` where that is: a kill
-/// in between leaves a file that can still be recovered.
+/// in between leaves a file that can still be recovered. A power cut may keep the second without the
+/// first; a file that was not waited for is therefore recovered by its checksums.
 pub fn seal(file: &mut File, path: &Path, end: u64, track: &Track) -> Result<Written> {
     let first = track.samples.first().map_or(end, |sample| sample.offset);
     let moov = moov(track, first);
@@ -301,7 +314,7 @@ pub fn seal(file: &mut File, path: &Path, end: u64, track: &Track) -> Result<Wri
         file.set_len(end + moov.len() as u64)?;
         file.seek(SeekFrom::Start(body - 16))?;
         file.write_all(&sized)?;
-        file.sync_all()
+        file.sync()
     })()
     .map_err(Error::io("cannot write", path))?;
     let frames = track.samples.len() as u64;
