@@ -129,6 +129,20 @@ impl Error {
         move |source| Self::Io { what, source, path: path.to_owned() }
     }
 
+    /// The same once more, for somebody else who has to know.
+    pub fn again(&self) -> Self {
+        match self {
+            Self::Io { what, source, path } => {
+                let source = match source.raw_os_error() {
+                    Some(code) => std::io::Error::from_raw_os_error(code),
+                    None => std::io::Error::new(source.kind(), source.to_string()),
+                };
+                Self::Io { what, source, path: path.clone() }
+            }
+            other => Self::Refused { what: other.to_string() },
+        }
+    }
+
     /// A file that does not say what it should.
     pub fn malformed(path: &Path, place: impl Into<String>, what: impl Into<String>) -> Self {
         Self::Malformed { what: what.into(), place: place.into(), path: path.to_owned() }

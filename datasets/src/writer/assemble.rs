@@ -9,15 +9,15 @@ use serde_json::Value as Json;
 
 use super::camera::{Files, read_images};
 use super::journal::{self, Contents, Row, RowFormat};
-use super::publish;
 use super::state::{State, path};
+use super::{counts, publish};
 use crate::durable::{self, write_text};
 use crate::schema::{Dtype, Feature, Template};
 use crate::stats::{self, AllStats, Stats, image::Histogram};
 use crate::tables::column::Cells;
 use crate::tables::episodes::{Episode, VideoPart};
 use crate::tables::{data, episodes, tasks, timing};
-use crate::video::{self, VideoInfo};
+use crate::video::{self, VideoInfo, Written};
 use crate::{Error, Result};
 
 /// An episode that is finished and durable.
@@ -31,17 +31,33 @@ pub struct Saved {
     pub lost: u64,
     /// How often a camera's last image stood in for a missing one.
     pub repeated: u64,
+    /// What ended it before its time.
+    pub failure: Option<String>,
+}
+
+/// How an episode came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// This process ended it: what it handed to the system is there.
+    Here,
+    /// It was cut off: of what was not waited for, anything may be missing.
+    CutOff,
 }
 
 /// The folder in which a finished episode's files are gathered, below the running episode's.
 pub const STAGE: &str = "stage";
 
 /// Finishes the episode in `folder`; `state` moves on behind it. None when it has no frame.
-pub fn assemble(root: &Path, folder: &Path, state: &mut State) -> Result<Option<Saved>> {
+pub fn assemble(
+    root: &Path,
+    folder: &Path,
+    state: &mut State,
+    ended: Ended,
+) -> Result<Option<Saved>> {
     let Some(contents) = journal::read(&folder.join("journal"))? else { return Ok(None) };
     unstage(folder, state)?;
     let mut next = state.clone();
-    let (frames, videos) = whole_frames(folder, state, contents.rows.len() as u64)?;
+    let (frames, videos) = whole_frames(folder, state, contents.rows.len() as u64, ended)?;
     if frames == 0 {
         return Ok(None);
     }
@@ -65,39 +81,65 @@ fn unstage(folder: &Path, state: &State) -> Result<()> {
         let home = Files::of(folder, key, feature.dtype).images;
         let staged = durable::files(&stage.join("videos").join(key))?;
         if let Some(staged) = staged.first().filter(|_| !home.exists()) {
-            std::fs::rename(staged, &home).map_err(Error::io("cannot move", staged))?;
+            durable::rename(staged, &home)?;
         }
     }
-    std::fs::remove_dir_all(&stage).map_err(Error::io("cannot remove", &stage))
+    durable::sync_folder(folder)?;
+    durable::remove(&stage)
 }
 
 /// How many frames every part of the episode has, and what its videos say of themselves.
-fn whole_frames(folder: &Path, state: &State, rows: u64) -> Result<(u64, Vec<VideoInfo>)> {
-    let cameras = || state.info.features.iter().filter(|(_, feature)| feature.is_camera());
+fn whole_frames(
+    folder: &Path,
+    state: &State,
+    rows: u64,
+    ended: Ended,
+) -> Result<(u64, Vec<VideoInfo>)> {
     let mut frames = rows;
-    for (key, feature) in cameras() {
-        let files = Files::of(folder, key, feature.dtype);
-        let counted = std::fs::metadata(&files.counts).map_or(0, |file| file.len());
-        frames = frames.min(counted / Histogram::BYTES as u64);
-        frames = frames.min(match feature.dtype {
-            Dtype::Video if frames > 0 => video::recover(&files.images, None)?.frames,
-            Dtype::Video => 0,
-            _ => read_images(&files.images)?.len() as u64,
-        });
-    }
     let mut videos = Vec::new();
-    for (key, feature) in cameras().filter(|(_, feature)| feature.dtype == Dtype::Video) {
-        if frames > 0 {
-            let path = Files::of(folder, key, feature.dtype).images;
-            let written = video::recover(&path, Some(frames))?;
-            if written.frames != frames {
-                let what = format!("has {} frames, {frames} are needed", written.frames);
-                return Err(Error::malformed(&path, "the video", what));
+    for (key, feature) in state.info.features.iter().filter(|(_, feature)| feature.is_camera()) {
+        let files = Files::of(folder, key, feature.dtype);
+        let mut sums = counts::read(&files.counts)?;
+        sums.truncate(usize::try_from(frames).unwrap_or(usize::MAX));
+        frames = sums.len() as u64;
+        if frames == 0 || !files.images.exists() {
+            return Ok((0, Vec::new()));
+        }
+        if feature.dtype != Dtype::Video {
+            frames = frames.min(read_images(&files.images)?.len() as u64);
+            continue;
+        }
+        let written = match ended {
+            Ended::Here => video::recover(&files.images, None),
+            Ended::CutOff => video::recover_checked(&files.images, &sums),
+        };
+        match written {
+            Ok(written) => {
+                frames = frames.min(written.frames);
+                videos.push((files.images, sums, written));
             }
-            videos.push(written.info);
+            // Not even its beginning was kept.
+            Err(Error::Malformed { .. }) if ended == Ended::CutOff => return Ok((0, Vec::new())),
+            Err(error) => return Err(error),
         }
     }
-    Ok((frames, videos))
+    if frames == 0 {
+        return Ok((0, Vec::new()));
+    }
+    let cut = |(path, mut sums, written): (PathBuf, Vec<u32>, Written)| {
+        if written.frames == frames {
+            return Ok(written.info);
+        }
+        sums.truncate(usize::try_from(frames).unwrap_or(usize::MAX));
+        let cut = video::recover_checked(&path, &sums)?;
+        if cut.frames != frames {
+            let what = format!("has {} frames, {frames} are needed", cut.frames);
+            return Err(Error::malformed(&path, "the video", what));
+        }
+        Ok(cut.info)
+    };
+    let infos: Result<_> = videos.into_iter().map(cut).collect();
+    Ok((frames, infos?))
 }
 
 /// An episode on its way into the dataset.
@@ -148,7 +190,7 @@ impl Draft<'_> {
         self.move_videos(next, &episode)?;
         let repeats = self.rows.iter().flat_map(|row| &row.instant.repeated);
         let repeated = repeats.filter(|repeated| **repeated).count() as u64;
-        Ok(Saved { episode: index, frames, lost, repeated })
+        Ok(Saved { episode: index, frames, lost, repeated, failure: None })
     }
 
     /// Every column of the data table, in the order of the features.
@@ -217,7 +259,7 @@ impl Draft<'_> {
         let mut file = File::open(&path).map_err(Error::io("cannot open", &path))?;
         stats::image::of(self.rows.len() as u64, |frame| {
             let mut counts = [0; Histogram::BYTES];
-            let read = file.seek(SeekFrom::Start(frame * Histogram::BYTES as u64));
+            let read = file.seek(SeekFrom::Start(counts::histogram_at(frame)));
             let read = read.and_then(|_| file.read_exact(&mut counts));
             read.map_err(Error::io("cannot read", &path)).map(|()| counts)
         })
@@ -262,16 +304,18 @@ impl Draft<'_> {
 
     /// The videos come last: until here the running episode's folder was whole.
     fn move_videos(&self, next: &State, episode: &Episode) -> Result<()> {
+        let mut moves = Vec::new();
         for part in &episode.videos {
             let template = next.info.video_path.clone().unwrap_or_else(Template::video);
             let to = self.stage.join(path(&template, part.at, &part.key));
             if let Some(folder) = to.parent() {
-                std::fs::create_dir_all(folder)
-                    .map_err(Error::io("cannot make the folder", folder))?;
+                durable::make_folders(folder)?;
             }
-            let from = Files::of(self.folder, &part.key, Dtype::Video).images;
-            std::fs::rename(&from, &to).map_err(Error::io("cannot move", &from))?;
+            moves.push((Files::of(self.folder, &part.key, Dtype::Video).images, to));
         }
-        Ok(())
+        // No video leaves for a folder that may yet be lost.
+        durable::sync_folders(self.stage)?;
+        durable::sync_folder(self.folder)?;
+        moves.iter().try_for_each(|(from, to)| durable::rename(from, to))
     }
 }

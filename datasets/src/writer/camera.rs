@@ -1,27 +1,33 @@
 //! One camera of a running episode: a thread that turns images into a video, or into PNG files for
 //! datasets without video, and counts their brightness for the statistics.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
 
+use super::counts;
+use super::failure::{self, Failure};
 use super::queue::{Job, Queue};
+use crate::durable::File;
 use crate::image::png;
 use crate::schema::{Dtype, Feature};
 use crate::stats::image::Histogram;
 use crate::video::VideoWriter;
 use crate::{Error, Image, Result};
 
+/// How often in a second of frames what is encoded is handed to the system.
+const FLUSHES: u32 = 5;
+
 /// The files that a camera fills.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Files {
     /// The video, or the PNG files one after the other.
     pub images: PathBuf,
-    /// A histogram per frame.
+    /// A histogram and a checksum per frame.
     pub counts: PathBuf,
     /// What had to wait on the disk.
     pub spill: PathBuf,
@@ -40,8 +46,9 @@ impl Files {
 pub struct Camera {
     /// The images on their way.
     pub queue: Arc<Queue>,
-    failed: Arc<Mutex<Option<Error>>>,
-    thread: JoinHandle<Result<()>>,
+    /// How many frames were handed to the system.
+    pub flushed: Arc<AtomicU64>,
+    thread: JoinHandle<()>,
 }
 
 /// Where the images go.
@@ -58,11 +65,18 @@ struct Encoder {
     counts: BufWriter<File>,
     last: Option<(Bytes, Vec<u8>)>,
     frames: u64,
+    flushed: Arc<AtomicU64>,
 }
 
 impl Camera {
-    /// Begins to record a camera.
-    pub fn start(files: Files, feature: &Feature, fps: u32, memory: usize) -> Result<Self> {
+    /// Begins to record a camera. Who waits for it learns from `failure` when it cannot go on.
+    pub fn start(
+        files: Files,
+        feature: &Feature,
+        fps: u32,
+        memory: usize,
+        failure: &Arc<Failure>,
+    ) -> Result<Self> {
         let create = |path: &Path| File::create(path).map_err(Error::io("cannot create", path));
         let sink = match (feature.dtype, feature.image_size()) {
             (Dtype::Video, Some((width, height))) => {
@@ -72,39 +86,25 @@ impl Camera {
         };
         let counts = BufWriter::new(create(&files.counts)?);
         let queue = Arc::new(Queue::new(&files.spill, memory));
-        let failed = Arc::new(Mutex::new(None));
-        let (jobs, failure) = (Arc::clone(&queue), Arc::clone(&failed));
-        let mut encoder = Encoder { files, fps, sink, counts, last: None, frames: 0 };
-        let run = move || {
+        let (jobs, flushed) = (Arc::clone(&queue), Arc::new(AtomicU64::new(0)));
+        let told = Arc::clone(&flushed);
+        let mut encoder =
+            Encoder { files, fps, sink, counts, last: None, frames: 0, flushed: told };
+        let work = move || {
             let done = encoder.run(&jobs);
-            if let Err(error) = done {
-                // The rest is taken and left, so that nothing waits for a thread that is gone.
-                *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                while let Ok(Some(_left)) = jobs.pop() {}
-            }
-            encoder.end()
+            // What was encoded before a failure is whole, and is kept.
+            let ended = encoder.end();
+            done.and(ended)
         };
-        let thread = std::thread::Builder::new().name("encoder".into()).spawn(run);
-        let thread =
-            thread.map_err(Error::io("cannot start a thread for", Path::new("encoder")))?;
-        Ok(Self { queue, failed, thread })
+        let thread = failure::spawn("encoder", failure, work)?;
+        Ok(Self { queue, flushed, thread })
     }
 
-    /// What went wrong, told once.
-    pub fn failure(&self) -> Option<Error> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Waits until everything handed over is on the disk.
-    pub fn finish(self) -> Result<()> {
+    /// Waits until everything handed over is encoded, or the encoder has failed.
+    pub fn finish(self) {
         self.queue.close();
-        let ended = self.thread.join();
-        match self.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(error) => Err(error),
-            None => ended.unwrap_or_else(|_panic| {
-                Err(Error::Refused { what: "an encoder ended without a word".into() })
-            }),
-        }
+        // A panic was told already.
+        self.thread.join().unwrap_or_default();
     }
 }
 
@@ -116,7 +116,7 @@ impl Encoder {
                 Job::Repeat => self.repeat()?,
             }
             self.frames += 1;
-            if self.frames.is_multiple_of(u64::from(self.fps / 2).max(1)) {
+            if self.frames.is_multiple_of(u64::from(self.fps / FLUSHES).max(1)) {
                 self.flush()?;
             }
         }
@@ -124,7 +124,7 @@ impl Encoder {
     }
 
     fn add(&mut self, image: &Image) -> Result<()> {
-        let counts = Histogram::of(image).to_bytes();
+        let histogram = Histogram::of(image).to_bytes();
         let kept = match &mut self.sink {
             Sink::Video(video) => {
                 video.push(image)?;
@@ -135,7 +135,7 @@ impl Encoder {
                 file.map_err(|what| Error::Video { what, path: self.files.images.clone() })?.into()
             }
         };
-        self.last = Some((kept, counts));
+        self.last = Some((kept, histogram));
         self.keep()
     }
 
@@ -148,17 +148,22 @@ impl Encoder {
 
     /// Writes the last image's file and counts once more.
     fn keep(&mut self) -> Result<()> {
-        let Some((file, counts)) = &self.last else {
+        let Some((file, histogram)) = &self.last else {
             return Err(Error::Refused { what: "there is no image to repeat".into() });
         };
-        if let Sink::Images(out) = &mut self.sink {
-            let length = (file.len() as u32).to_le_bytes();
-            let checksum = crc32fast::hash(file).to_le_bytes();
-            let all = out.write_all(&length).and_then(|()| out.write_all(&checksum));
-            let all = all.and_then(|()| out.write_all(file));
-            all.map_err(Error::io("cannot write", &self.files.images))?;
-        }
-        self.counts.write_all(counts).map_err(Error::io("cannot write", &self.files.counts))
+        let sum = match &mut self.sink {
+            Sink::Images(out) => {
+                let length = (file.len() as u32).to_le_bytes();
+                let sum = crc32fast::hash(file);
+                let all = out.write_all(&length).and_then(|()| out.write_all(&sum.to_le_bytes()));
+                let all = all.and_then(|()| out.write_all(file));
+                all.map_err(Error::io("cannot write", &self.files.images))?;
+                sum
+            }
+            Sink::Video(video) => video.sum(),
+        };
+        let record = counts::record(sum, histogram);
+        self.counts.write_all(&record).map_err(Error::io("cannot write", &self.files.counts))
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -168,7 +173,9 @@ impl Encoder {
                 out.flush().map_err(Error::io("cannot write", &self.files.images))?
             }
         }
-        self.counts.flush().map_err(Error::io("cannot write", &self.files.counts))
+        self.counts.flush().map_err(Error::io("cannot write", &self.files.counts))?;
+        self.flushed.store(self.frames, Ordering::Release);
+        Ok(())
     }
 
     fn end(mut self) -> Result<()> {
@@ -182,19 +189,23 @@ impl Encoder {
 
 /// The PNG files of a camera, up to where the file was cut.
 pub fn read_images(path: &Path) -> Result<Vec<Bytes>> {
-    let all = Bytes::from(std::fs::read(path).map_err(Error::io("cannot read", path))?);
+    Ok(parse_images(std::fs::read(path).map_err(Error::io("cannot read", path))?.into()))
+}
+
+/// The PNG files in the bytes of such a file.
+pub fn parse_images(all: Bytes) -> Vec<Bytes> {
     let mut images = Vec::new();
     let mut at = 0;
-    while let Some(head) = all.get(at..at + 8) {
-        let number = |from: usize| {
-            u32::from_le_bytes([head[from], head[from + 1], head[from + 2], head[from + 3]])
-        };
-        let end = at + 8 + number(0) as usize;
-        if end > all.len() || crc32fast::hash(&all[at + 8..end]) != number(4) {
+    while let Some([a, b, c, d, e, f, g, h]) = all[at..].first_chunk() {
+        let length = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
+        let whole = all[at + 8..].get(..length);
+        let sum = u32::from_le_bytes([*e, *f, *g, *h]);
+        // What a power cut left empty looks like a file of no length.
+        if length == 0 || whole.is_none_or(|whole| crc32fast::hash(whole) != sum) {
             break;
         }
-        images.push(all.slice(at + 8..end));
-        at = end;
+        images.push(all.slice(at + 8..at + 8 + length));
+        at += 8 + length;
     }
-    Ok(images)
+    images
 }

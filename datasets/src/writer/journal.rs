@@ -4,12 +4,12 @@
 //! "sinewjr1" │ length, checksum, heading (JSON) │ length, checksum, row │ length, checksum, row │ …
 //! ```
 
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 
+use crate::durable::File;
 use crate::frame::{Frame, Stamps};
 use crate::schema::{BUILT_IN, Feature, Info};
 use crate::tables::column::Cells;
@@ -173,7 +173,7 @@ impl Journal {
 
     /// Waits until everything appended is on the disk.
     pub fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(Error::io("cannot make durable", &self.path))
+        self.file.sync().map_err(Error::io("cannot make durable", &self.path))
     }
 }
 
@@ -189,8 +189,11 @@ pub struct Contents {
 
 /// Reads a journal, cut or whole; none when not even its heading is.
 pub fn read(path: &Path) -> Result<Option<Contents>> {
-    let bytes = std::fs::read(path).map_err(Error::io("cannot read", path))?;
-    Ok(parse(&bytes, path))
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(parse(&bytes, path)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("cannot read", path)(error)),
+    }
 }
 
 /// Reads the bytes of a journal; the path is for errors.

@@ -13,6 +13,8 @@
 
 mod assemble;
 mod camera;
+mod counts;
+mod failure;
 pub mod journal;
 mod publish;
 mod queue;
@@ -26,6 +28,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
+use assemble::Ended;
 pub use assemble::Saved;
 pub use recording::{MOST_CAMERAS, Recorder};
 
@@ -55,6 +58,8 @@ pub struct Writer {
     state: State,
     options: Options,
     recording: Option<Recording>,
+    /// The episode has ended, but could not be saved.
+    unsaved: bool,
     /// Moves finished episodes into the dataset, while the next one may begin.
     publishing: Option<JoinHandle<Result<()>>>,
     _lock: File,
@@ -66,21 +71,24 @@ impl Writer {
         let taken = std::fs::read_dir(root).is_ok_and(|mut entries| {
             entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != publish::OURS))
         });
-        if taken {
+        let left = durable::sorted(&root.join(publish::OURS).join("recording"))?;
+        if taken || !left.is_empty() {
             return Err(Error::Exists { path: root.to_owned() });
         }
         let lock = lock(root)?;
-        let path = root.join("meta/info.json");
-        let fresh = path.with_extension("json.new");
-        durable::write_text(&fresh, &info.to_text())?;
-        durable::sync_file(&fresh)?;
-        std::fs::rename(&fresh, &path).map_err(Error::io("cannot move", &fresh))?;
+        let fresh = root.join(publish::OURS).join("new");
+        durable::remove(&fresh)?;
+        durable::write_text(&fresh.join("meta/info.json"), &info.to_text())?;
+        durable::sync_tree(&fresh)?;
+        durable::rename(&fresh.join("meta"), &root.join("meta"))?;
+        durable::sync_folder(root)?;
         let state = State::empty(info);
         Ok(Self {
             root: root.to_owned(),
             state,
             options,
             recording: None,
+            unsaved: false,
             publishing: None,
             _lock: lock,
         })
@@ -107,6 +115,7 @@ impl Writer {
             state,
             options,
             recording: None,
+            unsaved: false,
             publishing: None,
             _lock: lock,
         };
@@ -130,11 +139,26 @@ impl Writer {
             return Ok(recording.recorder());
         }
         let episode = self.state.info.total_episodes;
-        let folder = publish::running(&self.root, episode);
+        let folder = self.running();
+        if self.unsaved {
+            let what = format!(
+                "the last episode is not saved yet: save it again, or take it up later with \
+                 sinew dataset recover {}",
+                self.root.display()
+            );
+            return Err(Error::Refused { what });
+        }
+        // Left by a start that failed.
+        durable::remove(&folder)?;
         let recording = Recording::start(&folder, &self.state.info, episode, self.options.memory)?;
         let recorder = recording.recorder();
         self.recording = Some(recording);
         Ok(recorder)
+    }
+
+    /// Where the running episode is kept.
+    fn running(&self) -> PathBuf {
+        publish::running(&self.root, self.state.info.total_episodes)
     }
 
     /// Adds a frame to the running episode; begins one if need be.
@@ -142,7 +166,8 @@ impl Writer {
         self.begin_episode()?.push(frame)
     }
 
-    /// What went wrong in an encoder since it was last asked for.
+    /// What ended the running episode before its time: it takes no more frames, but can be saved up
+    /// to there.
     pub fn failure(&self) -> Option<Error> {
         self.recording.as_ref().and_then(Recording::failure)
     }
@@ -150,22 +175,34 @@ impl Writer {
     /// Ends the running episode. When this returns it is on the disk and cannot be lost; its files
     /// move into the dataset a moment later, see [`Writer::settle`]. None without a frame.
     ///
-    /// Where a part of it failed (the disk is full), everything up to there is saved, and
-    /// [`Saved::lost`] tells how much is missing; where even that fails, it stays in its folder for
-    /// [`recover`].
+    /// Where a part of it failed (the disk is full), everything up to there is saved: [`Saved::lost`]
+    /// tells how much is missing, and [`Saved::failure`] why. Where even that fails, it stays in its
+    /// folder: saving can be tried again, and [`recover`] takes it up.
     pub fn save_episode(&mut self) -> Result<Option<Saved>> {
-        let Some(recording) = self.recording.take() else { return Ok(None) };
-        let folder = recording.folder().to_owned();
-        let ended = recording.finish();
+        let folder = self.running();
+        let ended = self.recording.take().map(Recording::finish);
+        self.unsaved |= ended.is_some();
+        if !self.unsaved {
+            return Ok(None);
+        }
         self.settle()?;
-        let saved = assemble::assemble(&self.root, &folder, &mut self.state)?;
-        if saved.is_none() {
-            ended?;
+        let mut saved = assemble::assemble(&self.root, &folder, &mut self.state, Ended::Here)?;
+        self.unsaved = false;
+        let (pushed, failure) = ended.unwrap_or_default();
+        match &mut saved {
+            Some(saved) => {
+                saved.lost = saved.lost.max(pushed.saturating_sub(saved.frames));
+                saved.failure = failure.map(|failure| failure.to_string());
+            }
+            None => {
+                durable::remove(&folder)?;
+                return failure.map_or(Ok(None), Err);
+            }
         }
         let root = self.root.clone();
         let publish = move || {
             publish::publish(&root)?;
-            remove(&folder)?;
+            durable::remove(&folder)?;
             publish::settle(&root)
         };
         let thread = std::thread::Builder::new().name("publish".into()).spawn(publish);
@@ -173,7 +210,8 @@ impl Writer {
         Ok(saved)
     }
 
-    /// Waits until every saved episode is part of the dataset that others see.
+    /// Waits until every saved episode is part of the dataset that others see. What could not be moved
+    /// there is safe where it is, and is tried again with the next.
     pub fn settle(&mut self) -> Result<()> {
         match self.publishing.take() {
             Some(thread) => thread.join().unwrap_or_else(|_panic| {
@@ -185,19 +223,20 @@ impl Writer {
 
     /// Forgets the running episode.
     pub fn discard_episode(&mut self) -> Result<()> {
-        let Some(recording) = self.recording.take() else { return Ok(()) };
-        let folder = recording.folder().to_owned();
         // Whatever its threads had to say, the episode is not wanted.
-        let _ended = recording.finish();
-        remove(&folder)
+        let _ended = self.recording.take().map(Recording::finish);
+        self.unsaved = false;
+        durable::remove(&self.running())
     }
 
     /// Ends recording; a running episode is saved.
     pub fn finish(mut self) -> Result<Option<Saved>> {
         let saved = self.save_episode()?;
         self.settle()?;
-        let ours = self.root.join(publish::OURS);
-        remove(&ours)?;
+        // Whatever could not be moved before is moved now, or stays.
+        publish::publish(&self.root)?;
+        publish::settle(&self.root)?;
+        durable::remove(&self.root.join(publish::OURS))?;
         Ok(saved)
     }
 }
@@ -233,7 +272,7 @@ pub fn recover(root: &Path) -> Result<Recovered> {
     }
     let _lock = lock(root)?;
     let (_, recovered) = take_up(root)?;
-    remove(&root.join(publish::OURS))?;
+    durable::remove(&root.join(publish::OURS))?;
     Ok(recovered)
 }
 
@@ -249,24 +288,18 @@ fn take_up(root: &Path) -> Result<(State, Recovered)> {
         );
         return Err(Error::Refused { what });
     }
-    let recording = root.join(publish::OURS).join("recording");
-    let mut folders: Vec<PathBuf> = match std::fs::read_dir(&recording) {
-        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
-        Err(_none) => Vec::new(),
-    };
-    folders.sort();
-    for folder in folders {
+    for folder in durable::sorted(&root.join(publish::OURS).join("recording"))? {
         let number =
             folder.file_name().and_then(|name| name.to_str()?.rsplit('-').next()?.parse().ok());
         let already_in = number.is_some_and(|number: u64| number < state.info.total_episodes);
         if !already_in {
-            match assemble::assemble(root, &folder, &mut state)? {
+            match assemble::assemble(root, &folder, &mut state, Ended::CutOff)? {
                 Some(saved) => recovered.saved.push(saved),
                 None => recovered.empty += 1,
             }
             publish::publish(root)?;
         }
-        remove(&folder)?;
+        durable::remove(&folder)?;
     }
     publish::settle(root)?;
     Ok((state, recovered))
@@ -274,23 +307,15 @@ fn take_up(root: &Path) -> Result<(State, Recovered)> {
 
 /// Gives the dataset back, of which nothing of ours is unfinished.
 pub(crate) fn release(root: &Path, lock: File) -> Result<()> {
-    remove(&root.join(publish::OURS))?;
+    durable::remove(&root.join(publish::OURS))?;
     drop(lock);
     Ok(())
-}
-
-fn remove(folder: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::io("cannot remove", folder)(error)),
-    }
 }
 
 /// Takes the dataset for this process.
 pub(crate) fn lock(root: &Path) -> Result<File> {
     let folder = root.join(publish::OURS);
-    std::fs::create_dir_all(&folder).map_err(Error::io("cannot make the folder", &folder))?;
+    durable::keep_folders(&folder)?;
     let path = folder.join("lock");
     let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
     let mut file = open.map_err(Error::io("cannot open", &path))?;

@@ -6,8 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::durable::{files, sorted, sync_folder, sync_folders, sync_tree};
-use crate::{Error, Result};
+use crate::Result;
+use crate::durable::{self, files, sorted, sync_folder, sync_folders};
 
 /// Which files go first; a file belongs to the last of these that its path begins with.
 const ORDER: [&str; 7] = [
@@ -35,10 +35,10 @@ fn finished(root: &Path) -> PathBuf {
 /// Takes a folder of files as finished: from here on the episode cannot be lost.
 pub fn commit(root: &Path, stage: &Path, episode: u64) -> Result<()> {
     let folder = finished(root);
-    std::fs::create_dir_all(&folder).map_err(Error::io("cannot make the folder", &folder))?;
-    sync_tree(stage)?;
+    durable::keep_folders(&folder)?;
+    durable::sync_tree(stage)?;
     let to = folder.join(format!("episode-{episode:06}"));
-    std::fs::rename(stage, &to).map_err(Error::io("cannot move", stage))?;
+    durable::rename(stage, &to)?;
     sync_folder(&folder)
 }
 
@@ -58,10 +58,9 @@ pub fn publish(root: &Path) -> Result<u64> {
         for file in files {
             let to = root.join(place(&file).1);
             if let Some(folder) = to.parent() {
-                std::fs::create_dir_all(folder)
-                    .map_err(Error::io("cannot make the folder", folder))?;
+                durable::keep_folders(folder)?;
             }
-            std::fs::rename(&file, &to).map_err(Error::io("cannot move", &file))?;
+            durable::rename(&file, &to)?;
         }
         episodes += 1;
     }
@@ -83,7 +82,7 @@ pub fn settle(root: &Path) -> Result<()> {
     sync_folder(root)?;
     for folder in folders {
         if files(&folder)?.is_empty() {
-            std::fs::remove_dir_all(&folder).map_err(Error::io("cannot remove", &folder))?;
+            durable::remove(&folder)?;
         }
     }
     Ok(())

@@ -7,11 +7,11 @@
 //! ```
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::durable::File;
 use crate::image::{Image, PixelFormat};
 use crate::{Error, Result};
 
@@ -69,9 +69,10 @@ impl Queue {
     }
 
     /// Whether an image of this many bytes finds room. Where even the disk does not keep up, it does
-    /// not, and the last image has to be repeated in its stead.
+    /// not, and the last image has to be repeated in its stead. One always does.
     pub fn fits(&self, bytes: usize) -> bool {
-        self.lock().bytes + bytes <= 2 * self.limit
+        let inner = self.lock();
+        inner.bytes == 0 || inner.bytes + bytes <= 2 * self.limit
     }
 
     /// Hands an image over.
@@ -94,13 +95,20 @@ impl Queue {
         self.lock().bytes > self.limit
     }
 
+    /// How many bytes of images wait in memory.
+    #[cfg(test)]
+    pub fn memory(&self) -> usize {
+        self.lock().bytes
+    }
+
     /// Moves the oldest images that wait in memory to the file, half of what may wait stays.
     pub fn spill(&self) -> Result<()> {
         let mut inner = self.lock();
         let mut moved = Vec::new();
-        while inner.bytes > self.limit / 2 {
+        let mut moving = 0;
+        while inner.bytes - moving > self.limit / 2 {
             let Some(job) = inner.waiting.pop_front() else { break };
-            inner.bytes -= bytes_of(&job);
+            moving += bytes_of(&job);
             moved.push(job);
         }
         inner.spilling = true;
@@ -123,10 +131,10 @@ impl Queue {
                     at += bytes;
                 }
                 inner.end = at;
+                inner.bytes -= moving;
             }
             Err(_kept_in_memory) => {
                 for job in moved.into_iter().rev() {
-                    inner.bytes += bytes_of(&job);
                     inner.waiting.push_front(job);
                 }
             }
@@ -166,7 +174,7 @@ impl Queue {
     fn read(&self, spilled: Spilled) -> Result<Job> {
         let Spilled::Image { at, width, height, format } = spilled else { return Ok(Job::Repeat) };
         let mut pixels = vec![0; format.len(width, height)];
-        let read = File::open(&self.path).and_then(|mut file| {
+        let read = std::fs::File::open(&self.path).and_then(|mut file| {
             file.seek(SeekFrom::Start(at))?;
             file.read_exact(&mut pixels)
         });
@@ -176,8 +184,7 @@ impl Queue {
 }
 
 fn write(path: &Path, at: u64, jobs: &[Job]) -> Result<()> {
-    let open = File::options().create(true).truncate(false).write(true).open(path);
-    let mut file = open.map_err(Error::io("cannot write", path))?;
+    let mut file = File::reopen(path).map_err(Error::io("cannot write", path))?;
     let mut all = || {
         file.seek(SeekFrom::Start(at))?;
         jobs.iter().try_for_each(|job| match job {

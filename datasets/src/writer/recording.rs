@@ -10,19 +10,21 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::camera::{Camera, Files};
+use super::failure::{self, Failure};
 use super::journal::{Journal, RowFormat};
 use super::queue::{Job, Queue};
 use crate::frame::Frame;
 use crate::image::Image;
 use crate::schema::{Dtype, Feature, Info};
-use crate::{Error, Result};
+use crate::{Error, Result, durable};
 
 /// More cameras than this on one robot are refused.
 pub const MOST_CAMERAS: usize = 32;
 /// How often the disk thread looks.
 const ROUND: Duration = Duration::from_millis(100);
-/// How much of the running episode a power cut may take.
-const DURABLE_EVERY: Duration = Duration::from_secs(1);
+/// How often it waits for the disk. With what a round and the encoders add, and the wait itself, a
+/// power cut takes no more than the last second of the running episode.
+const DURABLE_EVERY: Duration = Duration::from_millis(500);
 
 /// Takes the frames of the running episode, from any thread.
 #[derive(Clone)]
@@ -37,6 +39,9 @@ struct Shared {
     pending: Mutex<Pending>,
     wake: Condvar,
     repeated: AtomicU64,
+    /// How many frames are on the disk with everything they have.
+    durable: AtomicU64,
+    failure: Arc<Failure>,
 }
 
 struct Pending {
@@ -44,7 +49,6 @@ struct Pending {
     frames: u64,
     seen: [bool; MOST_CAMERAS],
     closed: bool,
-    failed: Option<Error>,
 }
 
 impl Shared {
@@ -55,12 +59,15 @@ impl Shared {
 
 impl Recorder {
     /// Adds a frame. A camera without a new image repeats its last one, which is counted.
+    ///
+    /// Never waits for an encoder or the disk. Once one of them has failed every call says why: the
+    /// episode can be saved up to there.
     pub fn push(&self, frame: &Frame) -> Result<()> {
         let shared = &*self.shared;
-        let mut pending = shared.lock();
-        if let Some(error) = pending.failed.take() {
+        if let Some(error) = shared.failure.told() {
             return Err(error);
         }
+        let mut pending = shared.lock();
         if pending.closed {
             return Err(Error::Refused { what: "the episode has ended".into() });
         }
@@ -109,12 +116,26 @@ impl Recorder {
     /// Whether images pile up because an encoder or the disk does not keep up: whoever does not
     /// record in real time waits then.
     pub fn is_busy(&self) -> bool {
-        self.shared.cameras.iter().any(|(_, _, queue)| queue.is_long())
+        // Nobody takes images any more after a failure.
+        let waits = self.shared.failure.told().is_none();
+        waits && self.shared.cameras.iter().any(|(_, _, queue)| queue.is_long())
     }
 
     /// How many frames were pushed.
     pub fn frames(&self) -> u64 {
         self.shared.lock().frames
+    }
+
+    /// How many of them no power cut can take any more.
+    pub fn durable(&self) -> u64 {
+        self.shared.durable.load(Ordering::Acquire)
+    }
+
+    /// The most bytes that wait in memory for one encoder.
+    #[cfg(test)]
+    pub fn memory(&self) -> usize {
+        let cameras = self.shared.cameras.iter();
+        cameras.map(|(_, _, queue)| queue.memory()).max().unwrap_or_default()
     }
 
     /// How often a camera's last image stood in for a missing one.
@@ -145,22 +166,22 @@ fn check(image: &Image, feature: &Feature) -> Result<(), String> {
 
 /// The running episode, with its threads.
 pub struct Recording {
-    folder: PathBuf,
     shared: Arc<Shared>,
     cameras: Vec<Camera>,
-    disk: JoinHandle<Result<()>>,
+    disk: JoinHandle<()>,
 }
 
 impl Recording {
     /// Begins an episode in a folder of its own. `memory` is what the images of one camera may take
     /// while they wait for their encoder.
     pub fn start(folder: &Path, info: &Info, episode: u64, memory: usize) -> Result<Self> {
-        std::fs::create_dir_all(folder).map_err(Error::io("cannot make the folder", folder))?;
+        durable::keep_folders(folder)?;
         let journal = Journal::create(&folder.join("journal"), info, episode)?;
         let format = RowFormat::new(info);
         let mut cameras = Vec::new();
         let mut named = Vec::new();
-        let mut synced = Vec::new();
+        let mut kept = Kept { files: Vec::new(), flushed: Vec::new() };
+        let failure = Arc::new(Failure::default());
         for name in format.cameras() {
             let Some(feature) = info.feature(name) else { continue };
             let refuse =
@@ -172,17 +193,18 @@ impl Recording {
                 return Err(refuse("depth cannot be recorded as video; declare it as image"));
             }
             let files = Files::of(folder, name, feature.dtype);
-            synced.push(files.images.clone());
-            let camera = Camera::start(files, feature, info.fps, memory)?;
+            kept.files.extend([files.images.clone(), files.counts.clone()]);
+            let camera = Camera::start(files, feature, info.fps, memory, &failure)?;
+            kept.flushed.push(Arc::clone(&camera.flushed));
             named.push((name.clone(), feature.clone(), Arc::clone(&camera.queue)));
             cameras.push(camera);
         }
+        durable::sync_folder(folder)?;
         let pending = Pending {
             rows: Vec::with_capacity(1 << 18),
             frames: 0,
             seen: [false; MOST_CAMERAS],
             closed: false,
-            failed: None,
         };
         let shared = Arc::new(Shared {
             format,
@@ -190,12 +212,12 @@ impl Recording {
             pending: Mutex::new(pending),
             wake: Condvar::new(),
             repeated: AtomicU64::new(0),
+            durable: AtomicU64::new(0),
+            failure: Arc::clone(&failure),
         });
         let theirs = Arc::clone(&shared);
-        let disk = std::thread::Builder::new().name("journal".into());
-        let disk = disk.spawn(move || keep(&theirs, journal, &synced));
-        let disk = disk.map_err(Error::io("cannot start a thread for", folder))?;
-        Ok(Self { folder: folder.to_owned(), shared, cameras, disk })
+        let disk = failure::spawn("journal", &failure, move || keep(&theirs, journal, &kept))?;
+        Ok(Self { shared, cameras, disk })
     }
 
     /// What takes this episode's frames.
@@ -203,66 +225,64 @@ impl Recording {
         Recorder { shared: Arc::clone(&self.shared) }
     }
 
-    /// The folder.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// What went wrong since it was last asked for.
+    /// What ended it before its time.
     pub fn failure(&self) -> Option<Error> {
-        self.cameras.iter().find_map(Camera::failure)
+        self.shared.failure.told()
     }
 
-    /// Ends the episode: everything pushed is on the disk when this returns.
-    ///
-    /// When a part failed, the others are ended all the same, and what they hold can be recovered.
-    pub fn finish(self) -> Result<()> {
-        self.shared.lock().closed = true;
+    /// Ends the episode: everything pushed was handed to the system when this returns. Gives how many
+    /// frames were pushed, and what went wrong; what the other parts hold is kept all the same.
+    pub fn finish(self) -> (u64, Option<Error>) {
+        let mut pending = self.shared.lock();
+        pending.closed = true;
+        let pushed = pending.frames;
+        drop(pending);
         self.shared.wake.notify_all();
         self.cameras.iter().for_each(|camera| camera.queue.close());
-        let cameras: Vec<Result<()>> = self.cameras.into_iter().map(Camera::finish).collect();
-        let ended = self.disk.join().unwrap_or_else(|_panic| {
-            Err(Error::Refused { what: "the journal ended without a word".into() })
-        });
-        cameras.into_iter().chain([ended]).collect()
+        self.cameras.into_iter().for_each(Camera::finish);
+        // A panic was told already.
+        self.disk.join().unwrap_or_default();
+        (pushed, self.shared.failure.told())
     }
 }
 
+/// What the disk thread makes durable beside the journal.
+struct Kept {
+    files: Vec<PathBuf>,
+    /// How many frames each camera has handed to the system.
+    flushed: Vec<Arc<AtomicU64>>,
+}
+
 /// The disk thread: appends rows, makes them durable, spills images that pile up.
-fn keep(shared: &Shared, mut journal: Journal, synced: &[PathBuf]) -> Result<()> {
+fn keep(shared: &Shared, mut journal: Journal, kept: &Kept) -> Result<()> {
     let mut rows = Vec::with_capacity(1 << 18);
-    let mut durable = Instant::now();
-    let mut failed = None;
+    let mut due = Instant::now() + DURABLE_EVERY;
     loop {
         let pending = shared.lock();
         let waited = shared.wake.wait_timeout_while(pending, ROUND, |pending| !pending.closed);
         let (mut pending, _) = waited.unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut pending.rows, &mut rows);
-        let closed = pending.closed;
+        let (appended, closed) = (pending.frames, pending.closed);
         drop(pending);
-        let mut round = journal.append(&rows);
+        // A row that is not whole ends the journal: nothing may come behind it.
+        journal.append(&rows)?;
         rows.clear();
         for (_, _, queue) in shared.cameras.iter().filter(|(_, _, queue)| queue.is_long()) {
-            round = round.and(queue.spill());
+            if let Err(error) = queue.spill() {
+                shared.failure.end(error);
+            }
         }
         // Of an episode that has ended, what is made of it is made durable.
-        if !closed && durable.elapsed() >= DURABLE_EVERY {
-            round = round.and(journal.sync());
-            round = synced.iter().fold(round, |round, path| round.and_then(|()| sync(path)));
-            durable = Instant::now();
-        }
-        if let Err(error) = round {
-            let told = format!("{error}");
-            shared.lock().failed = Some(error);
-            failed = Some(Error::Refused { what: told });
-        }
         if closed {
-            return failed.map_or(Ok(()), Err);
+            return Ok(());
+        }
+        if Instant::now() >= due {
+            due = Instant::now() + DURABLE_EVERY;
+            let flushed = kept.flushed.iter().map(|flushed| flushed.load(Ordering::Acquire));
+            let whole = flushed.fold(appended, u64::min);
+            journal.sync()?;
+            kept.files.iter().try_for_each(|path| durable::sync_file(path))?;
+            shared.durable.store(whole, Ordering::Release);
         }
     }
-}
-
-fn sync(path: &Path) -> Result<()> {
-    let file = std::fs::File::open(path).map_err(Error::io("cannot open", path))?;
-    file.sync_data().map_err(Error::io("cannot make durable", path))
 }

@@ -1,5 +1,9 @@
 //! Recording: what goes in comes out, whatever is cut off is taken up.
 
+mod faults;
+mod power_cut;
+mod pressure;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -97,7 +101,7 @@ fn what_is_pushed_is_in_the_dataset() {
     let root = folder.path().join("set");
     let mut writer = Writer::create(&root, info(), Options::default()).unwrap();
     let saved = record(&mut writer, 0, 12);
-    assert_eq!(saved, Saved { episode: 0, frames: 12, lost: 0, repeated: 3 });
+    assert_eq!(saved, Saved { episode: 0, frames: 12, lost: 0, repeated: 3, failure: None });
     check(&root, &[12]);
     record(&mut writer, 1, 7);
     writer.push(&frame(9, 0)).unwrap();
@@ -123,7 +127,10 @@ fn a_writer_that_goes_leaves_its_episode_for_the_next() {
     drop(writer);
     check(&root, &[5]);
     let recovered = recover(&root).unwrap();
-    assert_eq!(recovered.saved, [Saved { episode: 1, frames: 9, lost: 0, repeated: 2 }]);
+    assert_eq!(
+        recovered.saved,
+        [Saved { episode: 1, frames: 9, lost: 0, repeated: 2, failure: None }]
+    );
     check(&root, &[5, 9]);
     assert_eq!(recover(&root).unwrap(), Recovered::default());
 }
