@@ -47,10 +47,26 @@ fn remedy_of(error: &Error) -> Option<String> {
         Error::Exists { .. } => "name another folder, or remove that one".into(),
         Error::Busy { .. } => "wait until it is done".into(),
         Error::Version { .. } => "is it newer than this program? Then update sinew".into(),
+        Error::Io { source, path, .. } => match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                "free some space on that disk; what was recorded up to there is kept: \
+                 sinew dataset recover takes it up"
+                    .into()
+            }
+            ErrorKind::ReadOnlyFilesystem => {
+                "that disk may only be read: mount it for writing, or name a folder on another"
+                    .into()
+            }
+            ErrorKind::PermissionDenied => format!(
+                "let yourself read and write it, or name another folder: \
+                 sudo chown -R \"$USER\" {}",
+                path.parent().unwrap_or(path).display()
+            ),
+            _ => return verify(path),
+        },
         Error::Malformed { path, .. }
         | Error::NoFrameAt { path, .. }
-        | Error::Video { path, .. }
-        | Error::Io { path, .. } => return verify(path),
+        | Error::Video { path, .. } => return verify(path),
         _ => return None,
     })
 }
