@@ -56,7 +56,12 @@ pub fn publish(root: &Path) -> Result<u64> {
         };
         files.sort_by_key(|file| place(file));
         for file in files {
-            let to = root.join(place(&file).1);
+            let (place, path) = place(&file);
+            if place == ORDER.len() - 1 {
+                // No power cut leaves it there without the files that it counts.
+                sync_names(root)?;
+            }
+            let to = root.join(path);
             if let Some(folder) = to.parent() {
                 durable::keep_folders(folder)?;
             }
@@ -73,17 +78,22 @@ pub fn settle(root: &Path) -> Result<()> {
     if folders.is_empty() {
         return Ok(());
     }
-    for part in ["videos", "data", "meta"] {
-        let part = root.join(part);
-        if part.exists() {
-            sync_folders(&part)?;
-        }
-    }
-    sync_folder(root)?;
+    sync_names(root)?;
     for folder in folders {
         if files(&folder)?.is_empty() {
             durable::remove(&folder)?;
         }
     }
     Ok(())
+}
+
+/// Waits until the names of a dataset's files are on the disk.
+fn sync_names(root: &Path) -> Result<()> {
+    for part in ["videos", "data", "meta"] {
+        let part = root.join(part);
+        if part.exists() {
+            sync_folders(&part)?;
+        }
+    }
+    sync_folder(root)
 }
