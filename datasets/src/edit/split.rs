@@ -1,5 +1,6 @@
 //! A dataset taken apart into several.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::assemble::assemble;
@@ -10,7 +11,7 @@ use crate::{Dataset, Error, Result};
 /// What one of the new datasets gets.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Share {
-    /// These episodes, in this order.
+    /// These episodes, in the order that they have, as LeRobot has it; each goes into one share.
     Episodes(Vec<u64>),
     /// So much of all episodes, from 0 to 1, following those of the share before it.
     Fraction(f64),
@@ -59,10 +60,13 @@ fn lists(count: u64, shares: &[(String, Share)]) -> Result<Vec<Vec<u64>>> {
         return refuse(format!("the fractions add up to {sum}, at most 1 is possible"));
     }
     let last = shares.iter().rposition(|(_, share)| matches!(share, Share::Fraction(_)));
-    let (mut lists, mut next) = (Vec::new(), 0);
+    let (mut lists, mut next, mut taken) = (Vec::new(), 0, BTreeMap::new());
     for (at, (name, share)) in shares.iter().enumerate() {
         let list: Vec<u64> = match share {
-            Share::Episodes(list) => list.clone(),
+            Share::Episodes(list) => {
+                let set: BTreeSet<u64> = list.iter().copied().collect();
+                set.into_iter().collect()
+            }
             Share::Fraction(fraction) => {
                 let end = match Some(at) == last && sum > 1.0 - ALL {
                     true => count,
@@ -74,6 +78,11 @@ fn lists(count: u64, shares: &[(String, Share)]) -> Result<Vec<Vec<u64>>> {
         };
         if list.is_empty() {
             return refuse(format!("{name} would get none of the {count} episodes"));
+        }
+        for index in &list {
+            if let Some(other) = taken.insert(*index, name) {
+                return refuse(format!("episode {index} would go into {other} and into {name}"));
+            }
         }
         lists.push(list);
     }
@@ -88,6 +97,16 @@ mod tests {
         let share = |fraction: &f64| ("x".to_owned(), Share::Fraction(*fraction));
         let shares: Vec<_> = fractions.iter().map(share).collect();
         Ok(lists(count, &shares)?.iter().map(Vec::len).collect())
+    }
+
+    #[test]
+    fn listed_episodes_keep_their_order_and_go_into_one_share() {
+        let share = |list: &[u64]| ("x".to_owned(), Share::Episodes(list.to_vec()));
+        let listed = lists(4, &[share(&[2, 0, 2]), share(&[3, 1])]);
+        assert_eq!(listed.unwrap(), [[0, 2], [1, 3]]);
+        assert!(lists(4, &[share(&[0, 1]), share(&[1, 2])]).is_err());
+        let half = ("y".to_owned(), Share::Fraction(0.5));
+        assert!(lists(4, &[share(&[1]), half]).is_err());
     }
 
     #[test]

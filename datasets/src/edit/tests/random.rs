@@ -29,16 +29,20 @@ fn step(model: &mut Model, from: &Path, to: &Path, rng: &mut Rng) -> Option<&'st
         1 if count > 1 => {
             let mut list: Vec<u64> = (0..count).collect();
             rng.shuffle(&mut list);
-            let list = list.split_off(rng.usize(0..list.len()));
-            let shares = [("new", Share::Episodes(list.clone())), ("other", Share::Fraction(1.0))];
-            let shares = shares.map(|(name, share)| (name.to_owned(), share));
+            let others = list.split_off(rng.usize(1..list.len()));
+            let share = |name: &str, list: &[u64]| (name.to_owned(), Share::Episodes(list.into()));
+            let shares = [share("new", &list), share("other", &others)];
             let place = |name: &str| match name {
                 "new" => to.to_owned(),
                 _ => to.with_extension("other"),
             };
             edit::split(from, &shares, Some(&place), UNSEEN).unwrap();
-            assert_eq!(&Model::read(&place("other")), model);
-            model.0 = list.iter().map(|at| model.0[*at as usize].clone()).collect();
+            let of = |list: &[u64]| {
+                let all = model.0.iter().zip(0..).filter(|(_, at)| list.contains(at));
+                Model(all.map(|(episode, _)| episode.clone()).collect())
+            };
+            assert_eq!(Model::read(&place("other")), of(&others));
+            *model = of(&list);
             Some("split")
         }
         2 => {
