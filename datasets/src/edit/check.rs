@@ -36,9 +36,9 @@ pub fn check(root: &Path, made: &Made, watch: Watch<'_>) -> Result<()> {
             Some(file) => file,
             None => Footage::open(&path)?,
         };
-        let frames = file.part(part.from_s, part.to_s).map(|extent| extent.frames);
-        if frames != Ok(episode.length) {
-            let what = format!("{frames:?} frames for {} rows", episode.length);
+        let frames = file.frames(part.from_s, part.to_s);
+        if frames != episode.length {
+            let what = format!("has {frames} frames for {} rows", episode.length);
             return Err(Error::malformed(&path, format!("episode {}", episode.index), what));
         }
         footage = Some(file);

@@ -26,9 +26,14 @@ impl Files {
         }
     }
 
+    /// Whether episodes can share a file.
+    pub fn shared(&self) -> bool {
+        !self.alone
+    }
+
     /// Whether a file with so many bytes takes an episode of so many more.
     pub fn takes(&self, bytes: u64, more: u64) -> bool {
-        !self.alone && bytes.saturating_add(more) < self.limit
+        self.shared() && bytes.saturating_add(more) < self.limit
     }
 
     /// The place of a new file.

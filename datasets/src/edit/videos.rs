@@ -130,9 +130,12 @@ impl<'p, 'a> Reel<'p, 'a> {
                     let place = format!("episode {}", part.episode.index);
                     return Err(Error::malformed(footage.path(), place, what));
                 }
+                Err(_) if self.take_along(at, place, &footage, part.episode.length) => {
+                    return Ok(());
+                }
                 Err(why) if !self.plan.may_encode => {
-                    let path = footage.path().display();
-                    let what = format!("episode {}: {why}: {path}", part.episode.index);
+                    let (index, path) = (part.episode.index, footage.path().display());
+                    let what = format!("episode {index}: {why}, reencode makes one: {path}");
                     return Err(Error::Refused { what });
                 }
                 Err(_) => {}
@@ -148,6 +151,25 @@ impl<'p, 'a> Reel<'p, 'a> {
         let bytes = whole.part(0.0, to_s).map_or(0, |extent| extent.bytes);
         let members = vec![(at, 0.0, to_s)];
         self.add(Run { footage: whole, from_s: 0.0, to_s, made: true, members }, bytes, episodes)
+    }
+
+    /// Takes an episode that has no keyframe to begin with along with the one that it follows. LeRobot
+    /// codes several in one go when it makes videos of images.
+    fn take_along(&mut self, at: usize, place: &VideoPart, of: &Footage, frames: u64) -> bool {
+        let Some(last) = self.runs.last_mut().filter(|_| self.files.shared()) else {
+            return false;
+        };
+        let follows = last.ends_at(of, place.from_s);
+        let (before, whole) = (of.part(last.from_s, last.to_s), of.part(last.from_s, place.to_s));
+        match (before, whole) {
+            (Ok(before), Ok(whole)) if follows && whole.frames == before.frames + frames => {
+                last.to_s = place.to_s;
+                last.members.push((at, place.from_s, place.to_s));
+                self.bytes += whole.bytes - before.bytes;
+                true
+            }
+            _ => false,
+        }
     }
 
     fn footage(&mut self, path: &Path) -> Result<Rc<Footage>> {
@@ -257,10 +279,14 @@ impl<'p, 'a> Reel<'p, 'a> {
 }
 
 impl Run {
+    /// Whether it ends at this time of this file.
+    fn ends_at(&self, footage: &Footage, time_s: f64) -> bool {
+        self.footage.path() == footage.path() && (self.to_s - time_s).abs() < ADJACENT_S
+    }
+
     /// Whether the other one follows in the same file, so that both are one cut.
     fn goes_on_with(&self, next: &Self) -> bool {
-        self.footage.path() == next.footage.path()
-            && (self.to_s - next.from_s).abs() < ADJACENT_S
+        self.ends_at(&next.footage, next.from_s)
             && self.footage.part(self.from_s, next.to_s).is_ok()
     }
 }

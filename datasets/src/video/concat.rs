@@ -75,12 +75,15 @@ pub fn cut(source: &Path, from_s: f64, to_s: f64, out: &Path) -> Result<Written>
     save(&mut file, source, track, out)
 }
 
+/// Whether a picture is shown from one time up to another.
+pub fn inside(track: &Track, sample: &Sample, from_s: f64, to_s: f64) -> bool {
+    let time = track.seconds(sample.pts);
+    time > from_s - SAME_TIME_S && time < to_s - SAME_TIME_S
+}
+
 /// The pictures from one time up to another; the text says why they cannot be taken by themselves.
 pub fn between(track: &Track, from_s: f64, to_s: f64) -> Result<&[Sample], String> {
-    let inside = |sample: &Sample| {
-        let time = track.seconds(sample.pts);
-        time > from_s - SAME_TIME_S && time < to_s - SAME_TIME_S
-    };
+    let inside = |sample: &Sample| inside(track, sample, from_s, to_s);
     let begin = track.samples.iter().position(inside).unwrap_or(0);
     let rest = track.samples.get(begin..).unwrap_or_default();
     let count = rest.iter().take_while(|sample| inside(sample)).count();

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::VideoInfo;
-use super::concat::between;
+use super::concat::{between, inside};
 use super::mp4::read::track;
 use super::mp4::{Track, same_coding};
 use super::source::FileSource;
@@ -53,6 +53,12 @@ impl Footage {
             bytes: samples.iter().map(|sample| u64::from(sample.size)).sum(),
             whole: samples.len() == self.track.samples.len(),
         })
+    }
+
+    /// How many frames are shown from one time up to another, wherever they can be decoded from.
+    pub fn frames(&self, from_s: f64, to_s: f64) -> u64 {
+        let samples = self.track.samples.iter();
+        samples.filter(|sample| inside(&self.track, sample, from_s, to_s)).count() as u64
     }
 
     /// Whether the two can be joined into one file.

@@ -3,7 +3,7 @@ use std::fs;
 use serde_json::json;
 
 use super::{Loss, Repaired, repair};
-use crate::edit::tests::model::{self, Model, fingerprint};
+use crate::edit::tests::model::{self, Coded, Model, fingerprint};
 use crate::tables::column::Cells;
 use crate::tables::tasks;
 use crate::verify::tests::{Copy, DATA, EPISODES, VIDEO, set};
@@ -272,7 +272,7 @@ fn a_recording_cut_off_keeps_its_whole_frames() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("set");
     let mut rng = fastrand::Rng::with_seed(7);
-    model::make(&root, &["wave", "bow"], &mut rng);
+    model::make(&root, &["wave", "bow"], Coded::Apart, &mut rng);
     let dataset = Dataset::open(&root).unwrap();
     let part = dataset.episodes()[0].videos[0].clone();
     let path = dataset.video_file(&part.key, part.at);

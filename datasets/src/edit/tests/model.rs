@@ -112,8 +112,8 @@ pub fn fingerprint(root: &Path) -> BTreeMap<String, u64> {
 const SIDE: (u32, u32) = (32, 16);
 const FPS: u32 = 10;
 
-fn picture(rng: &mut Rng) -> Image {
-    let (x, y, level) = (rng.u32(0..24), rng.u32(0..8), rng.u8(40..200));
+fn picture(level: u8, rng: &mut Rng) -> Image {
+    let (x, y) = (rng.u32(0..24), rng.u32(0..8));
     let inside = |n: u32| (x..x + 8).contains(&(n % 32)) && (y..y + 8).contains(&(n / 32));
     let pixels = (0..SIDE.0 * SIDE.1).flat_map(|n| match inside(n) {
         true => [level, 30, 220],
@@ -151,15 +151,24 @@ fn column(name: &str, feature: &Feature, episode: &Episode, rng: &mut Rng) -> Ce
         (_, Dtype::Bool) => each(&mut |_| vec![u8::from(rng.bool())]),
         (_, Dtype::F64) => each(&mut |_| rng.f64().to_le_bytes().to_vec()),
         (_, Dtype::Image) => {
-            let file = |_| png::encode(&picture(rng)).unwrap().into();
+            let file = |_| png::encode(&picture(rng.u8(40..200), rng)).unwrap().into();
             Cells::Images((0..count).map(file).collect())
         }
         _ => each(&mut |_| (0..3).flat_map(|_| rng.f32().to_le_bytes()).collect()),
     }
 }
 
+/// How the episodes of one video file are coded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Coded {
+    /// Each by itself, and then joined, as they are recorded.
+    Apart,
+    /// In one go, as LeRobot makes videos of images: not every episode begins with a keyframe.
+    Together,
+}
+
 /// Writes a dataset of random episodes; some share files, some have one of their own.
-pub fn make(root: &Path, words: &[&str], rng: &mut Rng) {
+pub fn make(root: &Path, words: &[&str], coded: Coded, rng: &mut Rng) {
     let mut info = Info::new(FPS, Some("model".into()), features()).unwrap();
     info.extra.insert("license".into(), "ours".into());
     let count = rng.u64(1..5);
@@ -196,7 +205,7 @@ pub fn make(root: &Path, words: &[&str], rng: &mut Rng) {
             at = at.next(1000);
         }
     }
-    films(root, &info, &mut all, rng);
+    films(root, &info, &mut all, coded, rng);
     let groups: std::collections::BTreeSet<FileAt> = all.iter().map(|(e, _)| e.data).collect();
     for at in groups {
         let rows: Vec<_> =
@@ -229,22 +238,40 @@ pub fn make(root: &Path, words: &[&str], rng: &mut Rng) {
 }
 
 /// The videos: one per file of rows and camera.
-fn films(root: &Path, info: &Info, all: &mut [(Episode, data::Rows)], rng: &mut Rng) {
+fn films(root: &Path, info: &Info, all: &mut [(Episode, data::Rows)], coded: Coded, rng: &mut Rng) {
     let scratch = tempfile::tempdir().unwrap();
     for (camera, _) in info.videos() {
         for group in all.chunk_by_mut(|(a, _), (b, _)| a.data == b.data) {
-            let mut paths = Vec::new();
-            for (episode, _) in group.iter() {
-                let path = scratch.path().join(episode.index.to_string());
-                let mut video = VideoWriter::create(&path, SIDE.0, SIDE.1, FPS).unwrap();
-                (0..episode.length).for_each(|_| video.push(&picture(rng)).unwrap());
-                video.finish().unwrap();
-                paths.push(path);
-            }
             let at = group[0].0.data;
             let out = reader::video_file(root, info, camera, at);
             std::fs::create_dir_all(out.parent().unwrap()).unwrap();
-            let ranges = concat(&paths, &out).unwrap();
+            let mut write = |path: &Path, frames: u64| {
+                let mut video = VideoWriter::create(path, SIDE.0, SIDE.1, FPS).unwrap();
+                // Of images that are too different the encoder makes keyframes.
+                let level = rng.u8(40..200);
+                (0..frames).for_each(|_| video.push(&picture(level, rng)).unwrap());
+                video.finish().unwrap();
+            };
+            let lengths: Vec<u64> = group.iter().map(|(episode, _)| episode.length).collect();
+            let ranges = match coded {
+                Coded::Apart => {
+                    let paths: Vec<_> =
+                        (0..lengths.len()).map(|n| scratch.path().join(n.to_string())).collect();
+                    paths.iter().zip(&lengths).for_each(|(path, length)| write(path, *length));
+                    concat(&paths, &out).unwrap()
+                }
+                Coded::Together => {
+                    write(&out, lengths.iter().sum());
+                    let mut end = 0;
+                    let seconds = |frames: u64| frames as f64 / f64::from(FPS);
+                    let range = |length: &u64| {
+                        let from = end;
+                        end += length;
+                        (seconds(from), seconds(end))
+                    };
+                    lengths.iter().map(range).collect()
+                }
+            };
             for ((episode, _), (from_s, to_s)) in group.iter_mut().zip(ranges) {
                 episode.videos.push(VideoPart { key: camera.to_owned(), at, from_s, to_s });
             }

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use proptest::prelude::*;
 
 use super::UNSEEN;
-use super::model::{Model, check_stats, fingerprint, make};
+use super::model::{Coded, Model, check_stats, fingerprint, make};
 use crate::edit::{self, Share, Target, TaskChanges};
 use crate::schema::{Dtype, Version};
 use crate::{Dataset, Error};
@@ -47,7 +47,7 @@ fn step(model: &mut Model, from: &Path, to: &Path, rng: &mut Rng) -> Option<&'st
         }
         2 => {
             let other = to.with_extension("more");
-            make(&other, WORDS[1], rng);
+            make(&other, WORDS[1], Coded::Apart, rng);
             let merged = edit::merge(&[from, &other], Some(to), UNSEEN);
             let same = dataset.info().features.len() == 12
                 && dataset.info().feature("wrist").unwrap().dtype == Dtype::Image
@@ -140,7 +140,7 @@ fn run(seed: u64) {
     let folder = tempfile::tempdir().unwrap();
     let mut rng = Rng::with_seed(seed);
     let mut at: PathBuf = folder.path().join("0");
-    make(&at, WORDS[0], &mut rng);
+    make(&at, WORDS[0], Coded::Apart, &mut rng);
     let mut model = Model::read(&at);
     let mut story = Vec::new();
     for n in 1..6 {
@@ -164,6 +164,38 @@ fn run(seed: u64) {
         );
         at = to;
     }
+}
+
+#[test]
+fn episodes_without_a_keyframe_of_their_own_are_taken_along() {
+    let mut refused = 0;
+    for seed in 0..16 {
+        let folder = tempfile::tempdir().unwrap();
+        let (at, new) = (folder.path().join("0"), folder.path().join("1"));
+        make(&at, WORDS[0], Coded::Together, &mut Rng::with_seed(seed));
+        let model = Model::read(&at);
+        assert_eq!(edit::compact(&at, Some(&new), UNSEEN).unwrap().encoded, 0);
+        assert_eq!(Model::read(&new), model);
+        let old = folder.path().join("old");
+        match edit::convert(&at, Target::V21, Some(&old), UNSEEN) {
+            Ok(_) => assert_eq!(Model::read(&old), model),
+            Err(Error::Refused { what }) => {
+                assert!(what.contains("reencode"), "{what}");
+                refused += 1;
+            }
+            Err(error) => panic!("{error}"),
+        }
+        if model.0.len() > 1 {
+            let less = folder.path().join("less");
+            edit::delete_episodes(&at, &[0], Some(&less), UNSEEN).unwrap();
+            let values = |model: &Model, from: usize| -> Vec<_> {
+                let frames = model.0.iter().skip(from).flatten();
+                frames.map(|frame| frame.values.clone()).collect()
+            };
+            assert_eq!(values(&Model::read(&less), 0), values(&model, 1));
+        }
+    }
+    assert!(refused > 0, "no episode began without a keyframe");
 }
 
 proptest! {
