@@ -51,6 +51,11 @@ class Checks:
             sys.exit(f"{what}: got {got}, want {want}")
         self.count += 1
 
+    def holds(self, condition, *what):
+        if not condition:
+            sys.exit("FAILED: " + " ".join(map(str, what)))
+        self.count += 1
+
     def near(self, what, got, want, within):
         if not abs(got - want) <= within:
             sys.exit(f"{what}: got {got}, want {want} within {within}")

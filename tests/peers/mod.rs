@@ -4,6 +4,7 @@
 //! says on stderr that it was skipped.
 
 mod datasets;
+mod edits;
 
 use std::path::Path;
 use std::process::Command;
