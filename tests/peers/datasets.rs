@@ -12,7 +12,7 @@ use sinew_datasets::{Dataset, Frame, Image, PixelFormat, Stamps, Value, Writer};
 const SCRIPT: &str = "lerobot_dataset.py";
 const SIDE: u32 = 64;
 
-fn length_of(episode: u64) -> u64 {
+pub fn length_of(episode: u64) -> u64 {
     20 + 3 * episode
 }
 
@@ -42,7 +42,7 @@ fn frame_of(episode: u64, frame: u64) -> Frame {
     }
 }
 
-fn info() -> Info {
+pub fn info() -> Info {
     let vector = || Feature::vector(Dtype::F32, ["pan.pos", "lift.pos"]);
     let features = [
         ("observation.state", vector()),
@@ -57,7 +57,7 @@ fn info() -> Info {
     Info::new(30, Some("so_follower".into()), features.into()).unwrap()
 }
 
-fn record(writer: &mut Writer, episodes: std::ops::Range<u64>) {
+pub fn record(writer: &mut Writer, episodes: std::ops::Range<u64>) {
     for episode in episodes {
         for frame in 0..length_of(episode) {
             writer.push(&frame_of(episode, frame)).unwrap();

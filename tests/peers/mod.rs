@@ -5,6 +5,8 @@
 
 mod datasets;
 mod edits;
+mod ffprobe;
+mod rerun;
 
 use std::path::Path;
 use std::process::Command;
@@ -47,7 +49,8 @@ fn run_on(
     self::script(test, script, &[&ports, arguments].concat()).map(|_report| bus)
 }
 
-/// Runs a peer's script and returns its report, or `None` where there is no Python with peers.
+/// Runs a peer's script and returns its report, or `None` where there is no Python with peers, or
+/// none with this one.
 pub(crate) fn script(test: &str, script: &str, arguments: &[&str]) -> Option<Value> {
     let Some(python) = std::env::var_os(PYTHON) else {
         eprintln!("SKIPPED {test}: set {PYTHON} to a Python with the peers' packages");
@@ -70,6 +73,10 @@ pub(crate) fn script(test: &str, script: &str, arguments: &[&str]) -> Option<Val
     assert!(output.status.success(), "{script} {arguments:?}:\n{said}\n{complained}");
     let last = said.lines().last().unwrap_or_default();
     let report: Value = serde_json::from_str(last).unwrap();
+    if let Some(why) = report["skipped"].as_str() {
+        eprintln!("SKIPPED {test}: {why}");
+        return None;
+    }
     assert!(report["checks"].as_u64().unwrap() > 0, "{report}");
     eprintln!("{test}: {report}");
     Some(report)
