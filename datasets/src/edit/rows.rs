@@ -80,7 +80,11 @@ fn of(plan: &Plan<'_>, tasks: &Tasks, part: &Part<'_>, episode: &mut Episode) ->
             ("index", _) => numbers(|row| episode.from_index + row, episode.length),
             ("frame_index", _) if part.recount => numbers(|row| row, episode.length),
             ("timestamp", Some(_)) if part.recount => times(feature, plan.info.fps, episode.length),
-            ("task_index", Some(cells)) => tasks.renumber(plan, part, &cells)?,
+            ("task_index", Some(cells)) => {
+                let cells = tasks.renumber(plan, part, &cells)?;
+                tasks.complete(&cells, &mut episode.tasks);
+                cells
+            }
             (_, Some(cells)) => cells,
             (camera, None) if feature.dtype == Dtype::Image => unpack(plan, part, camera, episode)?,
             (name, None) => {

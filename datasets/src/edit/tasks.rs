@@ -72,9 +72,20 @@ impl Tasks {
         }
         Ok(Cells::Numbers(out))
     }
+
+    /// Adds what frames do that the episode does not tell of: LeRobot drops the episodes' lists when
+    /// it makes videos of images.
+    pub fn complete(&self, column: &Cells, texts: &mut Vec<String>) {
+        for number in numbers(column) {
+            let text = usize::try_from(number).ok().and_then(|at| self.texts.get(at));
+            if let Some(text) = text.filter(|text| !texts.contains(text)) {
+                texts.push(text.clone());
+            }
+        }
+    }
 }
 
-/// What the new dataset says is done in an episode.
+/// What the source said is done in an episode, as the new dataset calls it.
 pub fn texts(plan: &Plan<'_>, part: &Part<'_>) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
     for task in &part.episode.tasks {
@@ -82,9 +93,6 @@ pub fn texts(plan: &Plan<'_>, part: &Part<'_>) -> Vec<String> {
         if texts.iter().all(|known| known != text) {
             texts.push(text.to_owned());
         }
-    }
-    if let (true, Some(task)) = (texts.is_empty(), &part.task) {
-        texts.push(task.clone());
     }
     texts
 }

@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use super::UNSEEN;
 use super::model::{Coded, Model, check_stats, fingerprint, make};
 use crate::edit::{self, Share, Target, TaskChanges};
-use crate::schema::{Dtype, Version};
+use crate::reader::place;
+use crate::schema::{Dtype, Template, Version};
+use crate::tables::episodes::{self, FileAt};
 use crate::{Dataset, Error};
 
 const WORDS: [&[&str]; 2] = [&["lift", "place", "wait"], &["place", "push", "nobody does this"]];
@@ -196,6 +198,20 @@ fn episodes_without_a_keyframe_of_their_own_are_taken_along() {
         }
     }
     assert!(refused > 0, "no episode began without a keyframe");
+}
+
+#[test]
+fn episodes_tell_what_is_done_in_them_though_the_source_did_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (at, new) = (folder.path().join("0"), folder.path().join("1"));
+    make(&at, WORDS[0], Coded::Apart, &mut Rng::with_seed(0));
+    let model = Model::read(&at);
+    let mut table = Dataset::open_with_stats(&at).unwrap().episodes().to_vec();
+    table.iter_mut().for_each(|episode| episode.tasks.clear());
+    let place = place(Dataset::open(&at).unwrap().info(), FileAt::default(), "");
+    episodes::write(&at.join(Template::episodes().path(&place)), &table).unwrap();
+    edit::compact(&at, Some(&new), UNSEEN).unwrap();
+    assert_eq!(Model::read(&new), model);
 }
 
 proptest! {
