@@ -1,6 +1,8 @@
 //! What runs a graph: an executor of our own for the CPU, with planned memory, fused steps and
-//! kernels for this very processor.
+//! kernels for this very processor; and candle's operations, as the reference and for GPUs.
 
+#[cfg(feature = "candle")]
+pub mod candle;
 pub mod cpu;
 
 use std::num::NonZero;
@@ -34,12 +36,19 @@ pub enum Device {
     /// On this machine's processors.
     #[default]
     Cpu,
+    /// On this machine's processors by candle, slowly: what the rest is held against.
+    Reference,
+    /// On a GPU of Nvidia's, by candle: which one.
+    Cuda(usize),
 }
 
 /// A graph made ready to run.
 pub enum Program {
     /// By our own executor.
     Cpu(cpu::Program),
+    /// By candle's operations.
+    #[cfg(feature = "candle")]
+    Candle(candle::Program),
 }
 
 impl Program {
@@ -52,6 +61,17 @@ impl Program {
     ) -> Result<Self> {
         match device {
             Device::Cpu => Ok(Self::Cpu(cpu::Program::compile(graph, tensors, options)?)),
+            #[cfg(feature = "candle")]
+            Device::Reference | Device::Cuda(_) => {
+                let program = candle::Program::compile(graph, tensors, options, device)?;
+                Ok(Self::Candle(program))
+            }
+            #[cfg(not(feature = "candle"))]
+            Device::Reference | Device::Cuda(_) => Err(Error::Unsupported {
+                what: format!(
+                    "{device:?} runs networks by candle, which is not built in: build with --features cuda (candle without a GPU)"
+                ),
+            }),
         }
     }
 
@@ -60,6 +80,8 @@ impl Program {
     pub fn input(&mut self, name: &str) -> Result<&mut [f32]> {
         match self {
             Self::Cpu(program) => program.input(name),
+            #[cfg(feature = "candle")]
+            Self::Candle(program) => program.input(name),
         }
     }
 
@@ -67,6 +89,8 @@ impl Program {
     pub fn run(&mut self) -> Result<()> {
         match self {
             Self::Cpu(program) => program.run(),
+            #[cfg(feature = "candle")]
+            Self::Candle(program) => program.run(),
         }
     }
 
@@ -74,6 +98,8 @@ impl Program {
     pub fn output(&self, name: &str) -> Result<&[f32]> {
         match self {
             Self::Cpu(program) => program.output(name),
+            #[cfg(feature = "candle")]
+            Self::Candle(program) => program.output(name),
         }
     }
 }
