@@ -1,13 +1,17 @@
 #![doc = include_str!("../README.md")]
 
+pub mod act;
 pub mod checkpoint;
 pub mod config;
 pub mod device;
+pub mod diffusion;
 pub mod error;
 pub mod graph;
 mod kernels;
+pub mod layers;
 pub mod precision;
 pub mod processor;
+pub mod vision;
 
 pub use config::Config;
 pub use device::{Device, Options, Program};

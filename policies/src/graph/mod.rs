@@ -179,10 +179,19 @@ impl Graph {
         })
     }
 
-    /// The value that a module of this name makes, for tests that look inside.
+    /// The value that a module of this name makes, where it is first used; for tests that look
+    /// inside.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Id> {
-        self.nodes.iter().rposition(|node| node.name == name).map(Id)
+        self.nodes.iter().position(|node| node.name == name).map(Id)
+    }
+
+    /// Gives the value that a module of this name makes to the outside under that name; whether
+    /// there is such a module.
+    pub fn expose(&mut self, name: &str) -> bool {
+        let found = self.find(name);
+        self.outputs.extend(found.map(|value| (name.to_owned(), value)));
+        found.is_some()
     }
 
     /// The same nodes with other outputs.
