@@ -18,7 +18,7 @@ pub use datasets::*;
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 18] = [
+pub const CHECKS: [(&str, Check); 20] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
@@ -37,6 +37,8 @@ pub const CHECKS: [(&str, Check); 18] = [
     ("dataset_timing", dataset_timing),
     ("dataset_lines", dataset_lines),
     ("dataset_video", dataset_video),
+    ("dataset_journal", dataset_journal),
+    ("dataset_images", dataset_images),
 ];
 
 /// A stream on a wire of Feetech protocol 0.

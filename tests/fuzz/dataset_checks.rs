@@ -149,6 +149,13 @@ fn small() -> &'static [(String, Vec<u8>)] {
 
 /// Records one short episode with a column of every kind.
 pub fn record(root: &Path) {
+    let mut writer = running(root);
+    writer.save_episode().expect("a saved episode");
+    writer.finish().expect("a finished dataset");
+}
+
+/// The same, not saved yet.
+pub fn running(root: &Path) -> Writer {
     let features = vec![
         ("observation.state".to_owned(), Feature::vector(Dtype::F32, ["pan.pos", "lift.pos"])),
         ("count".to_owned(), Feature::scalar(Dtype::I64)),
@@ -173,8 +180,7 @@ pub fn record(root: &Path) {
         };
         writer.push(&frame).expect("a frame that fits");
     }
-    writer.save_episode().expect("a saved episode");
-    writer.finish().expect("a finished dataset");
+    writer
 }
 
 /// The files of a small dataset in the older layout; its rows are not there, which is a finding.
@@ -204,6 +210,32 @@ pub const OLD_LINES: [(&str, &str, &str); 3] = [
          \"mean\": [1.5], \"std\": [1.1], \"count\": [4]}}}\n",
     ),
 ];
+
+/// The journal of a recording that was cut off: every row has all that it should.
+pub fn dataset_journal(bytes: &[u8]) {
+    use sinew_datasets::writer::journal::{self, RowFormat};
+    let Some(contents) = journal::parse(bytes, Path::new("journal")) else { return };
+    let format = RowFormat::new(&contents.info);
+    assert!(contents.rows.len() <= bytes.len() / 8);
+    for row in &contents.rows {
+        assert_eq!(row.instant.repeated.len(), format.cameras().len());
+        assert_eq!(row.instant.stamps.images_ns.len(), format.cameras().len());
+    }
+    let columns = journal::columns(&format, &contents.rows);
+    assert!(columns.iter().all(|(name, _)| contents.info.feature(name).is_some()));
+}
+
+/// The images of a recording that was cut off: whole files, one behind the other.
+pub fn dataset_images(bytes: &[u8]) {
+    let images = sinew_datasets::writer::parse_images(bytes.to_vec().into());
+    let taken: usize = images.iter().map(|image| 8 + image.len()).sum();
+    assert!(taken <= bytes.len() && images.iter().all(|image| !image.is_empty()));
+    let mut at = 0;
+    for image in &images {
+        assert_eq!(&bytes[at + 8..at + 8 + image.len()], &image[..]);
+        at += 8 + image.len();
+    }
+}
 
 /// A video: its frames are decoded, or it is an error; what is whole of it makes a whole one.
 pub fn dataset_video(bytes: &[u8]) {

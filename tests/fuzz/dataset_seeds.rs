@@ -9,7 +9,7 @@ use sinew_datasets::tables::timing::{self, Instant};
 use sinew_datasets::video::VideoWriter;
 use sinew_datasets::{Image, PixelFormat};
 
-use super::checks::{OLD_LINES, record};
+use super::checks::{OLD_LINES, record, running};
 use super::seeds::Seed;
 
 /// Every input.
@@ -17,6 +17,8 @@ pub fn all() -> Vec<Seed> {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("set");
     record(&root);
+    drop(running(&folder.path().join("left")));
+    let left = folder.path().join("left/.sinew/recording/episode-000000");
     let cameras = ["top".to_owned()];
     let instant = |n: i64| Instant {
         stamps: Stamps { tick_ns: n, joints_ns: n, images_ns: vec![n], late: false },
@@ -41,6 +43,8 @@ pub fn all() -> Vec<Seed> {
         ("dataset_episodes", "lerobot", golden.join("v30_video").join(meta)),
         ("dataset_data", "recorded", root.join(data)),
         ("dataset_timing", "recorded", folder.path().join("timing")),
+        ("dataset_journal", "recorded", left.join("journal")),
+        ("dataset_images", "recorded", left.join("observation.images.top.images")),
         ("dataset_video", "h264", folder.path().join("h264")),
         ("dataset_video", "av1", golden.join("v30_video").join(lerobots).join("file-000.mp4")),
         ("dataset_video", "old", golden.join("v21_video").join(old)),

@@ -30,6 +30,7 @@ use std::thread::JoinHandle;
 
 use assemble::Ended;
 pub use assemble::Saved;
+pub use camera::parse_images;
 pub use recording::{MOST_CAMERAS, Recorder};
 
 use crate::frame::Frame;
