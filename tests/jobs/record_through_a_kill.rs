@@ -6,18 +6,22 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use sinew_datasets::schema::{Dtype, Feature, Info};
 use sinew_datasets::writer::{self, Options};
 use sinew_datasets::{Dataset, Frame, Image, PixelFormat, Stamps, Value, Writer};
 
+use crate::peers::Peer;
+
 /// Names the folder to the process that is going to be killed.
 const ROOT: &str = "SINEW_KILL_ROOT";
 const SEED: &str = "SINEW_KILL_SEED";
 const FPS: u32 = 100;
 const SIDE: u32 = 64;
+/// How many recordings are killed side by side.
+const CHAINS: u64 = 3;
 
 fn info() -> Info {
     let features = [
@@ -99,15 +103,21 @@ fn record_and_kill(root: &Path, seed: u64, after: Duration) -> (u64, u64) {
     listener.join().unwrap()
 }
 
-#[test]
-fn a_kill_takes_nothing_that_was_saved() {
-    let kills: u64 = std::env::var("SINEW_KILLS").map_or(12, |text| text.parse().unwrap());
+/// What is looked at and told of all kills.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    episodes: u64,
+    frames: u64,
+    most_lost: u64,
+}
+
+/// Kills one recording again and again, and looks at what is left each time.
+fn chain(first: u64, kills: u64, peer: &Mutex<Option<Peer>>) -> Tally {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("set");
-    let mut random = fastrand::Rng::with_seed(3);
-    let (mut known, mut frames) = (0, 0);
-    let mut most_lost = 0;
-    for kill in 0..kills {
+    let mut random = fastrand::Rng::with_seed(3 + first);
+    let mut tally = Tally::default();
+    for kill in first..first + kills {
         let after = Duration::from_millis(random.u64(1..2500));
         let (saved, pushed) = record_and_kill(&root, kill, after);
         if !root.join("meta/info.json").exists() {
@@ -115,29 +125,55 @@ fn a_kill_takes_nothing_that_was_saved() {
         }
         let as_found = Dataset::open(&root).unwrap_or_else(|error| panic!("kill {kill}: {error}"));
         let found = as_found.episodes().len() as u64;
-        if kill % 20 == 3 && found > 0 {
-            let arguments = ["open", root.to_str().unwrap(), &found.to_string()];
-            crate::peers::script("a killed recording", "lerobot_dataset.py", &arguments);
+        if kill % 5 == 3
+            && found > 0
+            && let Some(peer) = peer.lock().unwrap().as_mut()
+        {
+            peer.ask(&format!("{found} {}", root.display()));
         }
         let recovered =
             writer::recover(&root).unwrap_or_else(|error| panic!("kill {kill}: {error}"));
         let dataset = Dataset::open(&root).unwrap();
         let now = dataset.episodes().len() as u64;
-        assert!(now >= known.max(saved), "kill {kill}: {now} episodes, {saved} were saved");
-        // The running one may have been finished, yet not have been said to be.
-        let running = dataset.episodes().get(saved as usize).map_or(0, |episode| episode.length);
+        assert!(now >= tally.episodes.max(saved), "kill {kill}: {now} episodes, {saved} saved");
+        // The running one may have been finished, yet not have been said to be. Of its own episodes
+        // the process may have said nothing.
+        let running = dataset.episodes().get(saved.max(tally.episodes) as usize);
+        let running = running.map_or(0, |episode| episode.length);
         let lost = pushed.saturating_sub(running);
         assert!(
             lost <= u64::from(FPS),
             "kill {kill}: {lost} of {pushed} frames lost: {recovered:?}"
         );
-        most_lost = most_lost.max(lost);
-        assert!(dataset.len() >= frames);
+        assert!(dataset.len() >= tally.frames);
         check_last(&dataset);
-        (known, frames) = (now, dataset.len());
+        let most_lost = tally.most_lost.max(lost);
+        tally = Tally { episodes: now, frames: dataset.len(), most_lost };
     }
+    tally
+}
+
+#[test]
+fn a_kill_takes_nothing_that_was_saved() {
+    let kills: u64 = std::env::var("SINEW_KILLS").map_or(12, |text| text.parse().unwrap());
+    let peer = Peer::start("killed recordings", "lerobot_dataset.py", &["open"]);
+    let peer = Mutex::new(peer);
+    // Most of the time is waited: several recordings at once.
+    let tallies: Vec<Tally> = std::thread::scope(|scope| {
+        let run = |number: u64| {
+            let (each, peer) = (kills.div_ceil(CHAINS), &peer);
+            let thread = std::thread::Builder::new().name(format!("chain {number}"));
+            thread.spawn_scoped(scope, move || chain(number * each, each, peer)).unwrap()
+        };
+        let threads: Vec<_> = (0..CHAINS).map(run).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let sum = |what: fn(&Tally) -> u64| tallies.iter().map(what).sum::<u64>();
     eprintln!(
-        "{kills} kills: {known} episodes, {frames} frames; at most {most_lost} frames lost at once"
+        "{kills} kills: {} episodes, {} frames; at most {} frames lost at once",
+        sum(|tally| tally.episodes),
+        sum(|tally| tally.frames),
+        tallies.iter().map(|tally| tally.most_lost).max().unwrap_or(0)
     );
 }
 

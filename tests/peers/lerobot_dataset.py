@@ -3,6 +3,7 @@
     lerobot_dataset.py read ROOT EPISODES      everything opens, and holds what was recorded
     lerobot_dataset.py resume ROOT             LeRobot records one more episode into it
     lerobot_dataset.py create ROOT EPISODES    LeRobot records a dataset of the same kind
+    lerobot_dataset.py open                    opens each dataset that a line names: EPISODES ROOT
 
 What was recorded follows from the numbers of episode and frame: `frame_of` here and in datasets.rs.
 """
@@ -161,9 +162,24 @@ def other_readers(root, episodes):
     check(counted == frames, "video frames", counted, frames)
 
 
+def open_each(lines):
+    from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
+    for line in lines:
+        episodes, root = line.rstrip("\n").split(" ", 1)
+        dataset = LeRobotDataset("peer/set", root=pathlib.Path(root), video_backend="pyav")
+        last = len(dataset) - 1
+        check(dataset.meta.total_episodes == int(episodes), line, dataset.meta.total_episodes)
+        check(dataset[last]["index"] == last, line)
+        CHECKS.done("lerobot", version("lerobot"))
+        sys.stdout.flush()
+
+
 def main():
     from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
+    if sys.argv[1] == "open":
+        return open_each(sys.stdin)
     what, root = sys.argv[1], pathlib.Path(sys.argv[2])
     episodes = int(sys.argv[3])
     if what == "read":
@@ -181,10 +197,6 @@ def main():
         dataset = LeRobotDataset.create("peer/set", fps=FPS, features=features(), root=root, robot_type="so_follower", video_backend="pyav")
         record(dataset, range(episodes))
         check(dataset.meta.total_episodes == episodes)
-    elif what == "open":
-        dataset = LeRobotDataset("peer/set", root=root, video_backend="pyav")
-        last = len(dataset) - 1
-        check(dataset.meta.total_episodes == episodes and dataset[last]["index"] == last)
     CHECKS.done("lerobot", version("lerobot"))
 
 

@@ -8,8 +8,9 @@ mod edits;
 mod ffprobe;
 mod rerun;
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
@@ -52,22 +53,11 @@ fn run_on(
 /// Runs a peer's script and returns its report, or `None` where there is no Python with peers, or
 /// none with this one.
 pub(crate) fn script(test: &str, script: &str, arguments: &[&str]) -> Option<Value> {
-    let Some(python) = std::env::var_os(PYTHON) else {
-        eprintln!("SKIPPED {test}: set {PYTHON} to a Python with the peers' packages");
-        return None;
-    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = command(test, script, folder.path())?;
     // A peer that failed says nothing about the next.
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = tempfile::tempdir().unwrap();
-    let output = Command::new(python)
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script))
-        .args(arguments)
-        .env("HF_LEROBOT_HOME", folder.path())
-        .env("HF_HOME", folder.path().join("hub"))
-        .env("HF_HUB_OFFLINE", "1")
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .output()
-        .unwrap();
+    let output = command.args(arguments).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script} {arguments:?}:\n{said}\n{complained}");
@@ -80,6 +70,60 @@ pub(crate) fn script(test: &str, script: &str, arguments: &[&str]) -> Option<Val
     assert!(report["checks"].as_u64().unwrap() > 0, "{report}");
     eprintln!("{test}: {report}");
     Some(report)
+}
+
+/// How a peer's script is run, with a folder of its own for what it caches.
+fn command(test: &str, script: &str, folder: &Path) -> Option<Command> {
+    let Some(python) = std::env::var_os(PYTHON) else {
+        eprintln!("SKIPPED {test}: set {PYTHON} to a Python with the peers' packages");
+        return None;
+    };
+    let mut command = Command::new(python);
+    command
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script))
+        .env("HF_LEROBOT_HOME", folder)
+        .env("HF_HOME", folder.join("hub"))
+        .env("HF_HUB_OFFLINE", "1")
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    Some(command)
+}
+
+/// A peer's script that stays, and answers every line with a report: starting one takes seconds.
+pub(crate) struct Peer {
+    child: Child,
+    asked: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    _folder: tempfile::TempDir,
+}
+
+impl Peer {
+    /// Starts it, or gives `None` where there is no Python with peers.
+    pub(crate) fn start(test: &str, script: &str, arguments: &[&str]) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = command(test, script, folder.path())?;
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (asked, answers) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        Some(Self { child, asked, answers: BufReader::new(answers), _folder: folder })
+    }
+
+    /// Asks for one thing; the peer ends where it finds something wrong.
+    pub(crate) fn ask(&mut self, line: &str) {
+        writeln!(self.asked, "{line}").unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        let report: Value = serde_json::from_str(&answer)
+            .unwrap_or_else(|_ended| panic!("the peer did not like {line}: {answer}"));
+        assert!(report["checks"].as_u64().unwrap() > 0, "{report}");
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        self.child.kill().unwrap_or_default();
+        drop(self.child.wait());
+    }
 }
 
 /// What every peer must have left behind: no servo under torque, no servo with a fault.
