@@ -12,6 +12,7 @@ pub mod layers;
 pub mod precision;
 pub mod processor;
 pub mod vision;
+pub mod vqbet;
 
 pub use config::Config;
 pub use device::{Device, Options, Program};

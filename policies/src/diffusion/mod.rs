@@ -14,8 +14,8 @@ pub mod scheduler;
 use crate::checkpoint::Tensors;
 use crate::config::DiffusionConfig;
 use crate::error::Result;
-use crate::graph::{Activation, Builder, Graph, Id};
-use crate::layers::resnet::{Names, Norm, Resnet};
+use crate::graph::{Builder, Graph, Id};
+use crate::layers::keypoints::Keypoints;
 use crate::layers::unet1d::Unet1d;
 pub use scheduler::Scheduler;
 
@@ -91,22 +91,10 @@ fn camera(b: &mut Builder<'_>, config: &DiffusionConfig, name: &str, prefix: &st
     let framing = config.framing();
     let [height, width] = framing.size();
     let image = b.input(name, vec![config.common.n_obs_steps, height, width, framing.channels]);
-    let backbone = Resnet {
-        names: Names::of_sequence(&format!("{prefix}.backbone")),
-        depth: config.vision_backbone,
-        norm: if config.use_group_norm { Norm::Group } else { Norm::Batch },
-        dilate_last: false,
+    let eye = Keypoints {
+        prefix: prefix.to_owned(),
+        backbone: config.vision_backbone,
+        group_norm: config.use_group_norm,
     };
-    let map = backbone.build(b, image)?;
-    let places = format!("{prefix}.pool.pos_grid");
-    if b.tensors().contains(&places) {
-        // Computed anew by whoever runs the graph; that the sizes agree is worth knowing.
-        let shape = b.shape(map);
-        b.tensors().expect(&places, &[shape[1] * shape[2], 2])?;
-    }
-    let points = b.conv2d(map, &format!("{prefix}.pool.nets"), 1, 0, 1)?;
-    let points = b.spatial_softmax(points)?;
-    let x = b.linear(points, &format!("{prefix}.out"))?;
-    let x = b.activate(x, Activation::Relu);
-    Ok(b.name(x, prefix))
+    eye.build(b, image)
 }

@@ -2,7 +2,7 @@
 
 mod resize;
 
-use crate::config::DiffusionConfig;
+use crate::config::{Common, DiffusionConfig, VqBetConfig};
 use crate::error::{Error, Result};
 use resize::Axis;
 
@@ -82,8 +82,20 @@ impl DiffusionConfig {
     /// How the network frames its images, which are all of one size.
     #[must_use]
     pub fn framing(&self) -> Framing {
-        let image = self.common.images().next().and_then(|(_, feature)| feature.image());
-        let [channels, height, width] = image.unwrap_or_default();
-        Framing::new(channels, [height, width], self.resize_shape, self.crop_shape)
+        framing(&self.common, self.resize_shape, self.crop_shape)
     }
+}
+
+impl VqBetConfig {
+    /// How the network frames its images.
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        framing(&self.common, None, self.crop_shape)
+    }
+}
+
+fn framing(common: &Common, resize: Option<[usize; 2]>, crop: Option<[usize; 2]>) -> Framing {
+    let image = common.images().next().and_then(|(_, feature)| feature.image());
+    let [channels, height, width] = image.unwrap_or_default();
+    Framing::new(channels, [height, width], resize, crop)
 }

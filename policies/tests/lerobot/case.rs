@@ -1,13 +1,14 @@
 //! One folder of golden data: a checkpoint, what went in and what came out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 use serde_json::Value as Json;
 use sinew_policies::Config;
 use sinew_policies::checkpoint::Tensors;
+use sinew_policies::vision::Framing;
 use tempfile::TempDir;
 
 use crate::formula;
@@ -88,6 +89,29 @@ impl Case {
         image
     }
 
+    /// The last observations at a step as the network takes them, the oldest first; the first of
+    /// all stands for those before it.
+    pub fn inputs(&self, framing: &Framing, step: usize) -> BTreeMap<String, Vec<f32>> {
+        let common = self.config.common();
+        let [height, width] = framing.size();
+        let times = (0..common.n_obs_steps).rev().map(|back| step.saturating_sub(back));
+        let mut inputs = BTreeMap::<String, Vec<f32>>::new();
+        for time in times {
+            for (name, feature) in &common.inputs {
+                let values = match feature.image() {
+                    Some([channels, ..]) => {
+                        let mut framed = vec![0.0; height * width * channels];
+                        framing.frame(&self.normal_image(name, time), &mut framed).unwrap();
+                        framed
+                    }
+                    None => self.outputs.read(&format!("step{time}/pre/{name}")).unwrap(),
+                };
+                inputs.entry(name.clone()).or_default().extend(values);
+            }
+        }
+        inputs
+    }
+
     /// How many observations were made.
     pub fn steps(&self) -> usize {
         (0..).take_while(|step| self.outputs.contains(&format!("step{step}/action"))).count()
@@ -124,6 +148,22 @@ impl Case {
     }
 }
 
+impl Case {
+    /// What torch drew out of code books within one step, a list for each call.
+    pub fn drawn_codes(&self, step: usize) -> Vec<Vec<i64>> {
+        let bytes = std::fs::read(self.folder.join("inputs.safetensors")).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let prefix = format!("step{step}/rng/");
+        let names: BTreeSet<_> =
+            file.names().into_iter().filter(|name| name.starts_with(&prefix)).collect();
+        let codes = |name: &str| -> Vec<i64> {
+            let (numbers, _) = file.tensor(name).unwrap().data().as_chunks::<8>();
+            numbers.iter().map(|number| i64::from_le_bytes(*number)).collect()
+        };
+        names.into_iter().map(codes).collect()
+    }
+}
+
 fn turned(values: &[f32], images: usize, channels: usize, places: usize) -> Vec<f32> {
     let mut turned = Vec::with_capacity(values.len());
     for image in 0..images {
@@ -150,7 +190,11 @@ fn make_weights(folder: &Path) {
                 None => formula::weights(name, shape),
             };
             let bytes = match dtype.as_str() {
-                "F32" => (Dtype::F32, numbers().into_iter().flat_map(f32::to_le_bytes).collect()),
+                "F32" => {
+                    let mut bytes = Vec::with_capacity(count * 4);
+                    numbers().iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes()));
+                    (Dtype::F32, bytes)
+                }
                 "F16" => {
                     let numbers = numbers().into_iter().map(half::f16::from_f32);
                     (Dtype::F16, numbers.flat_map(half::f16::to_le_bytes).collect())

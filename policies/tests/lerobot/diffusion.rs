@@ -29,28 +29,6 @@ const CASES: [&str; 16] = [
     "diffusion_full_size",
 ];
 
-/// The last observations at a step, the oldest first; the first stands for those before it.
-fn inputs(case: &Case, config: &DiffusionConfig, step: usize) -> BTreeMap<String, Vec<f32>> {
-    let framing = config.framing();
-    let [height, width] = framing.size();
-    let times = (0..config.common.n_obs_steps).rev().map(|back| step.saturating_sub(back));
-    let mut inputs = BTreeMap::<String, Vec<f32>>::new();
-    for time in times {
-        for (name, feature) in &config.common.inputs {
-            let values = match feature.image() {
-                Some([channels, ..]) => {
-                    let mut framed = vec![0.0; height * width * channels];
-                    framing.frame(&case.normal_image(name, time), &mut framed).unwrap();
-                    framed
-                }
-                None => case.outputs.read(&format!("step{time}/pre/{name}")).unwrap(),
-            };
-            inputs.entry(name.clone()).or_default().extend(values);
-        }
-    }
-    inputs
-}
-
 struct Network<'a> {
     config: &'a DiffusionConfig,
     scheduler: Scheduler,
@@ -145,7 +123,8 @@ fn chunks_are_lerobots() {
             let (length, count) = (config.common.action_dim(), config.n_action_steps);
             for step in (0..case.steps()).step_by(count) {
                 let drawn = case.drawn(step);
-                let (sample, given) = network.sample(&inputs(&case, config, step), drawn, &modules);
+                let (sample, given) =
+                    network.sample(&case.inputs(&config.framing(), step), drawn, &modules);
                 let chunk = network.chunk(&sample);
                 for (module, values) in given.iter().filter(|_| step == 0) {
                     let mut theirs = case.module(module);

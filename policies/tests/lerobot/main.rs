@@ -8,3 +8,4 @@ mod case;
 mod diffusion;
 mod formula;
 mod run;
+mod vqbet;
