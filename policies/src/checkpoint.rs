@@ -1,11 +1,12 @@
 //! The weights of a checkpoint: `model.safetensors`, mapped into memory and never copied whole.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata};
 
@@ -94,20 +95,34 @@ impl Tensors {
 
     /// A tensor's numbers, whatever they are stored as; an error where one is no number.
     pub fn read(&self, tensor: &str) -> Result<Vec<f32>> {
+        let numbers = self.view(tensor)?.into_owned();
+        self.release(tensor);
+        Ok(numbers)
+    }
+
+    /// The same, in the file's memory where they are stored as they are needed.
+    pub fn view(&self, tensor: &str) -> Result<Cow<'_, [f32]>> {
         self.shape(tensor)?;
         let info = self
             .header
             .info(tensor)
             .ok_or_else(|| Error::NoTensor { tensor: tensor.to_owned() })?;
-        let numbers =
-            numbers(info.dtype, self.stored(info.data_offsets)).ok_or_else(|| Error::Tensor {
-                tensor: tensor.to_owned(),
-                what: format!(
-                    "is stored as {:?}, and only F32, F16, BF16 and F64 are read",
-                    info.dtype
-                ),
-            })?;
-        match numbers.iter().position(|number| !number.is_finite()) {
+        let (from, to) = info.data_offsets;
+        // read_metadata has checked that the offsets lie in the file and fit shape and type.
+        let bytes = self.map.get(self.data + from..self.data + to).unwrap_or_default();
+        let numbers = numbers(info.dtype, bytes).ok_or_else(|| Error::Tensor {
+            tensor: tensor.to_owned(),
+            what: format!(
+                "is stored as {:?}, and only F32, F16, BF16 and F64 are read",
+                info.dtype
+            ),
+        })?;
+        // The exponent of what is no number is all ones. Looking for the greatest is quick; where
+        // the broken one is, matters only if there is one.
+        let greatest =
+            numbers.iter().fold(0, |most, number| (number.abs().to_bits() as i32).max(most));
+        let broken = || numbers.iter().position(|number| !number.is_finite());
+        match (greatest >= f32::INFINITY.to_bits() as i32).then(broken).flatten() {
             None => Ok(numbers),
             Some(at) => Err(Error::Tensor {
                 tensor: tensor.to_owned(),
@@ -116,33 +131,36 @@ impl Tensors {
         }
     }
 
-    /// A tensor's bytes, where it is one of bytes.
-    pub fn bytes(&self, tensor: &str) -> Result<&[u8]> {
-        self.shape(tensor)?;
-        match self.header.info(tensor) {
-            Some(info) if info.dtype == Dtype::U8 => Ok(self.stored(info.data_offsets)),
-            _ => Err(Error::Tensor {
-                tensor: tensor.to_owned(),
-                what: "is no tensor of bytes".to_owned(),
-            }),
+    /// Lets the system have a tensor's memory back; it is read from the file again if need be.
+    pub fn release(&self, tensor: &str) {
+        if let Some(info) = self.header.info(tensor) {
+            let (from, to) = info.data_offsets;
+            // SAFETY: the map is of a file and is never written, so that what is dropped comes back
+            // as it was. It is only advice: whether it is taken does not matter.
+            let _taken = unsafe {
+                self.map.unchecked_advise_range(
+                    UncheckedAdvice::DontNeed,
+                    self.data + from,
+                    to - from,
+                )
+            };
         }
-    }
-
-    // read_metadata has checked that the offsets lie in the file and fit shape and type.
-    fn stored(&self, (from, to): (usize, usize)) -> &[u8] {
-        self.map.get(self.data + from..self.data + to).unwrap_or_default()
     }
 }
 
-fn numbers(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+fn numbers(dtype: Dtype, bytes: &[u8]) -> Option<Cow<'_, [f32]>> {
     fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
         bytes.as_chunks::<N>().0.iter().map(|bytes| read(*bytes)).collect()
     }
-    Some(match dtype {
+    // SAFETY: every four bytes are an f32.
+    let (before, aligned, after) = unsafe { bytes.align_to::<f32>() };
+    let as_they_are = before.is_empty() && after.is_empty() && cfg!(target_endian = "little");
+    Some(Cow::Owned(match dtype {
+        Dtype::F32 if as_they_are => return Some(Cow::Borrowed(aligned)),
         Dtype::F32 => each(bytes, f32::from_le_bytes),
         Dtype::F16 => each(bytes, |bytes| half::f16::from_le_bytes(bytes).to_f32()),
         Dtype::BF16 => each(bytes, |bytes| half::bf16::from_le_bytes(bytes).to_f32()),
         Dtype::F64 => each(bytes, |bytes| f64::from_le_bytes(bytes) as f32),
         _ => return None,
-    })
+    }))
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::Kernels;
 use super::rows::Rows;
-use super::tile::{LANES, ROWS, Tile, narrow};
+use super::tile::{Ahead, LANES, ROWS, Stored, Tile, narrow};
 
 /// Queries whose scores are held at a time.
 const QUERIES: usize = 64;
@@ -155,7 +155,7 @@ impl Attention {
                     skip: 0,
                     segments: 1,
                     length,
-                    weights,
+                    weights: weights.cast(),
                     into: into.at(row),
                     stride: into.stride,
                     bias: std::ptr::null(),
@@ -163,8 +163,9 @@ impl Attention {
                     residual_stride: 0,
                     accumulate: false,
                     relu: false,
+                    ahead: Ahead::nothing(),
                 };
-                let kernel = self.kernels.tile[count - 1];
+                let kernel = self.kernels.tile(Stored::F32, count);
                 match into.channels == LANES {
                     true => kernel(&tile),
                     false => narrow(kernel, &tile, count, into.channels),

@@ -1,12 +1,13 @@
 //! For x86-64 processors with AVX2, fused multiply-add and half floats (since 2013).
 
 use std::arch::x86_64::{
-    __m256, _mm256_add_ps, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps,
-    _mm256_setzero_ps, _mm256_storeu_ps,
+    __m256, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm256_add_ps, _mm256_broadcast_ss,
+    _mm256_castsi256_ps, _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
+    _mm256_max_ps, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps,
 };
 
 use super::norms::Scales;
-use super::tile::{LANES, ROWS, Tile};
+use super::tile::{LANES, ROWS, Stored, Tile, stride};
 use super::{Kernels, curves, winograd};
 use crate::graph::Activation;
 
@@ -20,7 +21,11 @@ pub fn kernels() -> Option<&'static Kernels> {
 
 static KERNELS: Kernels = Kernels {
     name: "avx2",
-    tile: [tile::<1>, tile::<2>, tile::<3>, tile::<4>],
+    tile: [
+        [tile::<1, 0>, tile::<2, 0>, tile::<3, 0>, tile::<4, 0>],
+        [tile::<1, 1>, tile::<2, 1>, tile::<3, 1>, tile::<4, 1>],
+        [tile::<1, 2>, tile::<2, 2>, tile::<3, 2>, tile::<4, 2>],
+    ],
     curve,
     softmax,
     normalize,
@@ -37,30 +42,56 @@ const HALVES: usize = LANES / 8;
 
 /// # Safety
 /// The processor has AVX2 and FMA, and all that the tile points to is there.
-#[target_feature(enable = "avx2,fma")]
-unsafe fn tile<const R: usize>(tile: &Tile) {
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn tile<const R: usize, const STORED: usize>(tile: &Tile) {
     let mut sums = [[_mm256_setzero_ps(); HALVES]; R];
     // SAFETY: the caller promises that the tile's pointers reach as far as it says.
     unsafe {
         let mut weights = tile.weights;
         let mut table = tile.rows;
+        let mut ahead = tile.ahead.start;
         for _ in 0..tile.segments {
             let rows: [*const f32; R] = std::array::from_fn(|row| (*table.add(row)).add(tile.skip));
             table = table.add(ROWS);
             for at in 0..tile.length {
-                let low = _mm256_loadu_ps(weights);
-                let high = _mm256_loadu_ps(weights.add(8));
+                let low = load::<STORED>(weights);
+                let high = load::<STORED>(weights.add(stride::<STORED>() / HALVES));
                 for row in 0..R {
                     let number = _mm256_broadcast_ss(&*rows[row].add(at));
                     sums[row][0] = _mm256_fmadd_ps(number, low, sums[row][0]);
                     sums[row][1] = _mm256_fmadd_ps(number, high, sums[row][1]);
                 }
-                weights = weights.add(LANES);
+                weights = weights.add(stride::<STORED>());
+                _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
+                ahead = ahead.wrapping_add(tile.ahead.step);
             }
         }
         for (row, sums) in sums.iter().enumerate() {
             for (half, sum) in sums.iter().enumerate() {
                 finish(tile, row, half * 8, *sum);
+            }
+        }
+    }
+}
+
+/// Reads eight weights.
+///
+/// # Safety
+/// The processor has AVX2 and F16C, and the weights are there.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn load<const STORED: usize>(weights: *const u8) -> __m256 {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if STORED == Stored::F32 as usize {
+            return _mm256_loadu_ps(weights.cast());
+        }
+        let halves = _mm_loadu_si128(weights.cast());
+        match STORED == Stored::F16 as usize {
+            true => _mm256_cvtph_ps(halves),
+            false => {
+                let wide = _mm256_cvtepu16_epi32(halves);
+                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
             }
         }
     }

@@ -10,6 +10,7 @@ pub mod attention;
 mod avx2;
 mod curves;
 pub mod norms;
+pub mod packed;
 pub mod places;
 pub mod product;
 pub mod rows;
@@ -18,16 +19,16 @@ mod tile;
 pub mod winograd;
 
 use crate::graph::Activation;
-pub use tile::ROWS;
 use tile::Tile;
+pub use tile::{ROWS, Stored};
 
 /// What differs from processor to processor. All of these may only be called on a processor that
 /// can run them, which [`Kernels::best`] has checked; what they point to must be there.
 pub struct Kernels {
     /// What they are written for.
     pub name: &'static str,
-    /// The product, by the number of rows less one.
-    tile: [unsafe fn(&Tile); ROWS],
+    /// The product, by what the weights are kept as and the number of rows less one.
+    tile: [[unsafe fn(&Tile); ROWS]; Stored::KINDS],
     curve: unsafe fn(Activation, &mut [f32]),
     softmax: unsafe fn(&mut [f32]),
     normalize: unsafe fn(&[f32], &mut [f32], &norms::Scales),
@@ -42,7 +43,26 @@ pub struct Kernels {
 /// Runs everywhere.
 static PORTABLE: Kernels = Kernels {
     name: "portable",
-    tile: [tile::portable::<1>, tile::portable::<2>, tile::portable::<3>, tile::portable::<4>],
+    tile: [
+        [
+            tile::portable::<1, 0>,
+            tile::portable::<2, 0>,
+            tile::portable::<3, 0>,
+            tile::portable::<4, 0>,
+        ],
+        [
+            tile::portable::<1, 1>,
+            tile::portable::<2, 1>,
+            tile::portable::<3, 1>,
+            tile::portable::<4, 1>,
+        ],
+        [
+            tile::portable::<1, 2>,
+            tile::portable::<2, 2>,
+            tile::portable::<3, 2>,
+            tile::portable::<4, 2>,
+        ],
+    ],
     curve: curves::curve::<false>,
     softmax: curves::softmax::<false>,
     normalize: curves::normalize::<false>,
@@ -67,6 +87,11 @@ impl Kernels {
     /// Those that run everywhere.
     pub fn portable() -> &'static Self {
         &PORTABLE
+    }
+
+    /// The product for so many rows.
+    fn tile(&self, stored: Stored, rows: usize) -> unsafe fn(&Tile) {
+        self.tile[stored as usize][rows - 1]
     }
 
     /// Applies a curve to every number.

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
+use super::packed::Packed;
 use super::rows::Rows;
-use super::slab::Slab;
-use super::tile::{LANES, ROWS, Tile, narrow};
+use super::tile::{Ahead, LANES, ROWS, Tile, narrow};
 use super::{Kernels, Tail};
 
 /// Rows of one block: their numbers of one chunk stay in the second cache while all the weights
 /// pass by.
-pub const BLOCK: usize = 112;
+pub const BLOCK: usize = 160;
 /// Numbers of a row in one chunk: the sixteen outputs' weights for them stay in the first cache.
 const CHUNK: usize = 512;
 /// With so few rows it is the weights that are waited for: they are read once, from end to end.
@@ -35,11 +35,6 @@ impl Taps {
     /// Each row as it is.
     pub fn plain(rows: usize, length: usize) -> Self {
         Self { grid: [rows, 1], out: [rows, 1], stride: [1, 1], offsets: vec![[0, 0]], length }
-    }
-
-    /// How many numbers a row of the product has.
-    pub fn numbers(&self) -> usize {
-        self.offsets.len() * self.length
     }
 
     /// Fills `[tiles][taps][ROWS]` pointers for some rows of the product.
@@ -87,47 +82,6 @@ struct Chunk {
     at: usize,
 }
 
-/// Weights as the kernel reads them: sixteen outputs side by side, `[blocks][numbers][LANES]`.
-pub struct Packed {
-    weights: Slab,
-    bias: Slab,
-    /// Numbers that go in.
-    pub inputs: usize,
-    /// Numbers that come out.
-    pub outputs: usize,
-}
-
-impl Packed {
-    /// Packs `outputs` times `inputs` weights, `at(output, input)`, and offsets for the outputs.
-    pub fn new(
-        outputs: usize,
-        inputs: usize,
-        bias: &[f32],
-        at: impl Fn(usize, usize) -> f32,
-    ) -> Self {
-        let blocks = outputs.div_ceil(LANES);
-        let mut weights = Slab::floats(blocks * inputs * LANES);
-        let panels = weights.numbers::<f32>().chunks_exact_mut(inputs * LANES);
-        for (block, panel) in panels.enumerate().take(blocks) {
-            for lane in 0..LANES.min(outputs - block * LANES) {
-                for input in 0..inputs {
-                    panel[input * LANES + lane] = at(block * LANES + lane, input);
-                }
-            }
-        }
-        let mut offsets = Slab::floats(blocks * LANES);
-        for (offset, bias) in offsets.numbers::<f32>().iter_mut().zip(bias) {
-            *offset = *bias;
-        }
-        Self { weights, bias: offsets, inputs, outputs }
-    }
-
-    /// How many times sixteen outputs there are.
-    pub fn blocks(&self) -> usize {
-        self.outputs.div_ceil(LANES)
-    }
-}
-
 /// A product that is ready to run, as often as one likes.
 pub struct Product {
     /// The kernels for this processor.
@@ -153,7 +107,7 @@ pub struct Product {
 impl Product {
     /// How many pointers it needs room for.
     pub fn pointers(&self) -> usize {
-        BLOCK.max(SKINNY).next_multiple_of(ROWS) * self.taps.offsets.len()
+        BLOCK.next_multiple_of(ROWS) * self.taps.offsets.len()
     }
 
     /// Makes some rows of some blocks of sixteen outputs.
@@ -206,9 +160,15 @@ impl Product {
         let (first, last) =
             (chunk.at == 0, chunk.at + chunk.taps.len() * chunk.length == self.packed.inputs);
         let lane = block * LANES;
-        let weights = self.packed.weights.start::<f32>().cast_const();
-        let bias = self.packed.bias.start::<f32>().cast_const();
+        let numbers = chunk.taps.len() * chunk.length;
         let width = LANES.min(self.packed.outputs - lane);
+        let tiles = rows.len().div_ceil(ROWS);
+        // Weights lie in the order in which few rows read them; with many, the same chunk of the
+        // next panel comes next.
+        let next = match rows.len() <= SKINNY {
+            true => self.packed.panel(block, chunk.at + numbers),
+            false => self.packed.panel(block + 1, chunk.at),
+        };
         for (index, row) in rows.clone().step_by(ROWS).enumerate() {
             let count = ROWS.min(rows.end - row);
             let residual = self.residual.filter(|_| last);
@@ -220,17 +180,18 @@ impl Product {
                     skip: chunk.skip,
                     segments: chunk.taps.len(),
                     length: chunk.length,
-                    weights: weights.add((block * self.packed.inputs + chunk.at) * LANES),
+                    weights: self.packed.panel(block, chunk.at),
                     into: self.into.at(row).add(lane),
                     stride: self.into.stride,
-                    bias: if first { bias.add(lane) } else { std::ptr::null() },
+                    bias: if first { self.packed.bias(block) } else { std::ptr::null() },
                     residual: residual
                         .map_or(std::ptr::null(), |residual| residual.at(row).add(lane)),
                     residual_stride: residual.map_or(0, |residual| residual.stride),
                     accumulate: !first,
                     relu: self.relu && last,
+                    ahead: Ahead::share(next, [index, tiles], numbers, self.packed.stored),
                 };
-                let kernel = self.kernels.tile[count - 1];
+                let kernel = self.kernels.tile(self.packed.stored, count);
                 match width == LANES {
                     true => kernel(&tile),
                     false => narrow(kernel, &tile, count, width),

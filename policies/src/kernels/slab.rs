@@ -1,18 +1,28 @@
 //! Memory for numbers: aligned to cache lines, and in huge pages where it is large, because weights
 //! that are read once per step are bound by how fast the processor finds their pages.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 /// A cache line, and the widest register there is.
 const LINE: usize = 64;
 /// A huge page where there are any.
+#[cfg(target_os = "linux")]
 const PAGE: usize = 2 << 20;
 
 /// Bytes that never move, all zero at first.
 pub struct Slab {
     start: NonNull<u8>,
-    layout: Layout,
+    size: usize,
+    from: From,
+}
+
+/// Who gave the memory, and what has to be given back.
+enum From {
+    Allocator(Layout),
+    /// Straight from the system, in huge pages.
+    #[cfg(target_os = "linux")]
+    System(NonNull<u8>, usize),
 }
 
 // SAFETY: a slab owns its memory as a Vec does.
@@ -28,24 +38,42 @@ impl Slab {
 
     /// So many bytes.
     pub fn bytes(count: usize) -> Self {
-        let size = count.max(1).next_multiple_of(LINE);
-        let align = if size >= 2 * PAGE { PAGE } else { LINE };
-        let Ok(layout) = Layout::from_size_align(size, align) else {
+        #[cfg(target_os = "linux")]
+        if let Some(slab) = Self::huge(count) {
+            return slab;
+        }
+        let size = count.max(1).checked_next_multiple_of(LINE).unwrap_or(usize::MAX);
+        let Ok(layout) = Layout::from_size_align(size, LINE) else {
             handle_alloc_error(Layout::new::<u8>());
         };
         // SAFETY: the layout's size is not zero.
-        let Some(start) = NonNull::new(unsafe { alloc(layout) }) else {
+        let Some(start) = NonNull::new(unsafe { alloc_zeroed(layout) }) else {
             handle_alloc_error(layout);
         };
-        #[cfg(target_os = "linux")]
-        if align == PAGE {
-            // SAFETY: the range is ours and begins at a page. It is only advice: without huge pages
-            // everything is as right and a little slower, so the answer does not matter.
-            unsafe { libc::madvise(start.as_ptr().cast(), size, libc::MADV_HUGEPAGE) };
-        }
-        // SAFETY: the range is ours, and any byte may be zero.
-        unsafe { start.as_ptr().write_bytes(0, size) };
-        Self { start, layout }
+        Self { start, size, from: From::Allocator(layout) }
+    }
+
+    /// Memory in huge pages, which the system has already made zero; none where it is little.
+    #[cfg(target_os = "linux")]
+    fn huge(size: usize) -> Option<Self> {
+        let whole = size.checked_add(PAGE).filter(|_| size >= 2 * PAGE)?;
+        // SAFETY: a new mapping of nobody's memory.
+        let memory = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                whole,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        let memory = NonNull::new(memory.cast::<u8>()).filter(|_| memory != libc::MAP_FAILED)?;
+        let start = memory.as_ptr().wrapping_add(memory.as_ptr().align_offset(PAGE));
+        // SAFETY: the range is ours and begins at a page. It is only advice: without huge pages
+        // everything is as right and a little slower, so the answer does not matter.
+        unsafe { libc::madvise(start.cast(), size, libc::MADV_HUGEPAGE) };
+        Some(Self { start: NonNull::new(start)?, size, from: From::System(memory, whole) })
     }
 
     /// Its first number. What is read and written through it lies within the slab and is not
@@ -54,27 +82,30 @@ impl Slab {
         self.start.as_ptr().cast()
     }
 
-    /// How many bytes it holds.
-    pub fn size(&self) -> usize {
-        self.layout.size()
-    }
-
     /// All of it, to be written as numbers.
     pub fn numbers<T: bytes::Plain>(&mut self) -> &mut [T] {
         // SAFETY: the memory is initialised, aligned for every Plain type, and borrowed as we are.
-        unsafe { std::slice::from_raw_parts_mut(self.start(), self.size() / size_of::<T>()) }
+        unsafe { std::slice::from_raw_parts_mut(self.start(), self.size / size_of::<T>()) }
     }
 }
 
 impl Drop for Slab {
     fn drop(&mut self) {
-        // SAFETY: it was allocated with this layout, once.
-        unsafe { dealloc(self.start.as_ptr(), self.layout) };
+        match self.from {
+            // SAFETY: it was allocated with this layout, once.
+            From::Allocator(layout) => unsafe { dealloc(self.start.as_ptr(), layout) },
+            #[cfg(target_os = "linux")]
+            // SAFETY: it was mapped so, once. What could go wrong is a mapping that is not ours.
+            From::System(memory, size) => unsafe {
+                libc::munmap(memory.as_ptr().cast(), size);
+            },
+        }
     }
 }
 
 /// Numbers for which every pattern of bits is a value.
-mod bytes {
+pub mod bytes {
+    /// Such numbers.
     pub trait Plain: Copy {}
     impl Plain for f32 {}
     impl Plain for u16 {}
@@ -86,7 +117,7 @@ mod tests {
 
     #[test]
     fn is_aligned_and_zero_whatever_its_size() {
-        for count in [0, 1, 15, 1000, (5 << 20) / 4] {
+        for count in [0, 1, 15, 1000, 5 << 20] {
             let mut slab = Slab::floats(count);
             assert_eq!(slab.start::<f32>() as usize % LINE, 0);
             assert!(slab.numbers::<f32>().len() >= count);

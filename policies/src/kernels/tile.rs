@@ -20,8 +20,8 @@ pub struct Tile {
     pub segments: usize,
     /// How many numbers are in each.
     pub length: usize,
-    /// `[segments · length][LANES]`.
-    pub weights: *const f32,
+    /// `[segments · length][LANES]`, as they are stored.
+    pub weights: *const u8,
     /// The first row's outputs.
     pub into: *mut f32,
     /// From a row's outputs to the next one's.
@@ -36,29 +36,105 @@ pub struct Tile {
     pub accumulate: bool,
     /// Whether what is below zero becomes zero, at the very end.
     pub relu: bool,
+    /// What will be read next: fetched on the way, so that nobody waits for memory.
+    pub ahead: Ahead,
+}
+
+/// Memory to fetch while a tile is made, a little with every number of a row.
+#[derive(Clone, Copy)]
+pub struct Ahead {
+    /// Where it begins; need not be there at all.
+    pub start: *const u8,
+    /// Bytes from one number's share to the next one's.
+    pub step: usize,
+}
+
+impl Ahead {
+    /// Nothing: the same place again and again.
+    pub fn nothing() -> Self {
+        Self { start: std::ptr::null(), step: 0 }
+    }
+
+    /// The next panel of so many numbers' weights, shared out among tiles: `[nth, of]` them.
+    pub fn share(
+        panel: *const u8,
+        [tile, tiles]: [usize; 2],
+        numbers: usize,
+        stored: Stored,
+    ) -> Self {
+        let step = (LANES * stored.bytes()).div_ceil(tiles);
+        Self { start: panel.wrapping_add(tile * step * numbers), step }
+    }
+}
+
+/// What weights are kept as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// As they are computed with.
+    F32,
+    /// Half floats.
+    F16,
+    /// The upper half of f32.
+    Bf16,
+}
+
+impl Stored {
+    /// How many kinds there are.
+    pub const KINDS: usize = 3;
+
+    /// How many bytes a weight takes.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+}
+
+/// Reads sixteen weights.
+///
+/// # Safety
+/// They are there.
+unsafe fn load<const STORED: usize>(weights: *const u8) -> [f32; LANES] {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if STORED == Stored::F32 as usize {
+            return weights.cast::<[f32; LANES]>().read_unaligned();
+        }
+        let halves = weights.cast::<[u16; LANES]>().read_unaligned();
+        match STORED == Stored::F16 as usize {
+            true => halves.map(|bits| half::f16::from_bits(bits).to_f32()),
+            false => halves.map(|bits| f32::from_bits(u32::from(bits) << 16)),
+        }
+    }
+}
+
+/// How far it is to the next sixteen weights.
+pub const fn stride<const STORED: usize>() -> usize {
+    if STORED == Stored::F32 as usize { 4 * LANES } else { 2 * LANES }
 }
 
 /// The kernel for a processor we know nothing about.
 ///
 /// # Safety
 /// All that the tile points to is there: `R` rows.
-pub unsafe fn portable<const R: usize>(tile: &Tile) {
+pub unsafe fn portable<const R: usize, const STORED: usize>(tile: &Tile) {
     let mut sums = [[0f32; LANES]; R];
     // SAFETY: the caller promises that the tile's pointers reach as far as it says.
     unsafe {
-        let mut weights = tile.weights.cast::<[f32; LANES]>();
+        let mut weights = tile.weights;
         for segment in 0..tile.segments {
             let rows: [*const f32; R] =
                 std::array::from_fn(|row| (*tile.rows.add(segment * ROWS + row)).add(tile.skip));
             for at in 0..tile.length {
-                let weight = weights.read_unaligned();
+                let weight = load::<STORED>(weights);
                 for (row, sums) in rows.iter().zip(&mut sums) {
                     let number = *row.add(at);
                     for (sum, weight) in sums.iter_mut().zip(weight) {
                         *sum = fused(number, weight, *sum);
                     }
                 }
-                weights = weights.add(1);
+                weights = weights.add(stride::<STORED>());
             }
         }
         for (row, sums) in sums.iter_mut().enumerate() {
@@ -129,6 +205,141 @@ pub unsafe fn narrow(kernel: unsafe fn(&Tile), tile: &Tile, rows: usize, width: 
                 }
                 *into = if tile.relu && sum < 0.0 { 0.0 } else { sum };
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::graph::weights::Draw;
+    use crate::kernels::Kernels;
+
+    /// A tile's sizes and ends.
+    #[derive(Debug)]
+    struct Case {
+        rows: usize,
+        segments: usize,
+        length: usize,
+        skip: usize,
+        width: usize,
+        stored: Stored,
+        bias: bool,
+        residual: bool,
+        accumulate: bool,
+        relu: bool,
+        seed: u64,
+    }
+
+    fn case() -> impl Strategy<Value = Case> {
+        let sizes = (1..=ROWS, 1usize..4, 1usize..40, 0usize..3, 1..=LANES);
+        let stored = prop_oneof![Just(Stored::F32), Just(Stored::F16), Just(Stored::Bf16)];
+        let ends = any::<[bool; 4]>();
+        (sizes, stored, ends, any::<u64>()).prop_map(|(sizes, stored, ends, seed)| {
+            let (rows, segments, length, skip, width) = sizes;
+            let [bias, residual, accumulate, relu] = ends;
+            Case {
+                rows,
+                segments,
+                length,
+                skip,
+                width,
+                stored,
+                bias,
+                residual,
+                accumulate,
+                relu,
+                seed,
+            }
+        })
+    }
+
+    /// Weights as they are stored, and what they are then worth.
+    fn weights(draw: &mut Draw, count: usize, stored: Stored) -> (Vec<u8>, Vec<f64>) {
+        let (mut bytes, mut worth) = (Vec::new(), Vec::new());
+        for number in draw.numbers(count) {
+            let (half, brain) = (half::f16::from_f32(number), half::bf16::from_f32(number));
+            match stored {
+                Stored::F32 => bytes.extend(number.to_ne_bytes()),
+                Stored::F16 => bytes.extend(half.to_ne_bytes()),
+                Stored::Bf16 => bytes.extend(brain.to_ne_bytes()),
+            }
+            worth.push(match stored {
+                Stored::F32 => f64::from(number),
+                Stored::F16 => half.to_f64(),
+                Stored::Bf16 => brain.to_f64(),
+            });
+        }
+        (bytes, worth)
+    }
+
+    proptest! {
+        #[test]
+        fn every_kernel_is_the_sum_in_f64(case in case()) {
+            for kernels in [Kernels::best(), Kernels::portable()] {
+                check(&case, kernels);
+            }
+        }
+    }
+
+    fn check(case: &Case, kernels: &Kernels) {
+        let mut draw = Draw(case.seed);
+        let deep = case.segments * case.length;
+        let stride = case.width + 3;
+        let numbers = draw.numbers(case.segments * ROWS * (case.skip + case.length));
+        let (bytes, worth) = weights(&mut draw, deep * LANES, case.stored);
+        let (bias, residual) = (draw.numbers(LANES), draw.numbers(ROWS * stride));
+        let before = draw.numbers(ROWS * stride);
+        let mut into = before.clone();
+        let starts: Vec<*const f32> =
+            numbers.chunks(case.skip + case.length).map(<[f32]>::as_ptr).collect();
+        let tile = Tile {
+            rows: starts.as_ptr(),
+            skip: case.skip,
+            segments: case.segments,
+            length: case.length,
+            weights: bytes.as_ptr(),
+            into: into.as_mut_ptr(),
+            stride,
+            bias: if case.bias { bias.as_ptr() } else { std::ptr::null() },
+            residual: if case.residual { residual.as_ptr() } else { std::ptr::null() },
+            residual_stride: stride,
+            accumulate: case.accumulate,
+            relu: case.relu,
+            ahead: Ahead::share(bytes.as_ptr(), [0, 2], deep, case.stored),
+        };
+        let kernel = kernels.tile(case.stored, case.rows);
+        // SAFETY: everything is as long as the tile says, and sixteen outputs go to `into` only
+        // where it has room for them.
+        unsafe {
+            match case.width == LANES {
+                true => kernel(&tile),
+                false => narrow(kernel, &tile, case.rows, case.width),
+            }
+        }
+        for (at, got) in into.iter().enumerate() {
+            let (row, lane) = (at / stride, at % stride);
+            if row >= case.rows || lane >= case.width {
+                assert_eq!(*got, before[at], "what lies beside is left alone");
+                continue;
+            }
+            let product = |k: usize| {
+                let (segment, number) = (k / case.length, k % case.length);
+                let start = (segment * ROWS + row) * (case.skip + case.length) + case.skip;
+                f64::from(numbers[start + number]) * worth[k * LANES + lane]
+            };
+            let mut sum: f64 = (0..deep).map(product).sum();
+            for (there, number) in [
+                (case.bias, bias[lane]),
+                (case.residual, residual[at]),
+                (case.accumulate, before[at]),
+            ] {
+                sum += if there { f64::from(number) } else { 0.0 };
+            }
+            let sum = if case.relu { sum.max(0.0) } else { sum };
+            assert!((f64::from(*got) - sum).abs() < 2e-5, "{got} for {sum} with {}", kernels.name);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::rows::Rows;
 use super::slab::Slab;
-use super::tile::{LANES, ROWS, Tile};
+use super::tile::{Ahead, LANES, ROWS, Stored, Tile};
 use super::{Kernels, Tail};
 
 /// Outputs of a tile along a side.
@@ -18,6 +18,9 @@ pub const TILE: usize = 4;
 const PATCH: usize = 6;
 /// Products.
 pub const PRODUCTS: usize = PATCH * PATCH;
+/// Tiles that are worked on at a time: fewer would read the weights more often, more would push their
+/// own patches out of the cache.
+const NEAR: usize = 64;
 /// Channels that are transformed side by side.
 const SIDE: usize = 8;
 
@@ -97,19 +100,13 @@ impl Transformed {
     ) -> Self {
         let mut weights = Slab::floats(PRODUCTS * outputs * inputs);
         let into = weights.numbers::<f32>();
-        let product = outputs * inputs;
-        for output in 0..outputs {
+        for block in 0..outputs / LANES {
             for input in 0..inputs {
-                let taps = at(output, input);
-                let place = (output / LANES * inputs + input) * LANES + output % LANES;
-                for y in 0..PATCH {
-                    let line: [f64; 3] = std::array::from_fn(|x| {
-                        (0..3).map(|tap| WEIGHTS[y][tap] * f64::from(taps[tap * 3 + x])).sum()
-                    });
-                    for (x, weights) in WEIGHTS.iter().enumerate() {
-                        let sum: f64 = line.iter().zip(weights).map(|(a, b)| a * b).sum();
-                        into[(y * PATCH + x) * product + place] = sum as f32;
-                    }
+                let taps: [[f32; 9]; LANES] =
+                    std::array::from_fn(|lane| at(block * LANES + lane, input));
+                let place = (block * inputs + input) * LANES;
+                for (product, lanes) in transformed(&taps).iter().enumerate() {
+                    into[product * outputs * inputs + place..][..LANES].copy_from_slice(lanes);
                 }
             }
         }
@@ -130,9 +127,7 @@ impl Winograd {
 
     /// How many tiles are worked on at a time so that the transformed patches stay near.
     pub fn together(&self) -> usize {
-        let bytes = PRODUCTS * (self.weights.inputs + self.weights.outputs) * size_of::<f32>();
-        let near = ((1 << 20) / bytes).max(80);
-        let turns = self.tiles().div_ceil(near);
+        let turns = self.tiles().div_ceil(NEAR);
         self.tiles().div_ceil(turns)
     }
 
@@ -207,13 +202,14 @@ impl Winograd {
                     *pointers.add(tile) = from.add(tile * inputs);
                 }
                 for lane in (0..outputs).step_by(LANES) {
+                    let next = weights.wrapping_add((lane + LANES) * inputs).cast();
                     for tile in (0..tiles).step_by(ROWS) {
-                        self.kernels.tile[ROWS.min(tiles - tile) - 1](&Tile {
+                        self.kernels.tile(Stored::F32, ROWS.min(tiles - tile))(&Tile {
                             rows: pointers.add(tile),
                             skip: 0,
                             segments: 1,
                             length: inputs,
-                            weights: weights.add(lane * inputs),
+                            weights: weights.add(lane * inputs).cast(),
                             into: into.add(tile * outputs + lane),
                             stride: outputs,
                             bias: std::ptr::null(),
@@ -221,6 +217,12 @@ impl Winograd {
                             residual_stride: 0,
                             accumulate: false,
                             relu: false,
+                            ahead: Ahead::share(
+                                next,
+                                [tile / ROWS, tiles.div_ceil(ROWS)],
+                                inputs,
+                                Stored::F32,
+                            ),
                         });
                     }
                 }
@@ -266,6 +268,24 @@ impl Winograd {
             }
         }
     }
+}
+
+/// The weights of all products from nine taps, for sixteen outputs.
+fn transformed(taps: &[[f32; 9]; LANES]) -> [[f32; LANES]; PRODUCTS] {
+    let mut products = [[0f32; LANES]; PRODUCTS];
+    for (y, down) in WEIGHTS.iter().enumerate() {
+        let line: [[f64; LANES]; 3] = std::array::from_fn(|x| {
+            std::array::from_fn(|lane| {
+                (0..3).map(|tap| down[tap] * f64::from(taps[lane][tap * 3 + x])).sum()
+            })
+        });
+        for (x, across) in WEIGHTS.iter().enumerate() {
+            for (lane, product) in products[y * PATCH + x].iter_mut().enumerate() {
+                *product = (0..3).map(|tap| line[tap][lane] * across[tap]).sum::<f64>() as f32;
+            }
+        }
+    }
+    products
 }
 
 type Lane = [f32; SIDE];

@@ -13,7 +13,7 @@ use crate::kernels::places::{Border, MaxPool, SpatialSoftmax};
 use crate::kernels::product::Product;
 use crate::kernels::rows::Rows;
 use crate::kernels::winograd::Winograd;
-use crate::kernels::{Kernels, Tail};
+use crate::kernels::{Kernels, Stored, Tail};
 
 /// What steps are made of.
 pub struct Making<'a> {
@@ -21,6 +21,8 @@ pub struct Making<'a> {
     pub stages: &'a Stages,
     pub plan: &'a Plan,
     pub tensors: &'a Tensors,
+    /// What weights are kept as.
+    pub stored: Stored,
     /// Where all places are counted from.
     pub memory: *mut f32,
     /// A row of as many zeros as any tap has numbers.
@@ -166,12 +168,13 @@ impl Making<'_> {
             into: from.channels,
             out: stage.grid().1,
             outputs: into.channels,
+            sequence: stage.shape.len() == 2,
             dense: from.stride == from.channels,
         };
         let tails: Vec<Tail> = stage.tails.iter().map(|then| self.tail(*then)).collect();
         let (residual, relu, tails) = fused(&tails, &into);
         let (kernels, zeros) = (self.kernels, self.zeros);
-        Ok(match pack(map, &sides, self.tensors)? {
+        Ok(match pack(map, &sides, self.tensors, self.stored)? {
             Parts::Winograd(weights, window) => vec![Step::Winograd(Winograd {
                 kernels,
                 weights,

@@ -24,9 +24,9 @@ use super::{Options, unknown};
 use crate::checkpoint::Tensors;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
-use crate::kernels::Kernels;
 use crate::kernels::rows::Rows;
 use crate::kernels::slab::Slab;
+use crate::kernels::{Kernels, Stored};
 use crate::precision::Precision;
 
 /// A graph made ready to run on this machine's processors.
@@ -79,10 +79,6 @@ impl Program {
         options: &Options,
         kernels: &'static Kernels,
     ) -> Result<Self> {
-        if options.precision != Precision::F32 {
-            let what = format!("{:?} is not there yet: use f32", options.precision);
-            return Err(Error::Unsupported { what });
-        }
         let graph = fold::fold(graph, tensors, kernels)?;
         Self::prepare(&graph, tensors, options, kernels)
     }
@@ -94,6 +90,15 @@ impl Program {
         options: &Options,
         kernels: &'static Kernels,
     ) -> Result<Self> {
+        let stored = match options.precision {
+            Precision::F32 => Stored::F32,
+            Precision::F16 => Stored::F16,
+            Precision::Bf16 => Stored::Bf16,
+            Precision::Int8 => {
+                let what = "the CPU executor has no int8: use f16".to_owned();
+                return Err(Error::Unsupported { what });
+            }
+        };
         let stages = stage::stages(graph, tensors)?;
         let plan = plan::plan(&stages);
         let memory = Slab::floats(plan.size);
@@ -104,6 +109,7 @@ impl Program {
             stages: &stages,
             plan: &plan,
             tensors,
+            stored,
             memory: memory.start(),
             zeros: Rows::dense(zeros.start(), 1, longest),
         };

@@ -2,9 +2,11 @@
 
 use super::stage::{BatchNorm, Form, Map};
 use crate::checkpoint::Tensors;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::Window;
-use crate::kernels::product::{Packed, Taps};
+use crate::kernels::Stored;
+use crate::kernels::packed::{Packed, Source};
+use crate::kernels::product::Taps;
 use crate::kernels::winograd::{self, Transformed};
 
 /// A map in the form in which it runs.
@@ -34,76 +36,100 @@ pub struct Sides {
     pub out: [usize; 2],
     /// Its channels.
     pub outputs: usize,
+    /// Whether it reads a sequence, which is an image one place wide that is not padded across.
+    pub sequence: bool,
     /// Whether the channels of neighbouring places follow each other in memory.
     pub dense: bool,
 }
 
 /// Reads and packs a map's weights.
-pub fn pack(map: &Map, sides: &Sides, tensors: &Tensors) -> Result<Parts> {
-    let weights = tensors.read(&map.weights.weight)?;
+pub fn pack(map: &Map, sides: &Sides, tensors: &Tensors, stored: Stored) -> Result<Parts> {
+    let name = &map.weights.weight;
+    let weights = tensors.view(name)?;
+    let (inputs, outputs) = (sides.into, sides.outputs);
     let first = match &map.form {
         Form::Linear(rows) => rows.start,
         _ => 0,
     };
-    let mut bias = match &map.weights.bias {
-        Some(bias) => tensors.read(bias)?[first..][..sides.outputs].to_vec(),
-        None => vec![0.0; sides.outputs],
+    let (bias, scale) = ends(map, first, outputs, tensors)?;
+    let base = Source {
+        numbers: &weights,
+        first: first * inputs,
+        output: inputs,
+        tap: 1,
+        channel: 1,
+        taps: &[Some(0)],
+        channels: inputs,
+        scale: &scale,
+        bias: &bias,
     };
-    let mut scale = vec![1.0; sides.outputs];
-    if let Some((prefix, eps)) = &map.norm {
-        let norm = BatchNorm::read(tensors, prefix, *eps)?;
-        for ((bias, scale), shift) in bias.iter_mut().zip(&norm.scale).zip(&norm.shift) {
-            *bias = *bias * scale + shift;
-        }
-        scale = norm.scale;
-    }
-    let (inputs, outputs) = (sides.into, sides.outputs);
+    let too_large = || Error::Tensor {
+        tensor: name.clone(),
+        what: format!("holds numbers that are too large for {stored:?}: use f32"),
+    };
+    let product = |source: &Source<'_>, taps, rung| {
+        Ok((Packed::new(source, stored).ok_or_else(too_large)?, taps, rung))
+    };
     let whole = Rung { first: 0, step: 1 };
-    Ok(match &map.form {
+    let parts = match &map.form {
         Form::Linear(_) => {
             let rows = sides.from.0 * sides.from.1[0] * sides.from.1[1];
-            let at = |out: usize, k: usize| weights[(first + out) * inputs + k] * scale[out];
-            let packed = Packed::new(outputs, inputs, &bias, at);
-            Parts::Products(vec![(packed, Taps::plain(rows, inputs), whole)])
+            vec![product(&base, Taps::plain(rows, inputs), whole)?]
         }
         Form::Conv(window) => {
-            let taps = window.kernel[0] * window.kernel[1];
+            let count = window.kernel[0] * window.kernel[1];
             let simple = window.kernel == [3, 3] && window.stride == 1 && window.dilation == 1;
             if simple && winograd::fits(inputs, outputs) {
                 let at = |out: usize, c: usize| {
-                    let taps = &weights[(out * inputs + c) * taps..][..9];
+                    let taps = &weights[(out * inputs + c) * count..][..9];
                     std::array::from_fn(|tap| taps[tap] * scale[out])
                 };
-                let weights = Transformed::new(outputs, inputs, &bias, at);
-                return Ok(Parts::Winograd(weights, *window));
+                let transformed = Transformed::new(outputs, inputs, &bias, at);
+                tensors.release(name);
+                return Ok(Parts::Winograd(transformed, *window));
             }
-            let at = |out: usize, k: usize| {
-                weights[(out * inputs + k % inputs) * taps + k / inputs] * scale[out]
-            };
-            let packed = Packed::new(outputs, taps * inputs, &bias, at);
-            Parts::Products(vec![(packed, conv_taps(sides, *window), whole)])
+            let all: Vec<_> = (0..count).map(Some).collect();
+            let source = Source { output: inputs * count, channel: count, taps: &all, ..base };
+            vec![product(&source, conv_taps(sides, *window), whole)?]
         }
         Form::Transposed(window) => {
+            let count = window.kernel[0];
             let phases = (0..window.stride.min(sides.out[0])).map(|phase| {
                 let (taps, list) = phase_taps(sides, *window, phase);
-                let count = window.kernel[0];
-                let at = |out: usize, k: usize| match list.get(k / inputs) {
-                    Some(tap) => weights[((k % inputs) * outputs + out) * count + tap] * scale[out],
-                    None => 0.0,
-                };
-                let packed = Packed::new(outputs, taps.numbers(), &bias, at);
-                (packed, taps, Rung { first: phase, step: window.stride })
+                let source =
+                    Source { output: count, channel: outputs * count, taps: &list, ..base };
+                product(&source, taps, Rung { first: phase, step: window.stride })
             });
-            Parts::Products(phases.collect())
+            phases.collect::<Result<_>>()?
         }
-    })
+    };
+    tensors.release(name);
+    Ok(Parts::Products(parts))
+}
+
+/// What is added to each output at the end, and what its weights are multiplied by.
+fn ends(
+    map: &Map,
+    first: usize,
+    outputs: usize,
+    tensors: &Tensors,
+) -> Result<(Vec<f32>, Vec<f32>)> {
+    let mut bias = match &map.weights.bias {
+        Some(bias) => tensors.read(bias)?[first..][..outputs].to_vec(),
+        None => vec![0.0; outputs],
+    };
+    let Some((prefix, eps)) = &map.norm else { return Ok((bias, vec![1.0; outputs])) };
+    let norm = BatchNorm::read(tensors, prefix, *eps)?;
+    for ((bias, scale), shift) in bias.iter_mut().zip(&norm.scale).zip(&norm.shift) {
+        *bias = *bias * scale + shift;
+    }
+    Ok((bias, norm.scale))
 }
 
 /// The taps of a convolution; whole lines of them where nothing lies between and around them.
 fn conv_taps(sides: &Sides, window: Window) -> Taps {
     let [down, across] = window.kernel;
-    // A sequence is not padded across.
-    let beside = if sides.from.1[1] == 1 && across == 1 { 0 } else { window.padding };
+    let beside = if sides.sequence { 0 } else { window.padding };
     let (stride, dilation) = (window.stride, window.dilation);
     let lines = sides.dense && window.padding == 0 && dilation == 1;
     let (across, length) = if lines { (1, across * sides.into) } else { (across, sides.into) };
@@ -116,7 +142,7 @@ fn conv_taps(sides: &Sides, window: Window) -> Taps {
 }
 
 /// What every stride-th row of a transposed convolution reads, and with which of its taps.
-fn phase_taps(sides: &Sides, window: Window, phase: usize) -> (Taps, Vec<usize>) {
+fn phase_taps(sides: &Sides, window: Window, phase: usize) -> (Taps, Vec<Option<usize>>) {
     let ahead = |tap: usize| (phase + window.padding) as isize - tap as isize;
     let step = window.stride as isize;
     let list: Vec<usize> =
@@ -127,6 +153,10 @@ fn phase_taps(sides: &Sides, window: Window, phase: usize) -> (Taps, Vec<usize>)
         // Only the bias goes there: a tap that is always outside stands for none.
         offsets.push([isize::MIN / 2, 0]);
     }
+    let list = match list.is_empty() {
+        true => vec![None],
+        false => list.into_iter().map(Some).collect(),
+    };
     let rows = (sides.out[0] - phase).div_ceil(window.stride);
     let taps =
         Taps { grid: sides.from.1, out: [rows, 1], stride: [1, 1], offsets, length: sides.into };

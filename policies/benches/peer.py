@@ -1,0 +1,130 @@
+"""LeRobot's networks for networks.rs: writes a checkpoint of each into a folder, then runs the one
+that a line on stdin names and prints wall and CPU milliseconds and the largest difference from the
+answers that it was sent.
+
+usage: peer.py FOLDER THREADS
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from lerobot.configs.types import FeatureType, PolicyFeature
+from lerobot.policies.act.configuration_act import ACTConfig
+from lerobot.policies.act.modeling_act import ACTPolicy
+from lerobot.policies.diffusion.configuration_diffusion import DiffusionConfig
+from lerobot.policies.diffusion.modeling_diffusion import DiffusionConditionalUnet1d
+from safetensors.torch import save_file
+
+IMAGE = "observation.images.top"
+
+
+def features(state, image):
+    return {
+        "observation.state": PolicyFeature(FeatureType.STATE, (state,)),
+        IMAGE: PolicyFeature(FeatureType.VISUAL, image),
+    }
+
+
+def act(place):
+    torch.manual_seed(0)
+    policy = ACTPolicy(
+        ACTConfig(
+            device="cpu",
+            pretrained_backbone_weights=None,
+            input_features=features(6, (3, 480, 640)),
+            output_features={"action": PolicyFeature(FeatureType.ACTION, (6,))},
+        )
+    ).eval()
+    for name, buffer in policy.model.backbone.named_buffers():
+        if name.endswith("running_mean"):
+            buffer.copy_(torch.randn(buffer.shape) * 0.1)
+        if name.endswith("running_var"):
+            buffer.copy_(torch.rand(buffer.shape) + 0.5)
+        if name.endswith("weight"):
+            buffer.copy_(torch.rand(buffer.shape) * 0.5 + 0.5)
+    policy.save_pretrained(place)
+    image, state = torch.randn(1, 3, 480, 640), torch.randn(1, 6)
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = policy.model
+
+        def forward(self, image, state):
+            return self.model({"observation.images": [image], "observation.state": state})[0]
+
+    return Net().eval(), {IMAGE: image, "observation.state": state}
+
+
+def unet(horizon):
+    torch.manual_seed(0)
+    config = DiffusionConfig(
+        device="cpu",
+        horizon=horizon,
+        input_features=features(2, (3, 96, 96)),
+        output_features={"action": PolicyFeature(FeatureType.ACTION, (2,))},
+    )
+    model = DiffusionConditionalUnet1d(config, global_cond_dim=132).eval()
+    step = torch.tensor([37])
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.unet = model
+
+        def forward(self, sample, condition):
+            return self.unet(sample, step, global_cond=condition)
+
+    return Net().eval(), {"sample": torch.randn(1, horizon, 2), "condition": torch.randn(1, 132)}
+
+
+def channels_last(tensor):
+    return tensor.permute(0, 2, 3, 1) if tensor.dim() == 4 else tensor
+
+
+def openvino(net, inputs, threads, precision):
+    import openvino as ov
+
+    model = ov.convert_model(net, example_input=inputs)
+    config = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+    if precision:
+        config["INFERENCE_PRECISION_HINT"] = precision
+    request = ov.Core().compile_model(model, "CPU", config).create_infer_request()
+    arrays = [tensor.numpy() for tensor in inputs]
+    return lambda: request.infer(arrays)[0]
+
+
+def main():
+    folder, threads = Path(sys.argv[1]), int(sys.argv[2])
+    torch.set_num_threads(threads)
+    runs, answers = {}, {}
+    for name, (net, inputs) in {"act": act(folder / "act"), "unet16": unet(16)}.items():
+        place = folder / name
+        place.mkdir(exist_ok=True)
+        if name != "act":
+            save_file(net.state_dict(), place / "model.safetensors")
+        for key, tensor in inputs.items():
+            channels_last(tensor).contiguous().numpy().tofile(place / f"{key}.f32")
+        values = tuple(inputs.values())
+        with torch.inference_mode():
+            answers[name] = net(*values).numpy().copy()
+        answers[name].tofile(place / "answer.f32")
+        runs[f"{name} torch"] = lambda net=net, values=values: net(*values)
+        try:
+            runs[f"{name} openvino f32"] = openvino(net, values, threads, "f32")
+        except ImportError:
+            pass
+    print("ready", torch.__version__, *sorted(runs), sep=";", flush=True)
+    with torch.inference_mode():
+        for line in sys.stdin:
+            run = runs[line.strip()]
+            wall, cpu = time.perf_counter(), time.process_time()
+            run()
+            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+            print(wall * 1e3, cpu * 1e3, flush=True)
+
+
+main()
