@@ -3,7 +3,7 @@
 //! OpenVINO where that Python has it.
 //!
 //! `SINEW_PEER_PYTHON=… cargo bench -p sinew-policies --bench networks -- [threads] [rounds]`
-#![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)] // a bench is its own report
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::panic, missing_docs)] // a bench is its own report
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
