@@ -18,10 +18,12 @@ use crate::peers::Peer;
 /// Names the folder to the process that is going to be killed.
 const ROOT: &str = "SINEW_KILL_ROOT";
 const SEED: &str = "SINEW_KILL_SEED";
-const FPS: u32 = 100;
-const SIDE: u32 = 64;
+const FPS: u32 = 50;
+const SIDE: u32 = 32;
 /// How many recordings are killed side by side.
-const CHAINS: u64 = 3;
+const CHAINS: usize = 3;
+/// How often one recording is killed before another begins: what has grown long takes long to look at.
+const KILLS_EACH: u64 = 25;
 
 fn info() -> Info {
     let features = [
@@ -62,7 +64,7 @@ fn records_until_it_is_killed() {
     loop {
         let recorder = writer.begin_episode().unwrap();
         let begun = Instant::now();
-        for number in 0..random.u64(3..260) {
+        for number in 0..random.u64(3..130) {
             recorder.push(&frame(number)).unwrap();
             say(format!("pushed {}", number + 1));
             let due = begun + Duration::from_millis((number + 1) * 1000 / u64::from(FPS));
@@ -147,6 +149,9 @@ fn chain(first: u64, kills: u64, peer: &Mutex<Option<Peer>>) -> Tally {
         );
         assert!(dataset.len() >= tally.frames);
         check_last(&dataset);
+        if kill % 50 == 49 {
+            eprintln!("kill {kill}: {now} episodes");
+        }
         let most_lost = tally.most_lost.max(lost);
         tally = Tally { episodes: now, frames: dataset.len(), most_lost };
     }
@@ -159,14 +164,21 @@ fn a_kill_takes_nothing_that_was_saved() {
     let peer = Peer::start("killed recordings", "lerobot_dataset.py", &["open"]);
     let peer = Mutex::new(peer);
     // Most of the time is waited: several recordings at once.
+    let each = KILLS_EACH.min(kills.div_ceil(CHAINS as u64));
+    let waiting = Mutex::new((0..kills).step_by(each as usize));
     let tallies: Vec<Tally> = std::thread::scope(|scope| {
-        let run = |number: u64| {
-            let (each, peer) = (kills.div_ceil(CHAINS), &peer);
+        let run = |number: usize| {
+            let work = || {
+                let next = || waiting.lock().unwrap().next();
+                let chains = std::iter::from_fn(next);
+                chains.map(|first| chain(first, each.min(kills - first), &peer)).collect()
+            };
             let thread = std::thread::Builder::new().name(format!("chain {number}"));
-            thread.spawn_scoped(scope, move || chain(number * each, each, peer)).unwrap()
+            thread.spawn_scoped(scope, work).unwrap()
         };
         let threads: Vec<_> = (0..CHAINS).map(run).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        let all = threads.into_iter().map(|thread| thread.join().unwrap());
+        all.flat_map(|tallies: Vec<Tally>| tallies).collect()
     });
     let sum = |what: fn(&Tally) -> u64| tallies.iter().map(what).sum::<u64>();
     eprintln!(
