@@ -84,7 +84,7 @@ fn ours_unet(folder: &Path, options: &Options) -> Program {
     let tensors = Tensors::open(&folder.join("model.safetensors")).unwrap();
     let unet = Unet1d {
         prefix: "unet".to_owned(),
-        levels: 3,
+        widths: vec![512, 1024, 2048],
         kernel: 5,
         groups: 8,
         step_length: 128,

@@ -54,15 +54,22 @@ fn style(config: &ActConfig) -> Result<Style> {
             });
         }
     };
-    Ok(Style { heads: config.n_heads, activation, pre_norm: config.pre_norm })
+    Ok(Style {
+        heads: config.n_heads,
+        inner: config.dim_feedforward,
+        activation,
+        pre_norm: config.pre_norm,
+    })
 }
 
 /// What the encoder looks at, and where each token stands.
 fn tokens(b: &mut Builder<'_>, config: &ActConfig) -> Result<(Id, Id)> {
     let common = &config.common;
+    let latent = "model.encoder_latent_input_proj";
+    b.tensors().expect(&format!("{latent}.weight"), &[config.dim_model, config.latent_dim])?;
     let zeros = vec![0.0; config.latent_dim];
-    let latent = b.constant("latent", zeros, vec![1, config.latent_dim])?;
-    let mut tokens = vec![b.linear(latent, "model.encoder_latent_input_proj")?];
+    let zeros = b.constant("no latent", zeros, vec![1, config.latent_dim])?;
+    let mut tokens = vec![b.linear(zeros, latent)?];
     let vectors = [
         ("observation.state", "model.encoder_robot_state_input_proj", common.state()),
         ("observation.environment_state", "model.encoder_env_state_input_proj", common.env_state()),

@@ -8,6 +8,9 @@ use serde_json::Value;
 use super::fields::{Fields, Word, word, wrong};
 use crate::error::Result;
 
+/// No image and no vector is longer in any direction.
+const LARGEST_SIDE: usize = 1 << 14;
+
 /// What a feature is to a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FeatureKind {
@@ -107,9 +110,10 @@ fn feature(name: &str, value: &Value, field: &str, path: &Path) -> Result<Featur
     let shape: Vec<usize> = fields.need("shape")?;
     let numbers = shape.iter().try_fold(1_usize, |numbers, side| numbers.checked_mul(*side));
     let dimensions_fit = kind != FeatureKind::Visual || shape.len() == 3;
-    if !dimensions_fit || numbers.is_none_or(|numbers| numbers == 0 || numbers > 1 << 31) {
+    let sides_fit = shape.iter().all(|side| *side <= LARGEST_SIDE);
+    if !dimensions_fit || !sides_fit || numbers.is_none_or(|numbers| numbers == 0) {
         let what = format!(
-            "{shape:?} is not accepted; accepted: lengths of at least 1, three for an image (channels, height, width)"
+            "{shape:?} is not accepted; accepted: lengths of 1 to {LARGEST_SIDE}, three for an image (channels, height, width)"
         );
         return Err(fields.error("shape", what));
     }

@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 
+/// No policy is larger in any one direction.
+const LARGEST_SIZE: usize = 1 << 16;
+
 /// A number larger than this as a size is a mistake or an attack.
 const LARGEST: u64 = 1 << 31;
 
@@ -71,10 +74,13 @@ impl<'a> Fields<'a> {
         self.need(name)
     }
 
-    /// A size that may be absent, and that is at least 1.
+    /// A size that may be absent, that is at least 1, and no greater than memory can be asked for
+    /// before the weights have been looked at.
     pub(crate) fn size(&self, name: &'static str, default: usize) -> Result<usize> {
         match self.or(name, default)? {
             0 => Err(self.error(name, "0 is too small; at least 1 is needed".to_owned())),
+            size if size > LARGEST_SIZE => Err(self
+                .error(name, format!("{size} is too large; at most {LARGEST_SIZE} is accepted"))),
             size => Ok(size),
         }
     }

@@ -42,7 +42,7 @@ impl Graphs {
         let (encode, length) = encode(config, tensors)?;
         let unet = Unet1d {
             prefix: "diffusion.unet".to_owned(),
-            levels: config.down_dims.len(),
+            widths: config.down_dims.clone(),
             kernel: config.kernel_size,
             groups: config.n_groups,
             step_length: config.diffusion_step_embed_dim,
@@ -95,6 +95,7 @@ fn camera(b: &mut Builder<'_>, config: &DiffusionConfig, name: &str, prefix: &st
         prefix: prefix.to_owned(),
         backbone: config.vision_backbone,
         group_norm: config.use_group_norm,
+        places: config.spatial_softmax_num_keypoints,
     };
     eye.build(b, image)
 }

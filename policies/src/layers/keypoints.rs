@@ -15,6 +15,8 @@ pub struct Keypoints {
     pub backbone: Backbone,
     /// Whether the ResNet has group norms instead of batch norms.
     pub group_norm: bool,
+    /// How many places there are.
+    pub places: usize,
 }
 
 impl Keypoints {
@@ -34,7 +36,9 @@ impl Keypoints {
             let shape = b.shape(map);
             b.tensors().expect(&places, &[shape[1] * shape[2], 2])?;
         }
-        let points = b.conv2d(map, &format!("{prefix}.pool.nets"), 1, 0, 1)?;
+        let nets = format!("{prefix}.pool.nets");
+        b.tensors().expect(&format!("{nets}.weight"), &[self.places, b.channels(map), 1, 1])?;
+        let points = b.conv2d(map, &nets, 1, 0, 1)?;
         let points = b.spatial_softmax(points)?;
         let x = b.linear(points, &format!("{prefix}.out"))?;
         let x = b.activate(x, Activation::Relu);

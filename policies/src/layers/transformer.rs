@@ -11,6 +11,8 @@ const EPS: f32 = 1e-5;
 pub struct Style {
     /// How many heads attend.
     pub heads: usize,
+    /// How wide it is between the two linear maps.
+    pub inner: usize,
     /// The curve between the two linear maps.
     pub activation: Activation,
     /// Whether a part norms what it takes instead of what it gives.
@@ -71,6 +73,8 @@ impl Stack<'_> {
 
     fn feed_forward(&self, b: &mut Builder<'_>, x: Id, layer: usize, norm: &str) -> Result<Id> {
         self.around(b, x, layer, norm, |b, x| {
+            let weight = self.part(layer, "linear1.weight");
+            b.tensors().expect(&weight, &[self.style.inner, b.channels(x)])?;
             let x = b.linear(x, &self.part(layer, "linear1"))?;
             let x = b.activate(x, self.style.activation);
             b.linear(x, &self.part(layer, "linear2"))

@@ -1,7 +1,7 @@
 //! Diffusion policy's U-Net over a sequence of actions, cut in two: what the condition and the step
 //! say to each block, and the blocks themselves. The first is made once for all steps of a chunk.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::{Activation, Builder, Id};
 use crate::layers::position;
 
@@ -15,8 +15,8 @@ const LAST_GROUPS: usize = 8;
 pub struct Unet1d {
     /// What all its tensors' names begin with.
     pub prefix: String,
-    /// How many halvings there are, and one.
-    pub levels: usize,
+    /// How wide each level is; between two the sequence is halved.
+    pub widths: Vec<usize>,
     /// How many rows a convolution sees.
     pub kernel: usize,
     /// How many groups are normed.
@@ -28,11 +28,15 @@ pub struct Unet1d {
 }
 
 impl Unet1d {
+    fn levels(&self) -> usize {
+        self.widths.len()
+    }
+
     /// The blocks that the condition speaks to, in the order in which they run.
     fn blocks(&self) -> Vec<String> {
         let pair = |part: String| [format!("{part}.0"), format!("{part}.1")];
-        let down = (0..self.levels).flat_map(|level| pair(format!("down_modules.{level}")));
-        let up = (1..self.levels).flat_map(|level| pair(format!("up_modules.{}", level - 1)));
+        let down = (0..self.levels()).flat_map(|level| pair(format!("down_modules.{level}")));
+        let up = (1..self.levels()).flat_map(|level| pair(format!("up_modules.{}", level - 1)));
         let blocks = down.chain(pair("mid_modules".to_owned())).chain(up);
         blocks.map(|block| format!("{}.{block}", self.prefix)).collect()
     }
@@ -40,13 +44,33 @@ impl Unet1d {
     /// How many blocks the condition speaks to: the outputs of [`Self::modulate`].
     #[must_use]
     pub fn films(&self) -> usize {
-        4 * self.levels
+        4 * self.levels()
     }
 
     /// From the condition `[1, n]` to what each block is told at each of these steps:
     /// `film0` … of `[steps, channels]`.
     pub fn modulate(&self, b: &mut Builder<'_>, condition: Id, steps: &[usize]) -> Result<()> {
         let encoder = format!("{}.diffusion_step_encoder", self.prefix);
+        if self.step_length < 4 || !self.step_length.is_multiple_of(2) {
+            let what = format!(
+                "{} numbers cannot describe a step; an even number of at least 4 can",
+                self.step_length
+            );
+            return Err(Error::Network { node: encoder, what });
+        }
+        let length = b.channels(condition);
+        // Before memory is taken for all steps at once.
+        for block in self.blocks() {
+            let weight = format!("{block}.cond_encoder.1.weight");
+            let [channels, into] = b.tensors().dims::<2>(&weight)?;
+            if into != self.step_length + length {
+                return Err(Error::Shape {
+                    tensor: weight,
+                    found: vec![channels, into],
+                    wanted: format!("[{channels}, {}]", self.step_length + length),
+                });
+            }
+        }
         let waves = steps.iter().flat_map(|step| position::step_waves(*step, self.step_length));
         let x = b.constant(
             &format!("{encoder}.0"),
@@ -57,7 +81,6 @@ impl Unet1d {
         let x = b.activate(x, Activation::Mish);
         let x = b.linear(x, &format!("{encoder}.3"))?;
         let step = b.name(x, &encoder);
-        let length = b.channels(condition);
         let nothing =
             b.constant("no condition", vec![0.0; steps.len() * length], vec![steps.len(), length])?;
         let repeated = b.add(nothing, condition)?;
@@ -85,18 +108,20 @@ impl Unet1d {
             None => Ok(x),
         };
         let mut x = sample;
-        let mut skips = Vec::with_capacity(self.levels);
-        for level in 0..self.levels {
+        let mut skips = Vec::with_capacity(self.levels());
+        for (level, width) in self.widths.iter().enumerate() {
+            let first = format!("{}.down_modules.{level}.0.conv1.block.0.weight", self.prefix);
+            b.tensors().expect(&first, &[*width, b.channels(x), self.kernel])?;
             x = next(b, x)?;
             x = next(b, x)?;
             skips.push(x);
-            if level + 1 < self.levels {
+            if level + 1 < self.levels() {
                 x = b.conv1d(x, &format!("{}.down_modules.{level}.2", self.prefix), 2, 1)?;
             }
         }
         x = next(b, x)?;
         x = next(b, x)?;
-        for level in 1..self.levels {
+        for level in 1..self.levels() {
             if let Some(skip) = skips.pop() {
                 x = b.concat_channels(&[x, skip])?;
             }
@@ -114,6 +139,8 @@ impl Unet1d {
     fn block(&self, b: &mut Builder<'_>, x: Id, prefix: &str, film: Id) -> Result<Id> {
         let y = convolved(b, x, &format!("{prefix}.conv1"), self.kernel, self.groups)?;
         let channels = b.channels(y);
+        let told = channels * if self.scales { 2 } else { 1 };
+        b.tensors().expect(&format!("{prefix}.cond_encoder.1.bias"), &[told])?;
         let y = if self.scales {
             let scale = b.some_channels(film, 0..channels)?;
             let shift = b.some_channels(film, channels..2 * channels)?;

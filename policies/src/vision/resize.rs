@@ -66,3 +66,31 @@ pub(super) fn down(image: &[f32], axis: &Axis, width: usize, channels: usize) ->
     }
     made
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Axis, along, down};
+
+    proptest! {
+        #[test]
+        fn an_even_image_stays_even(from in 1_usize..70, to in 1_usize..70, value in -3.0_f32..3.0) {
+            let axis = Axis::new(from, to);
+            let image = vec![value; from * 2 * 3];
+            for made in [along(&image, 2, &axis, 3), down(&image, &axis, 2, 3)] {
+                prop_assert_eq!(made.len(), to * 2 * 3);
+                for pixel in made {
+                    prop_assert!((pixel - value).abs() < 1e-5);
+                }
+            }
+        }
+
+        #[test]
+        fn as_many_pixels_are_the_same_pixels(image in proptest::collection::vec(-1.0_f32..1.0, 1..50)) {
+            let axis = Axis::new(image.len(), image.len());
+            prop_assert_eq!(&along(&image, 1, &axis, 1), &image);
+            prop_assert_eq!(&down(&image, &axis, 1, 1), &image);
+        }
+    }
+}

@@ -83,9 +83,11 @@ fn look(config: &VqBetConfig, tensors: &Tensors) -> Result<Graph> {
     // The last of them, which is the newest observation's query.
     let count = b.shape(made)[0];
     let features = b.rows(made, count - 1..count)?;
-    let offsets = b.linear(features, &format!("{HEAD}.map_to_cbet_preds_offset.0"))?;
     let codes = LAYERS * config.vqvae_n_embed;
     let numbers = config.action_chunk_size * config.common.action_dim();
+    let offsets = format!("{HEAD}.map_to_cbet_preds_offset.0");
+    tensors.expect(&format!("{offsets}.weight"), &[codes * numbers, config.gpt_output_dim])?;
+    let offsets = b.linear(features, &offsets)?;
     let offsets = b.reshape(offsets, vec![codes, numbers])?;
     let (map, layers) = match config.sequentially_select {
         true => ("map_to_cbet_preds_primary_bin", 1),
@@ -104,12 +106,22 @@ fn look(config: &VqBetConfig, tensors: &Tensors) -> Result<Graph> {
 fn tokens(b: &mut Builder<'_>, config: &VqBetConfig) -> Result<Id> {
     let common = &config.common;
     let times = common.n_obs_steps;
+    let places = "vqbet.policy.transformer.wpe.weight";
+    b.tensors().expect(places, &[config.gpt_block_size, config.gpt_hidden_dim])?;
+    if times > config.gpt_block_size {
+        return Err(Error::Field {
+            field: "n_obs_steps".to_owned(),
+            what: format!("{times} do not fit into a gpt_block_size of {}", config.gpt_block_size),
+            path: common.path.clone(),
+        });
+    }
     let framing = config.framing();
     let [height, width] = framing.size();
     let eye = Keypoints {
         prefix: "vqbet.rgb_encoder".to_owned(),
         backbone: config.vision_backbone,
         group_norm: config.use_group_norm,
+        places: config.spatial_softmax_num_keypoints,
     };
     let mut parts = Vec::new();
     for (name, _) in common.images() {

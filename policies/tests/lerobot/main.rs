@@ -7,5 +7,6 @@ mod act;
 mod case;
 mod diffusion;
 mod formula;
+mod misfits;
 mod run;
 mod vqbet;
