@@ -155,9 +155,12 @@ fn multiply(into: &mut [f32], by: &[f32]) {
     curves::multiply(into, by);
 }
 
+/// # Safety
+/// The processor has AVX2 and FMA, and the rest is as for the twin.
 #[target_feature(enable = "avx2,fma")]
-fn greatest(into: &mut [f32], by: &[f32]) {
-    curves::greatest(into, by);
+unsafe fn greatest(taps: &[*const f32], into: &mut [f32]) {
+    // SAFETY: as the caller promises.
+    unsafe { curves::greatest(taps, into) };
 }
 
 /// # Safety

@@ -151,10 +151,31 @@ pub fn multiply(into: &mut [f32], by: &[f32]) {
     into.iter_mut().zip(by).for_each(|(into, by)| *into *= by);
 }
 
-/// The greater of the two, number by number.
+/// The greatest of what is there and of what the taps have, number by number.
+///
+/// # Safety
+/// Every tap points to as many numbers as there are.
 #[inline(always)]
-pub fn greatest(into: &mut [f32], by: &[f32]) {
-    into.iter_mut().zip(by).for_each(|(into, by)| *into = if *into > *by { *into } else { *by });
+pub unsafe fn greatest(taps: &[*const f32], into: &mut [f32]) {
+    let (wide, rest) = into.as_chunks_mut::<SIDE>();
+    let done = wide.len() * SIDE;
+    for (at, into) in wide.iter_mut().enumerate() {
+        let mut most = *into;
+        for tap in taps {
+            // SAFETY: as the caller promises.
+            let numbers = unsafe { tap.add(at * SIDE).cast::<[f32; SIDE]>().read_unaligned() };
+            for (most, number) in most.iter_mut().zip(numbers) {
+                *most = if *most > number { *most } else { number };
+            }
+        }
+        *into = most;
+    }
+    for (at, into) in rest.iter_mut().enumerate() {
+        for tap in taps {
+            // SAFETY: as the caller promises.
+            *into = into.max(unsafe { *tap.add(done + at) });
+        }
+    }
 }
 
 #[cfg(test)]

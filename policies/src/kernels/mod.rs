@@ -35,7 +35,7 @@ pub struct Kernels {
     affine: unsafe fn(&mut [f32], &[f32], &[f32]),
     add: unsafe fn(&mut [f32], &[f32]),
     multiply: unsafe fn(&mut [f32], &[f32]),
-    greatest: unsafe fn(&mut [f32], &[f32]),
+    greatest: unsafe fn(&[*const f32], &mut [f32]),
     winograd_in: unsafe fn(&[*const f32; 36], usize, *mut f32, usize),
     winograd_out: unsafe fn(*const f32, usize, &[winograd::Place; 16], &winograd::Finish),
 }
@@ -122,12 +122,6 @@ impl Kernels {
     pub fn multiply(&self, into: &mut [f32], by: &[f32]) {
         // SAFETY: the table was chosen for this processor.
         unsafe { (self.multiply)(into, by) }
-    }
-
-    /// The greater of the two.
-    pub fn greatest(&self, into: &mut [f32], by: &[f32]) {
-        // SAFETY: the table was chosen for this processor.
-        unsafe { (self.greatest)(into, by) }
     }
 
     /// Turns a row into shares of one.

@@ -7,6 +7,9 @@ use super::Kernels;
 use super::rows::Rows;
 use crate::graph::Window;
 
+/// Taps that are compared at a time.
+const TAPS: usize = 16;
+
 /// A window that takes the greatest, ready to run.
 pub struct MaxPool {
     /// The kernels for this processor.
@@ -37,23 +40,24 @@ impl MaxPool {
             let (down, across) = (place / self.out[1] * stride, place % self.out[1] * stride);
             // SAFETY: as the caller promises.
             let into = unsafe { self.into.part(row, 0..self.into.channels) };
-            let mut empty = true;
+            into.fill(f32::NEG_INFINITY);
+            let (mut taps, mut count) = ([std::ptr::null(); TAPS], 0);
             for tap in 0..kernel[0] * kernel[1] {
                 let y = (down + tap / kernel[1] * dilation).wrapping_sub(padding);
                 let x = (across + tap % kernel[1] * dilation).wrapping_sub(padding);
-                if y >= self.grid[0] || x >= self.grid[1] {
-                    continue;
+                if y < self.grid[0] && x < self.grid[1] {
+                    let place = (image * self.grid[0] + y) * self.grid[1] + x;
+                    taps[count] = self.from.at(place).cast_const();
+                    count += 1;
                 }
-                // SAFETY: as the caller promises.
-                let from = unsafe { self.from.row((image * self.grid[0] + y) * self.grid[1] + x) };
-                match std::mem::take(&mut empty) {
-                    true => into.copy_from_slice(from),
-                    false => self.kernels.greatest(into, from),
+                if count == TAPS {
+                    // SAFETY: as the caller promises; the kernels were chosen for this processor.
+                    unsafe { (self.kernels.greatest)(&taps, into) };
+                    count = 0;
                 }
             }
-            if empty {
-                into.fill(f32::NEG_INFINITY);
-            }
+            // SAFETY: as above.
+            unsafe { (self.kernels.greatest)(&taps[..count], into) };
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{Kernels, Tail};
 /// pass by.
 pub const BLOCK: usize = 160;
 /// Numbers of a row in one chunk: the sixteen outputs' weights for them stay in the first cache.
-const CHUNK: usize = 512;
+const CHUNK: usize = 640;
 /// With so few rows it is the weights that are waited for: they are read once, from end to end.
 const SKINNY: usize = 24;
 
@@ -206,6 +206,7 @@ fn chunks(taps: &Taps) -> impl Iterator<Item = Chunk> {
     let pieces = taps.length.div_ceil(CHUNK).max(1);
     let together = (CHUNK / taps.length).clamp(1, taps.offsets.len());
     let turns = taps.offsets.len().div_ceil(together);
+    let together = taps.offsets.len().div_ceil(turns);
     let (count, whole) = (taps.offsets.len(), taps.length);
     (0..turns).flat_map(move |turn| {
         let taps = turn * together..((turn + 1) * together).min(count);
