@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod checkpoint;
+pub mod chunk;
 pub mod config;
 pub mod device;
 pub mod diffusion;

@@ -5,6 +5,7 @@ mod calibration;
 mod datasets;
 mod joint;
 mod packets;
+mod processors;
 mod tables;
 
 use serde_json::Value;
