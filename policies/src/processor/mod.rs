@@ -128,6 +128,15 @@ impl Pipeline {
         names.into_iter().map(ToOwned::to_owned).collect()
     }
 
+    /// Between which values a number of an observation lay in training, as far as is known.
+    #[must_use]
+    pub fn trained_range(&self, renamed: &str, at: usize) -> Option<[f32; 2]> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Normalizer(step) => step.trained_range(renamed, at),
+            _ => None,
+        })
+    }
+
     /// Carries the steps out on the numbers of an observation, in place.
     pub fn observation(&mut self, name: &str, numbers: &mut [f32]) -> Result<()> {
         let mut name = name;

@@ -97,6 +97,11 @@ impl Normalizer {
         &self.missing
     }
 
+    /// Between which values a number of an observation lay in training.
+    pub(super) fn trained_range(&self, name: &str, at: usize) -> Option<[f32; 2]> {
+        self.observations.get(name)?.trained_range(at)
+    }
+
     /// Scales an observation's numbers.
     pub(super) fn observation(&self, name: &str, numbers: &mut [f32]) -> Result<()> {
         match self.observations.get(name) {

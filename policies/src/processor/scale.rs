@@ -89,6 +89,16 @@ impl Scale {
         self.offset.len()
     }
 
+    /// Between which values one of the numbers lay in training: nearly always, where only mean and
+    /// deviation are known.
+    pub(crate) fn trained_range(&self, at: usize) -> Option<[f32; 2]> {
+        let (offset, range) = (*self.offset.get(at)?, *self.range.get(at)?);
+        Some(match self.formula {
+            Formula::MeanStd => [offset - 3.0 * range, offset + 3.0 * range],
+            Formula::MinMax | Formula::Quantiles => [offset, offset + range],
+        })
+    }
+
     /// One of the feature's numbers.
     pub(crate) fn one(&self, direction: Direction, at: usize, x: f32) -> f32 {
         let (offset, range, divisor) = (self.offset[at], self.range[at], self.divisor[at]);
