@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use memmap2::{Mmap, UncheckedAdvice};
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, Metadata};
+use safetensors::tensor::{Dtype, Metadata, TensorView, serialize_to_file};
 
 use crate::error::{Error, Result};
 
@@ -107,16 +107,14 @@ impl Tensors {
             .header
             .info(tensor)
             .ok_or_else(|| Error::NoTensor { tensor: tensor.to_owned() })?;
-        let (from, to) = info.data_offsets;
-        // read_metadata has checked that the offsets lie in the file and fit shape and type.
-        let bytes = self.map.get(self.data + from..self.data + to).unwrap_or_default();
-        let numbers = numbers(info.dtype, bytes).ok_or_else(|| Error::Tensor {
-            tensor: tensor.to_owned(),
-            what: format!(
-                "is stored as {:?}, and only F32, F16, BF16 and F64 are read",
-                info.dtype
-            ),
-        })?;
+        let numbers =
+            numbers(info.dtype, self.stored(info.data_offsets)).ok_or_else(|| Error::Tensor {
+                tensor: tensor.to_owned(),
+                what: format!(
+                    "is stored as {:?}, and only F32, F16, BF16 and F64 are read",
+                    info.dtype
+                ),
+            })?;
         // The exponent of what is no number is all ones. Looking for the greatest is quick; where
         // the broken one is, matters only if there is one.
         let greatest =
@@ -146,6 +144,73 @@ impl Tensors {
             };
         }
     }
+
+    /// A tensor's bytes, where it is one of bytes.
+    pub fn bytes(&self, tensor: &str) -> Result<&[u8]> {
+        match self.raw(tensor)? {
+            (Dtype::U8, bytes) => Ok(bytes),
+            _ => Err(Error::Tensor {
+                tensor: tensor.to_owned(),
+                what: "is no tensor of bytes".to_owned(),
+            }),
+        }
+    }
+
+    /// Whether a tensor's numbers are floating.
+    #[must_use]
+    pub fn is_float(&self, tensor: &str) -> bool {
+        let info = self.header.info(tensor);
+        let floats = [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F64];
+        info.is_some_and(|info| floats.contains(&info.dtype))
+    }
+
+    /// How a tensor is stored.
+    pub fn raw(&self, tensor: &str) -> Result<(Dtype, &[u8])> {
+        self.shape(tensor)?;
+        let info = self.header.info(tensor);
+        info.map(|info| (info.dtype, self.stored(info.data_offsets)))
+            .ok_or_else(|| Error::NoTensor { tensor: tensor.to_owned() })
+    }
+
+    /// How many bytes the tensors are.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.map.len()
+    }
+
+    // read_metadata has checked that the offsets lie in the file and fit shape and type.
+    fn stored(&self, (from, to): (usize, usize)) -> &[u8] {
+        self.map.get(self.data + from..self.data + to).unwrap_or_default()
+    }
+}
+
+/// A tensor that is to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named {
+    /// Its name.
+    pub name: String,
+    /// Its lengths.
+    pub shape: Vec<usize>,
+    /// Its numbers.
+    pub numbers: Vec<f32>,
+}
+
+/// Writes tensors to a safetensors file, as f32.
+pub fn write(path: &Path, tensors: &[Named]) -> Result<()> {
+    let malformed = |what: String| Error::Malformed {
+        what: format!("cannot write: {what}"),
+        path: path.to_owned(),
+    };
+    let bytes: Vec<Vec<u8>> = tensors
+        .iter()
+        .map(|tensor| tensor.numbers.iter().flat_map(|number| number.to_le_bytes()).collect())
+        .collect();
+    let views = tensors.iter().zip(&bytes).map(|(tensor, bytes)| {
+        let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes);
+        view.map(|view| (&tensor.name, view)).map_err(|error| malformed(error.to_string()))
+    });
+    let views: Vec<_> = views.collect::<Result<_>>()?;
+    serialize_to_file(views, None, path).map_err(|error| malformed(error.to_string()))
 }
 
 fn numbers(dtype: Dtype, bytes: &[u8]) -> Option<Cow<'_, [f32]>> {

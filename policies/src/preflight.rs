@@ -231,9 +231,8 @@ mod tests {
             "output_features": {"action": {"type": "ACTION", "shape": [2]}},
         });
         let config = Config::parse(&config.to_string(), Path::new("config.json")).unwrap();
-        let steps = json!({"steps": []});
         let nothing = &|name: &str| crate::checkpoint::Tensors::open(Path::new(name));
-        let before = Pipeline::read(&steps, Path::new("steps.json"), nothing).unwrap();
+        let before = Pipeline::parse("{\"steps\": []}", Path::new("steps.json"), nothing).unwrap();
         check(config.common(), &before, offered)
     }
 

@@ -64,6 +64,14 @@ impl Word for NormMode {
     ];
 }
 
+impl NormMode {
+    /// LeRobot's word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, mode)| *mode == self).map_or("", |(word, _)| word)
+    }
+}
+
 /// Which kinds of features are scaled how.
 pub type NormModes = BTreeMap<FeatureKind, NormMode>;
 

@@ -102,6 +102,16 @@ impl Program {
             Self::Candle(program) => program.output(name),
         }
     }
+
+    /// How long each of its steps took, in the order in which they run, where that is measured.
+    #[must_use]
+    pub fn profile(&self) -> &[cpu::Timing] {
+        match self {
+            Self::Cpu(program) => program.profile(),
+            #[cfg(feature = "candle")]
+            Self::Candle(_) => &[],
+        }
+    }
 }
 
 /// Says that the graph has no such input or output.

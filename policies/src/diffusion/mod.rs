@@ -9,6 +9,7 @@
 //!              └─────────────────────────────────────────────────────────────────┘
 //! ```
 
+pub mod sampler;
 pub mod scheduler;
 
 use crate::checkpoint::Tensors;
@@ -17,6 +18,7 @@ use crate::error::Result;
 use crate::graph::{Builder, Graph, Id};
 use crate::layers::keypoints::Keypoints;
 use crate::layers::unet1d::Unet1d;
+pub use sampler::Sampler;
 pub use scheduler::Scheduler;
 
 /// The network in three parts, by how often they run.

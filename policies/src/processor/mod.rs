@@ -55,17 +55,13 @@ impl Pipeline {
     /// Reads a checkpoint folder's [`BEFORE`] or [`AFTER`] and the state files beside it.
     pub fn open(folder: &Path, file: &str) -> Result<Self> {
         let path = folder.join(file);
-        let value = parse_json(&read_text(&path)?, &path)?;
-        Self::read(&value, &path, &|name| Tensors::open(&folder.join(name)))
+        Self::parse(&read_text(&path)?, &path, &|name| Tensors::open(&folder.join(name)))
     }
 
     /// Reads what stands in such a file; state files come from `state`, the path is for errors.
-    pub fn read(
-        value: &Value,
-        path: &Path,
-        state: &dyn Fn(&str) -> Result<Tensors>,
-    ) -> Result<Self> {
-        let fields = Fields::of(value, "", path)?;
+    pub fn parse(text: &str, path: &Path, state: &dyn Fn(&str) -> Result<Tensors>) -> Result<Self> {
+        let value = parse_json(text, path)?;
+        let fields = Fields::of(&value, "", path)?;
         let name = fields.or("name", String::new())?;
         let steps = fields.get("steps").unwrap_or(&Value::Null);
         let steps = steps.as_array().ok_or_else(|| wrong("steps", steps, "a list", path))?;

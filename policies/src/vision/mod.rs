@@ -40,6 +40,12 @@ impl Framing {
         self.crop
     }
 
+    /// Whether what the network takes is anything else than the camera's image.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        self.axes.is_some() || self.crop != self.from
+    }
+
     /// Frames an image, channels last; both ends must be as large as they say.
     pub fn frame(&self, image: &[f32], framed: &mut [f32]) -> Result<()> {
         let numbers = |[height, width]: [usize; 2]| height * width * self.channels;

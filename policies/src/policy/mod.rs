@@ -1,0 +1,265 @@
+//! A checkpoint made ready to act: observations in, actions out.
+//!
+//! ```text
+//! observation ─▶ history ─▶ steps before ─▶ network ─▶ queue or ensemble ─▶ steps behind ─▶ action
+//! ```
+//! A chunk is made when it is needed, of the last observations; until it is used up an action costs
+//! a look at the observation and a few additions.
+
+mod audit;
+mod history;
+mod network;
+mod observation;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub use audit::Audit;
+use history::History;
+use network::Network;
+pub use observation::{Image, Observation, Seen};
+
+use crate::checkpoint::Tensors;
+use crate::chunk::{Ensemble, Queue};
+use crate::config::{Common, Config};
+use crate::device::{Device, Options, Program};
+use crate::draws::Draws;
+use crate::error::{Error, Result};
+use crate::folder;
+use crate::processor::{self, AFTER, BEFORE, Pipeline};
+
+/// A checkpoint, loaded and ready to act.
+pub struct Policy {
+    config: Config,
+    folder: PathBuf,
+    before: Pipeline,
+    after: Pipeline,
+    history: History,
+    network: Network,
+    stock: Stock,
+    audit: Audit,
+    /// The last chunk, from the newest observation on, as the network gave it.
+    chunk: Vec<f32>,
+    /// The last action as the network gave it, and as the robot takes it.
+    raw: Vec<f32>,
+    goal: Vec<f32>,
+}
+
+/// What has been made and not yet been used.
+enum Stock {
+    Queue(Queue),
+    Ensemble(Ensemble),
+}
+
+/// One action.
+#[derive(Clone, Copy, Debug)]
+pub struct Action<'a> {
+    /// Where the joints should go, in the units of the training.
+    pub goal: &'a [f32],
+    /// The same as the network gave it.
+    pub raw: &'a [f32],
+    /// Whether a chunk was made for it.
+    pub fresh: bool,
+}
+
+impl Policy {
+    /// Loads a checkpoint: a folder, one above it, or the id of one that was fetched from the Hub.
+    pub fn load(path: &Path, device: Device, options: &Options) -> Result<Self> {
+        let folder = folder::find(path)?;
+        let config = Config::open(&folder)?;
+        let tensors = Tensors::open(&folder.join("model.safetensors"))?;
+        let common = config.common();
+        let (before, mut after) = pipelines(&folder, common, &tensors)?;
+        let relative = after.pair(&before, common.action_dim())?;
+        let stock = Stock::new(&config, relative)?;
+        let network = Network::compile(&config, &tensors, options, device)?;
+        let dim = common.action_dim();
+        Ok(Self {
+            history: History::new(&config, &before)?,
+            audit: Audit::new(&config, &tensors, [&before, &after]),
+            chunk: vec![0.0; actions(&config) * dim],
+            raw: vec![0.0; dim],
+            goal: vec![0.0; dim],
+            config,
+            folder,
+            before,
+            after,
+            network,
+            stock,
+        })
+    }
+
+    /// Its configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where it was loaded from.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What was found odd while it was loaded.
+    #[must_use]
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    /// Takes observations under other names: theirs to those of the training.
+    pub fn rename(&mut self, names: BTreeMap<String, String>) -> Result<()> {
+        self.before.rename(names);
+        self.history = History::new(&self.config, &self.before)?;
+        self.reset();
+        Ok(())
+    }
+
+    /// Where its random numbers come from: a seed, or numbers that were drawn before.
+    pub fn draw_from(&mut self, draws: Draws) {
+        self.network.draw_from(draws);
+    }
+
+    /// To be called when an episode begins: forgets observations and actions to come.
+    pub fn reset(&mut self) {
+        self.history.clear();
+        match &mut self.stock {
+            Stock::Queue(queue) => queue.clear(),
+            Stock::Ensemble(ensemble) => ensemble.clear(),
+        }
+    }
+
+    /// Shows it an observation, and takes the action for it. What is not as in training is an
+    /// error, and so is an answer that is no number: no such thing reaches an arm.
+    pub fn select_action(&mut self, observation: &Observation<'_>) -> Result<Action<'_>> {
+        self.observe(observation)?;
+        let fresh = self.stock.needs_a_chunk();
+        if fresh {
+            self.after.anchor(&self.before);
+            self.make_chunk()?;
+        }
+        let action = match &mut self.stock {
+            Stock::Ensemble(ensemble) => ensemble.update(&self.chunk)?,
+            Stock::Queue(queue) => {
+                if fresh {
+                    queue.fill(&self.chunk)?;
+                }
+                queue.pop().unwrap_or_default()
+            }
+        };
+        self.raw.copy_from_slice(action);
+        self.goal.copy_from_slice(action);
+        self.after.action(&mut self.goal)?;
+        finite(&self.goal, "the action")?;
+        Ok(Action { goal: &self.goal, raw: &self.raw, fresh })
+    }
+
+    /// Shows it an observation without asking for an action.
+    pub fn observe(&mut self, observation: &Observation<'_>) -> Result<()> {
+        self.history.observe(observation, &mut self.before)
+    }
+
+    /// Whether it looks at something of this name.
+    #[must_use]
+    pub fn takes(&self, name: &str) -> bool {
+        self.history.takes(name)
+    }
+
+    /// The steps before the network.
+    #[must_use]
+    pub fn before(&self) -> &Pipeline {
+        &self.before
+    }
+
+    /// Makes a chunk of what was observed, whatever is still to come of the last one: actions one
+    /// behind the other from the newest observation on, as the network gives them. Those to come
+    /// are left as they are, and so is what relative ones among them are relative to.
+    pub fn make_chunk(&mut self) -> Result<&[f32]> {
+        self.network.run(&mut self.history, &mut self.chunk)?;
+        finite(&self.chunk, "the chunk")?;
+        Ok(&self.chunk)
+    }
+
+    /// The last chunk, as the network gave it.
+    #[must_use]
+    pub fn chunk(&self) -> &[f32] {
+        &self.chunk
+    }
+
+    /// Brings actions that the network gave to the robot's units, in place. Relative ones begin at
+    /// the newest observation.
+    pub fn to_goals(&mut self, actions: &mut [f32]) -> Result<()> {
+        self.after.anchor(&self.before);
+        let dim = self.goal.len();
+        actions.chunks_exact_mut(dim).try_for_each(|action| self.after.action(action))?;
+        finite(actions, "the actions")
+    }
+
+    /// The newest observation as the network gets it, without its images.
+    pub fn observed(&self) -> impl Iterator<Item = (&str, &[f32])> {
+        self.history.newest()
+    }
+
+    /// The network's parts: name, program, and how often each runs for a chunk.
+    #[must_use]
+    pub fn parts(&self) -> Vec<(&'static str, &Program, usize)> {
+        self.network.parts()
+    }
+}
+
+/// How many actions a chunk has, from the newest observation on.
+fn actions(config: &Config) -> usize {
+    match config {
+        Config::Act(act) => act.chunk_size,
+        Config::Diffusion(diffusion) => diffusion.n_action_steps,
+        Config::VqBet(vqbet) => vqbet.action_chunk_size,
+    }
+}
+
+impl Stock {
+    fn new(config: &Config, relative: bool) -> Result<Self> {
+        let dim = config.common().action_dim();
+        let queue = |actions| Ok(Self::Queue(Queue::new(actions, dim)));
+        match config {
+            Config::Act(act) => match act.temporal_ensemble_coeff {
+                Some(_) if relative => Err(Error::Unsupported {
+                    what: "relative actions that begin at different places cannot be averaged: set temporal_ensemble_coeff to null in config.json".to_owned(),
+                }),
+                Some(coefficient) => {
+                    Ok(Self::Ensemble(Ensemble::new(coefficient, act.chunk_size, dim)))
+                }
+                None => queue(act.n_action_steps),
+            },
+            Config::Diffusion(diffusion) => queue(diffusion.n_action_steps),
+            Config::VqBet(vqbet) => queue(vqbet.action_chunk_size),
+        }
+    }
+
+    fn needs_a_chunk(&self) -> bool {
+        match self {
+            Self::Queue(queue) => queue.is_empty(),
+            Self::Ensemble(_) => true,
+        }
+    }
+}
+
+/// The steps before and behind the network, from their files or from among the weights.
+fn pipelines(folder: &Path, config: &Common, tensors: &Tensors) -> Result<(Pipeline, Pipeline)> {
+    if folder.join(BEFORE).is_file() {
+        return Ok((Pipeline::open(folder, BEFORE)?, Pipeline::open(folder, AFTER)?));
+    }
+    processor::embedded(config, tensors)?.ok_or_else(|| Error::Malformed {
+        what: format!("there is neither {BEFORE} nor are there statistics among the weights, so that nobody knows how numbers were scaled"),
+        path: folder.to_owned(),
+    })
+}
+
+/// What is no number stays here.
+fn finite(numbers: &[f32], place: &str) -> Result<()> {
+    match numbers.iter().position(|number| !number.is_finite()) {
+        None => Ok(()),
+        Some(at) => {
+            Err(Error::NotFinite { value: numbers[at], place: format!("{place}, at {at}") })
+        }
+    }
+}
