@@ -11,3 +11,4 @@ mod set_up_in_one_go;
 mod simulate;
 mod stop_an_arm;
 mod teleoperate;
+mod use_a_policy;

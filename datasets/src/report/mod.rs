@@ -23,7 +23,8 @@ use crate::schema::Info;
 use crate::tables::episodes::Episode;
 use crate::tables::timing::{self, Timing};
 use crate::verify;
-use html::Page;
+pub use html::{Page, escape};
+pub use plot::curves;
 
 /// How much is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -56,13 +56,14 @@ pub fn joints(page: &mut Page, dataset: &Dataset, episode: &Episode) {
     ));
     for at in 0..most {
         let name = drawn.iter().find_map(|curves| curves.names.get(at));
-        let curves = drawn.iter().map(|curves| (curves.class, curves.joint(at)));
-        page.raw(&plot(name.map_or("", String::as_str), &curves.collect::<Vec<_>>()));
+        let joint = drawn.iter().map(|curves| (curves.class, curves.joint(at)));
+        page.raw(&curves(name.map_or("", String::as_str), &joint.collect::<Vec<_>>()));
     }
     page.raw("</div>");
 }
 
-fn plot(name: &str, curves: &[(&str, &[f64])]) -> String {
+/// A small plot of curves over each other, each with the class that colours it: `state`, `action`.
+pub fn curves(name: &str, curves: &[(&str, &[f64])]) -> String {
     let all = || curves.iter().flat_map(|(_, values)| *values).filter(|value| value.is_finite());
     let (low, high) = all().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
         (low.min(*value), high.max(*value))

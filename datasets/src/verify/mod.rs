@@ -27,7 +27,7 @@ use std::path::Path;
 use serde::Serialize;
 
 pub use finding::{Code, Finding, Severity};
-pub(crate) use joints::name as joint_name;
+pub use joints::name as joint_name;
 pub(crate) use stats::drift;
 pub(crate) use tables::Listed;
 pub(crate) use video::untrue;

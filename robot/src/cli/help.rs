@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::Command;
 
 /// The commands by what one wants to do, each group in the order of doing it.
-const GROUPS: [(&str, &[&str]); 6] = [
+const GROUPS: [(&str, &[&str]); 7] = [
     ("See it work, with nothing plugged in", &["demo", "sim"]),
     (
         "Set an arm up",
@@ -13,6 +13,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ),
     ("Move it", &["teleoperate", "stop"]),
     ("Look at what was recorded", &["dataset"]),
+    ("Let a policy think", &["policy"]),
     ("For your shell", &["completions", "man"]),
     ("Not there yet", &[]),
 ];

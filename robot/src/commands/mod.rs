@@ -8,6 +8,8 @@ mod demo;
 mod doctor;
 mod find_port;
 mod man;
+#[cfg(feature = "policies")]
+mod policy;
 mod reserved;
 mod scan;
 mod setup;
@@ -39,6 +41,8 @@ pub enum Command {
     Udev(udev::Udev),
     Teleoperate(teleoperate::Teleoperate),
     Dataset(dataset::Dataset),
+    #[cfg(feature = "policies")]
+    Policy(policy::Policy),
     Stop(stop::Stop),
     Completions(completions::Completions),
     Man(man::Man),
@@ -63,6 +67,8 @@ impl Command {
             Self::Udev(command) => command.run(report),
             Self::Teleoperate(command) => command.run(report),
             Self::Dataset(command) => command.run(report),
+            #[cfg(feature = "policies")]
+            Self::Policy(command) => command.run(report),
             Self::Stop(command) => command.run(report),
             Self::Completions(command) => command.run(report),
             Self::Man(command) => command.run(report),

@@ -28,8 +28,6 @@ pub enum Reserved {
     Eval(Anything),
     /// Train a policy
     Train(Anything),
-    /// Look at, check and run policies
-    Policy(Anything),
     /// Push to and pull from the Hugging Face Hub
     Hub(Anything),
     /// Serve a robot to other machines
@@ -59,7 +57,6 @@ impl Reserved {
             Self::Rollout(_) => ("rollout", "lerobot-rollout takes the same arms and calibrations"),
             Self::Eval(_) => ("eval", "lerobot-eval has its own simulations"),
             Self::Train(_) => ("train", "lerobot-train trains; its checkpoints will run here"),
-            Self::Policy(_) => ("policy", "lerobot-rollout and lerobot-eval run policies"),
             Self::Hub(_) => ("hub", "huggingface-cli pushes and pulls"),
             Self::Host(_) => {
                 ("host", "a remote adapter works over TCP: --robot.port=tcp://host:port")

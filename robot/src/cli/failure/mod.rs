@@ -1,6 +1,8 @@
 //! How a command can end badly: what failed, why, and what to do about it.
 
 mod datasets;
+#[cfg(feature = "policies")]
+mod policies;
 
 use sinew_drivers::Error;
 

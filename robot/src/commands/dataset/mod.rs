@@ -22,6 +22,11 @@ mod viz;
 
 use clap::{Args, Subcommand};
 
+#[cfg(feature = "policies")]
+pub use info::bytes;
+#[cfg(feature = "policies")]
+pub use source::folder_of;
+
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::Report;
 

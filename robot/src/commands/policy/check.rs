@@ -1,0 +1,99 @@
+//! `sinew policy check`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+use sinew_datasets::Dataset;
+use sinew_policies::Policy;
+use sinew_policies::preflight::{self, Offered, Preflight, Severity};
+
+use super::super::dataset::folder_of;
+use super::offered;
+use super::source::{Machine, Source};
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::flags::RobotFlags;
+use crate::cli::report::{Report, Tone};
+use crate::robot::Robot;
+
+/// Whether a policy and a dataset or robot go together, before anything moves
+///
+/// Example: sinew policy check outputs/act_so101 --dataset me/pick
+///
+/// Names, sizes, joints and their ranges are held beside each other. What cannot be run ends it
+/// with exit code 4, and names that differ with the rename map that would make it fit.
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    machine: Machine,
+    /// A dataset: its folder, or a repo id that is looked for in LeRobot's folder
+    #[arg(long, alias = "dataset.repo_id", value_name = "DIR|REPO")]
+    dataset: Option<PathBuf>,
+    #[command(flatten)]
+    robot: RobotFlags,
+}
+
+impl Check {
+    pub fn run(self, report: &Report) -> Result<Exit, Failure> {
+        let offered = match (&self.dataset, self.robot.any()) {
+            (Some(name), _) => {
+                let root = folder_of(&name.to_string_lossy());
+                offered::by_dataset(&Dataset::open(&root)?)
+            }
+            (None, true) => offered::by_robot(&Robot::choose(&self.robot)?),
+            (None, false) => {
+                return Err(Failure::usage(
+                    "check it beside what?",
+                    "name a dataset (--dataset DIR) or a robot (--robot NAME)",
+                ));
+            }
+        };
+        let policy = self.source.load(&self.machine, report)?;
+        let found = look(&policy, &offered, self.dataset.is_none());
+        say(report, &found);
+        report.result(json!({
+            "ok": found.ok(),
+            "findings": found.findings.iter().map(|finding| json!({
+                "severity": word(finding.severity),
+                "feature": finding.feature,
+                "message": finding.message,
+            })).collect::<Vec<_>>(),
+            "rename_map": found.rename,
+        }));
+        Ok(if found.ok() { Exit::Done } else { Exit::Data })
+    }
+}
+
+/// Holds both beside each other. Without cameras in the offer, nothing is said of them.
+pub fn look(policy: &Policy, offered: &Offered, blind: bool) -> Preflight {
+    let mut found = preflight::check(policy.config().common(), policy.before(), offered);
+    if blind {
+        let cameras: Vec<&str> = policy.config().common().images().map(|(name, _)| name).collect();
+        found.findings.retain(|finding| !cameras.contains(&finding.feature.as_str()));
+    }
+    found
+}
+
+/// Says what was found.
+pub fn say(report: &Report, found: &Preflight) {
+    for finding in &found.findings {
+        let tone = match finding.severity {
+            Severity::Error => report.tone(Tone::Bad, "error  "),
+            Severity::Warning => report.tone(Tone::Odd, "warning"),
+        };
+        report.say(format!("{tone} {}: {}", finding.feature, finding.message));
+    }
+    report.say(match found.ok() {
+        true => report.tone(Tone::Good, "it can be run"),
+        false => report.tone(Tone::Bad, "it cannot be run like this"),
+    });
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}

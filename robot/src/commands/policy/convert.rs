@@ -1,0 +1,73 @@
+//! `sinew policy convert`
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use sinew_policies::convert::{Storage, convert};
+
+use super::super::dataset::bytes;
+use super::source::Source;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::report::Report;
+
+/// Store a policy's weights in fewer bits, with a word about it in its model card
+///
+/// Example: sinew policy convert outputs/act_so101 --to f16 -o act_so101_f16
+///
+/// LeRobot reads the result as well.
+#[derive(Debug, Args)]
+pub struct Convert {
+    #[command(flatten)]
+    source: Source,
+    /// How matrices and convolutions are stored
+    #[arg(long, value_enum, value_name = "WHAT")]
+    to: Stored,
+    /// The folder to write
+    #[arg(long, short, value_name = "DIR")]
+    output: PathBuf,
+}
+
+/// Ways to store weights, by their names on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Stored {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl Convert {
+    pub fn run(self, report: &Report) -> Result<Exit, Failure> {
+        let folder = self.source.folder()?;
+        let storage = match self.to {
+            Stored::F32 => Storage::F32,
+            Stored::F16 => Storage::F16,
+            Stored::Bf16 => Storage::Bf16,
+        };
+        if self.output.join("model.safetensors").exists() {
+            return Err(Failure::usage(
+                format!("there is a policy in {} already", self.output.display()),
+                "name another folder, or remove that one",
+            ));
+        }
+        let converted = convert(&folder, &self.output, storage)?;
+        report.say(format!(
+            "{}: {} tensors as {}, {} instead of {}, weights changed by {:.1e} at most",
+            self.output.display(),
+            converted.tensors,
+            storage.name(),
+            bytes(converted.after),
+            bytes(converted.before),
+            converted.change
+        ));
+        report.result(json!({
+            "path": self.output.display().to_string(),
+            "weights": storage.name(),
+            "tensors": converted.tensors,
+            "bytes_before": converted.before,
+            "bytes": converted.after,
+            "max_relative_change": converted.change,
+        }));
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,50 @@
+//! What a dataset or a robot has to offer to a policy.
+
+use sinew_datasets::Dataset;
+use sinew_datasets::stats::Stats;
+use sinew_datasets::verify::joint_name;
+use sinew_policies::preflight::{Numbers, Offered};
+
+use crate::robot::Robot;
+
+/// What stands in a dataset.
+pub fn by_dataset(dataset: &Dataset) -> Offered {
+    let info = dataset.info();
+    let mut offered = Offered { fps: Some(f64::from(info.fps)), ..Offered::default() };
+    for (name, feature) in &info.features {
+        if let Some((width, height)) = feature.image_size().filter(|_| feature.is_camera()) {
+            offered.cameras.insert(name.clone(), [width as usize, height as usize]);
+            continue;
+        }
+        let stats = dataset.stats().iter().find(|(known, _)| known == name).map(|(_, stats)| stats);
+        let numbers = Numbers {
+            count: feature.width(),
+            names: (0..feature.width()).map(|at| joint_name(feature, at)).collect(),
+            ranges: stats.map(ranges).unwrap_or_default(),
+        };
+        match name.as_str() {
+            "action" => offered.action = Some(numbers),
+            name if name.starts_with("observation.") => {
+                offered.numbers.insert(name.to_owned(), numbers);
+            }
+            _ => {}
+        }
+    }
+    offered
+}
+
+fn ranges(stats: &Stats) -> Vec<[f32; 2]> {
+    stats.min.iter().zip(&stats.max).map(|(min, max)| [*min as f32, *max as f32]).collect()
+}
+
+/// What a robot's joints are; its cameras are not known before it records.
+pub fn by_robot(robot: &Robot) -> Offered {
+    let arms = robot.parts().iter().flat_map(|part| &part.spec.joints);
+    let names: Vec<String> = arms.map(|joint| format!("{}.pos", joint.name)).collect();
+    let joints = Numbers { count: names.len(), names, ranges: Vec::new() };
+    Offered {
+        numbers: [("observation.state".to_owned(), joints.clone())].into(),
+        action: Some(joints),
+        ..Offered::default()
+    }
+}

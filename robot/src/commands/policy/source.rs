@@ -1,0 +1,112 @@
+//! Which policy is meant, and how it is to be run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use sinew_policies::{Device, Options, Policy, Precision, folder};
+
+use crate::cli::failure::Failure;
+use crate::cli::report::Report;
+
+/// Which policy.
+#[derive(Debug, Clone, Args)]
+pub struct Source {
+    /// A checkpoint's folder, one above it, or the id of one that LeRobot fetched from the Hub
+    #[arg(value_name = "DIR|REPO", required_unless_present = "policy_path")]
+    policy: Option<PathBuf>,
+    /// The same, as LeRobot's own programs take it
+    #[arg(long = "policy.path", alias = "policy", value_name = "DIR|REPO")]
+    policy_path: Option<PathBuf>,
+}
+
+/// How it is to be run.
+#[derive(Debug, Clone, Args)]
+pub struct Machine {
+    /// Threads that work on it; without it, all processors but one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+    /// What its weights are held as
+    #[arg(long, value_enum, default_value = "f32", value_name = "WHAT")]
+    precision: Weights,
+    /// Other names for what is seen: '{theirs: the policy's, …}'
+    #[arg(long = "rename_map", value_name = "MAP", value_parser = names)]
+    rename_map: Option<Names>,
+}
+
+/// Names, and the names that take their place.
+pub type Names = BTreeMap<String, String>;
+
+/// Precisions by their names on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Weights {
+    F32,
+    F16,
+    Bf16,
+    Int8,
+}
+
+impl Weights {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+        }
+    }
+
+    fn precision(self) -> Precision {
+        match self {
+            Self::F32 => Precision::F32,
+            Self::F16 => Precision::F16,
+            Self::Bf16 => Precision::Bf16,
+            Self::Int8 => Precision::Int8,
+        }
+    }
+}
+
+fn names(text: &str) -> Result<Names, String> {
+    serde_yaml_ng::from_str(text).map_err(|error| format!("names and their names: {error}"))
+}
+
+impl Source {
+    /// What was typed.
+    pub fn typed(&self) -> &Path {
+        self.policy_path.as_deref().or(self.policy.as_deref()).unwrap_or(Path::new("."))
+    }
+
+    /// The folder that is meant.
+    pub fn folder(&self) -> Result<PathBuf, Failure> {
+        Ok(folder::find(self.typed())?)
+    }
+
+    /// Loads it, and tells what is odd about it.
+    pub fn load(&self, machine: &Machine, report: &Report) -> Result<Policy, Failure> {
+        let mut policy = Policy::load(self.typed(), Device::Cpu, &machine.options())?;
+        if let Some(names) = &machine.rename_map {
+            policy.rename(names.clone())?;
+        }
+        for warning in policy.audit().warnings() {
+            report.warn(warning);
+        }
+        Ok(policy)
+    }
+}
+
+impl Machine {
+    /// As the policy takes them.
+    pub fn options(&self) -> Options {
+        let mut options = Options { precision: self.precision.precision(), ..Options::default() };
+        if let Some(threads) = self.threads {
+            options.threads = usize::from(threads);
+        }
+        options
+    }
+
+    /// What its weights are held as.
+    pub fn precision(&self) -> &'static str {
+        self.precision.name()
+    }
+}

@@ -1,0 +1,187 @@
+//! Somebody has trained a policy with LeRobot, and wants to know what it is, whether it fits, how
+//! fast it is, and what it answers.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sinew_policies::checkpoint::Tensors;
+
+use super::look_at_a_dataset::golden as dataset;
+use crate::sandbox::Sandbox;
+
+/// A copy of a policy that LeRobot wrote, in the home, with images of this size.
+fn policy(sandbox: &Sandbox, side: usize) -> PathBuf {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/policies/act_vae_1cam");
+    let to = sandbox.path("act");
+    fs::create_dir_all(&to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+    }
+    let config = to.join("config.json");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(
+        config,
+        text.replace("64,\n                64", &format!("{side},\n                {side}")),
+    )
+    .unwrap();
+    to
+}
+
+fn run(sandbox: &Sandbox, words: &[&str]) -> crate::sandbox::Ended {
+    sandbox.run(&[&["--json", "policy"], words].concat())
+}
+
+#[test]
+fn info_says_what_it_is() {
+    let sandbox = Sandbox::new();
+    let folder = policy(&sandbox, 64);
+    let ended = run(&sandbox, &["info", folder.to_str().unwrap()]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let result = ended.result();
+    assert_eq!(result["policy"], "act");
+    assert_eq!((&result["chunk"], &result["runs"]), (&10.into(), &true.into()), "{result}");
+    let count = |key: &str| result[key].as_u64().unwrap();
+    assert!(count("parameters_to_act") < count("parameters"), "{result}");
+    let seen = sandbox.run(&["policy", "info", folder.to_str().unwrap()]);
+    for part in ["act", "observation.images.top  64×64", "10 actions of a chunk of 10"] {
+        assert!(seen.out.contains(part), "{part}: {}", seen.out);
+    }
+}
+
+#[test]
+fn a_check_tells_what_does_not_fit_and_an_open_loop_is_refused() {
+    let sandbox = Sandbox::new();
+    let (folder, set) = (policy(&sandbox, 64), dataset(&sandbox, "v30_video", "set"));
+    let (folder, set) = (folder.to_str().unwrap(), set.to_str().unwrap());
+    let ended = run(&sandbox, &["check", folder, "--dataset", set]);
+    assert_eq!(ended.code, 4, "{ended:?}");
+    let findings = &ended.result()["findings"];
+    assert!(
+        findings.to_string().contains("is 48x48, and the policy was trained on 64x64"),
+        "{findings}"
+    );
+    let ended = run(&sandbox, &["run", folder, "--dataset", set]);
+    assert_eq!(ended.code, 4, "{ended:?}");
+    let ended =
+        run(&sandbox, &["check", folder, "--robot.type=so101_follower", "--robot.port=sim"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let ended = run(&sandbox, &["check", folder]);
+    assert_eq!(ended.code, 2, "{ended:?}");
+}
+
+#[test]
+fn an_episode_is_answered_with_the_error_of_each_joint_and_a_page() {
+    let sandbox = Sandbox::new();
+    let (folder, set) = (policy(&sandbox, 48), dataset(&sandbox, "v30_video", "set"));
+    let page = sandbox.path("page.html");
+    let words = ["run", folder.to_str().unwrap(), "--dataset", set.to_str().unwrap()];
+    let more = ["--episode", "1", "--page", page.to_str().unwrap()];
+    let ended = run(&sandbox, &[&words[..], &more[..]].concat());
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let result = ended.result();
+    assert_eq!(result["joints"].as_array().unwrap().len(), 6, "{result}");
+    assert_eq!(result["joints"][0]["name"], "pan.pos", "{result}");
+    assert!(result["mean_abs_error"].as_f64().unwrap() > 0.0, "{result}");
+    let page = fs::read_to_string(page).unwrap();
+    assert_eq!(page.matches("<polyline").count(), 12);
+    assert!(!page.contains("http"), "nothing from elsewhere");
+}
+
+#[test]
+fn a_bench_gives_its_figures() {
+    let sandbox = Sandbox::new();
+    let folder = policy(&sandbox, 64);
+    let words = ["bench", folder.to_str().unwrap(), "--chunks", "2", "--threads", "1"];
+    let ended = run(&sandbox, &words);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let result = ended.result();
+    assert_eq!((&result["precision"], &result["threads"]), (&"f32".into(), &1.into()), "{result}");
+    for key in ["load_ms", "cpu_ms", "peak_mb"] {
+        assert!(result[key].is_number(), "{key}: {result}");
+    }
+    for key in ["p50", "p95", "min"] {
+        assert!(result["chunk_ms"][key].is_number(), "{key}: {result}");
+    }
+    assert!(result["layers"].as_array().unwrap().len() > 10, "{result}");
+}
+
+#[test]
+fn a_converted_policy_answers_nearly_the_same() {
+    let sandbox = Sandbox::new();
+    let (folder, set) = (policy(&sandbox, 48), dataset(&sandbox, "v30_video", "set"));
+    let (folder, set) = (folder.to_str().unwrap(), set.to_str().unwrap());
+    let half = sandbox.path("half");
+    let half = half.to_str().unwrap();
+    let ended = run(&sandbox, &["convert", folder, "--to", "f16", "-o", half]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let result = ended.result();
+    let bytes = |key: &str| result[key].as_u64().unwrap();
+    assert!(bytes("bytes") * 10 < bytes("bytes_before") * 7, "{result}");
+    assert!(fs::read_to_string(sandbox.path("half/README.md")).unwrap().contains("as f16"));
+    let again = run(&sandbox, &["convert", folder, "--to", "f16", "-o", half]);
+    assert_eq!(again.code, 2, "what is there is left alone: {again:?}");
+    let error = |folder| {
+        let ended = run(&sandbox, &["run", folder, "--dataset", set]);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        ended.result()["mean_abs_error"].as_f64().unwrap()
+    };
+    assert!((error(folder) - error(half)).abs() < 1e-2);
+}
+
+#[test]
+fn recorded_observations_are_answered_in_the_layout_they_came_in() {
+    let sandbox = Sandbox::new();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/policies/diffusion_ddpm_crop");
+    let (inputs, outputs) = (from.join("inputs.safetensors"), sandbox.path("out.safetensors"));
+    let words = ["run", from.to_str().unwrap(), "--inputs", inputs.to_str().unwrap()];
+    let more = ["--outputs", outputs.to_str().unwrap()];
+    let ended = run(&sandbox, &[&words[..], &more[..]].concat());
+    // The pictures follow from their names there and are not in the file.
+    assert_eq!(ended.code, 4, "{ended:?}");
+    assert!(ended.err.contains("observation.image: is missing"), "{}", ended.err);
+    let folder = policy(&sandbox, 64);
+    let pictures = sandbox.path("in.safetensors");
+    write_inputs(&pictures);
+    let words = ["run", folder.to_str().unwrap(), "--inputs", pictures.to_str().unwrap()];
+    let ended = run(&sandbox, &[&words[..], &more[..]].concat());
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let tensors = Tensors::open(&outputs).unwrap();
+    for (name, shape) in [
+        ("step0/pre/observation.state", &[1, 6][..]),
+        ("step0/chunk", &[1, 10, 6]),
+        ("step0/action", &[1, 6]),
+        ("step1/action_post", &[1, 6]),
+    ] {
+        assert_eq!(tensors.shape(name).unwrap(), shape, "{name}");
+    }
+}
+
+/// Two steps of an observation.
+fn write_inputs(path: &Path) {
+    use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
+    let state: Vec<u8> = (0..6_u8).flat_map(|at| (f32::from(at) / 4.0).to_le_bytes()).collect();
+    let picture: Vec<u8> = (0..64 * 64 * 3_usize).map(|at| (at * 31 % 256) as u8).collect();
+    let views = (0..2).flat_map(|step| {
+        let state = TensorView::new(Dtype::F32, vec![6], &state).unwrap();
+        let picture = TensorView::new(Dtype::U8, vec![3, 64, 64], &picture).unwrap();
+        let numbers = (format!("step{step}/raw/observation.state"), state);
+        [numbers, (format!("step{step}/raw_u8/observation.images.top"), picture)]
+    });
+    serialize_to_file(views, None, path).unwrap();
+}
+
+#[test]
+fn what_is_no_policy_says_what_to_do() {
+    let sandbox = Sandbox::new();
+    let ended = sandbox.run(&["policy", "info", "me/act"]);
+    assert_eq!(ended.code, 2, "{ended:?}");
+    assert!(ended.err.contains("hf download me/act"), "{}", ended.err);
+    let folder = policy(&sandbox, 64);
+    let config = folder.join("config.json");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("\"type\": \"act\"", "\"type\": \"pi0\"")).unwrap();
+    let ended = sandbox.run(&["policy", "info", folder.to_str().unwrap()]);
+    assert_eq!(ended.code, 4, "{ended:?}");
+    assert!(ended.err.contains("accepted: act, diffusion, vqbet"), "{}", ended.err);
+}
