@@ -11,14 +11,17 @@ use sinew_drivers::{ArmSpec, Clock, calibration_file};
 
 #[path = "dataset_checks.rs"]
 mod datasets;
+#[path = "policy_checks.rs"]
+mod policies;
 
 pub use datasets::*;
+pub use policies::*;
 
 /// A check: panics where something does not hold.
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 20] = [
+pub const CHECKS: [(&str, Check); 23] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
@@ -39,6 +42,9 @@ pub const CHECKS: [(&str, Check); 20] = [
     ("dataset_video", dataset_video),
     ("dataset_journal", dataset_journal),
     ("dataset_images", dataset_images),
+    ("policy_config", policy_config),
+    ("policy_steps", policy_steps),
+    ("policy_weights", policy_weights),
 ];
 
 /// A stream on a wire of Feetech protocol 0.

@@ -14,7 +14,7 @@ use sinew_datasets::video::{self, ReadAt, VideoReader};
 use sinew_datasets::{Dataset, Image, PixelFormat, Writer, edit};
 
 /// A file of this process and thread for bytes that are read from a file.
-fn with_file(bytes: &[u8], look: impl FnOnce(&Path)) {
+pub(super) fn with_file(bytes: &[u8], look: impl FnOnce(&Path)) {
     let folder = scratch();
     let path = folder.join("file");
     fs::write(&path, bytes).expect("room for a file");

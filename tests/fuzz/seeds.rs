@@ -34,6 +34,7 @@ pub fn all() -> Vec<Seed> {
     seeds.extend(texts());
     seeds.extend(buses());
     seeds.extend(super::dataset_seeds::all());
+    seeds.extend(policies());
     seeds
 }
 
@@ -219,4 +220,32 @@ fn texts() -> Vec<Seed> {
 "#;
     let plans = plans.map(|(name, plan)| ("fault_plan", name.to_owned(), plan.into()));
     plans.into_iter().chain([("control", "each".to_owned(), commands.into())]).collect()
+}
+
+/// The files of checkpoints that LeRobot wrote.
+fn policies() -> Vec<Seed> {
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/policies");
+    let state = "policy_preprocessor_step_3_normalizer_processor.safetensors";
+    let mut seeds = Vec::new();
+    for (name, folder) in
+        [("act", "act_vae_1cam"), ("diffusion", "diffusion_ddpm_crop"), ("vqbet", "vqbet_tiny")]
+    {
+        for (target, file) in [
+            ("policy_config", "config.json"),
+            ("policy_steps", "policy_preprocessor.json"),
+            ("policy_steps", "policy_postprocessor.json"),
+            ("policy_weights", state),
+        ] {
+            let bytes = std::fs::read(golden.join(folder).join(file)).expect("a golden policy");
+            let side = if file.contains("post") { "_after" } else { "" };
+            seeds.push((target, format!("{name}{side}"), bytes));
+        }
+    }
+    let relative = r#"{"name": "policy", "steps": [
+        {"registry_name": "relative_actions_processor", "config": {"enabled": true,
+         "exclude_joints": ["gripper"], "action_names": ["pan.pos", "gripper.pos"]}},
+        {"registry_name": "rename_observations_processor", "config": {"rename_map": {"a": "b"}}},
+        {"registry_name": "absolute_actions_processor", "config": {"enabled": true}}]}"#;
+    seeds.push(("policy_steps", "relative".to_owned(), relative.as_bytes().to_vec()));
+    seeds
 }
