@@ -6,6 +6,7 @@
 mod datasets;
 mod edits;
 mod ffprobe;
+mod policies;
 mod rerun;
 
 use std::io::{BufRead, BufReader, Write};

@@ -1,0 +1,134 @@
+"""LeRobot's own policies: makes a checkpoint, and answers random observations from a folder.
+
+    lerobot_policy.py make ROOT KIND     a policy with random weights and statistics, saved
+    lerobot_policy.py answer ROOT        loads the folder as it is, shows it random observations, and
+                                         writes inputs.safetensors and outputs.safetensors into it
+"""
+
+import json
+import pathlib
+import sys
+from importlib.util import find_spec
+
+import torch
+from lerobot.configs import PreTrainedConfig
+from lerobot.configs.types import FeatureType, NormalizationMode, PolicyFeature
+from lerobot.policies.factory import get_policy_class, make_pre_post_processors
+from lerobot.policies.act.configuration_act import ACTConfig
+from lerobot.policies.diffusion.configuration_diffusion import DiffusionConfig
+from safetensors.torch import save_file
+
+STEPS = 7
+JOINTS = 5
+torch.set_num_threads(1)
+
+
+def features(cameras):
+    inputs = {"observation.state": PolicyFeature(FeatureType.STATE, (JOINTS,))}
+    for name in cameras:
+        inputs[f"observation.images.{name}"] = PolicyFeature(FeatureType.VISUAL, (3, 64, 96))
+    return inputs, {"action": PolicyFeature(FeatureType.ACTION, (JOINTS,))}
+
+
+def config(kind):
+    inputs, outputs = features(["top"] if "ensemble" in kind else ["wrist", "top"])
+    common = {
+        "input_features": inputs,
+        "output_features": outputs,
+        "pretrained_backbone_weights": None,
+        "device": "cpu",
+        "push_to_hub": False,
+    }
+    act = {**common, "dim_model": 64, "dim_feedforward": 128, "chunk_size": 8, "latent_dim": 16}
+    diffusion = {**common, "horizon": 8, "n_action_steps": 4, "down_dims": (32, 64), "num_inference_steps": 5}
+    quantiles = {"VISUAL": "MEAN_STD", "STATE": "QUANTILES", "ACTION": "QUANTILE10"}
+    quantiles = {name: NormalizationMode(mode) for name, mode in quantiles.items()}
+    kinds = {
+        "act": lambda: ACTConfig(**act, n_action_steps=3),
+        "act_ensemble": lambda: ACTConfig(**act, n_action_steps=1, temporal_ensemble_coeff=0.05),
+        "act_quantiles": lambda: ACTConfig(**act, n_action_steps=3, normalization_mapping=quantiles),
+        "diffusion_ddpm": lambda: DiffusionConfig(**diffusion, crop_shape=(56, 80)),
+        "diffusion_ddim": lambda: DiffusionConfig(
+            **diffusion, noise_scheduler_type="DDIM", use_group_norm=True, use_separate_rgb_encoder_per_camera=False
+        ),
+    }
+    return kinds[kind]()
+
+
+def statistics(found):
+    stats = {}
+    for name, feature in found.items():
+        if feature.type is FeatureType.VISUAL:
+            stats[name] = {"mean": torch.rand(3, 1, 1), "std": torch.rand(3, 1, 1) + 0.1}
+            continue
+        least = torch.randn(feature.shape) * 30
+        most = least + torch.rand(feature.shape) * 60 + 1
+        shares = {"min": 0, "q01": 0.01, "q10": 0.1, "q90": 0.9, "q99": 0.99, "max": 1}
+        stats[name] = {stat: least + (most - least) * share for stat, share in shares.items()}
+        stats[name] |= {"mean": (least + most) / 2, "std": (most - least) / 4}
+    return stats
+
+
+def make(root, kind):
+    torch.manual_seed(len(kind))
+    made = config(kind)
+    policy = get_policy_class(made.type)(made).eval()
+    for name, tensor in policy.state_dict().items():
+        # Statistics as after training: those of a fresh backbone are zeros and ones.
+        if name.endswith("running_mean"):
+            tensor.copy_(torch.randn(tensor.shape) * 0.1)
+        if name.endswith("running_var"):
+            tensor.copy_(torch.rand(tensor.shape) + 0.5)
+    stats = statistics({**made.input_features, **made.output_features})
+    steps = make_pre_post_processors(made, dataset_stats=stats)
+    for part in (policy, *steps):
+        part.save_pretrained(root)
+    return {"parameters": sum(parameter.numel() for parameter in policy.parameters())}
+
+
+def answer(root):
+    torch.manual_seed(11)
+    loaded = PreTrainedConfig.from_pretrained(root)
+    policy = get_policy_class(loaded.type).from_pretrained(root, config=loaded).eval()
+    before, after = make_pre_post_processors(loaded, pretrained_path=str(root))
+    drawn = []
+    randn = torch.randn
+
+    def recorded(*shape, **options):
+        drawn.append(randn(*shape, **options))
+        return drawn[-1].clone()
+
+    inputs, outputs = {}, {}
+    with torch.inference_mode():
+        policy.reset()
+        for step in range(STEPS):
+            seen = {}
+            for name, feature in loaded.input_features.items():
+                if feature.type is FeatureType.VISUAL:
+                    image = torch.randint(0, 256, feature.shape, dtype=torch.uint8)
+                    inputs[f"step{step}/raw_u8/{name}"] = image
+                    seen[name] = image.float() / 255
+                else:
+                    seen[name] = randn(feature.shape) * 20
+                    inputs[f"step{step}/raw/{name}"] = seen[name].clone()
+            batch = before(seen)
+            torch.randn, drawn = recorded, []
+            action = policy.select_action(dict(batch))
+            torch.randn = randn
+            for nth, tensor in enumerate(drawn):
+                inputs[f"step{step}/rng/{nth:03}_randn"] = tensor
+            for name, tensor in batch.items():
+                if name.startswith("observation.") and isinstance(tensor, torch.Tensor) and tensor.ndim == 2:
+                    outputs[f"step{step}/pre/{name}"] = tensor.clone()
+            outputs[f"step{step}/action"] = action.clone()
+            outputs[f"step{step}/action_post"] = after(action).clone()
+    save_file(inputs, root / "inputs.safetensors")
+    save_file({name: tensor.contiguous() for name, tensor in outputs.items()}, root / "outputs.safetensors")
+    return {"steps": STEPS, "tensors": len(outputs)}
+
+
+verb, root = sys.argv[1], pathlib.Path(sys.argv[2])
+if verb == "make" and sys.argv[3].startswith("diffusion") and find_spec("diffusers") is None:
+    print(json.dumps({"skipped": "diffusers is not installed"}))
+else:
+    print(json.dumps(make(root, sys.argv[3]) if verb == "make" else answer(root)))
