@@ -99,8 +99,15 @@ pub enum Error {
         /// The video.
         path: PathBuf,
     },
-    /// A video is coded in a way that nothing built in can decode.
-    #[error("{codec} video cannot be decoded by this build: {}", path.display())]
+    /// A video is coded in a way that nothing here can decode.
+    #[cfg_attr(
+        not(feature = "ffmpeg"),
+        error("{codec} video needs the feature ffmpeg, which this build lacks: {}", path.display())
+    )]
+    #[cfg_attr(
+        feature = "ffmpeg",
+        error("{codec} video can be decoded by nothing here, FFmpeg included: {}", path.display())
+    )]
     Codec {
         /// The codec.
         codec: String,

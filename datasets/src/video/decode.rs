@@ -21,16 +21,34 @@ pub enum Decoder {
     H264(Box<H264>),
     /// For AV1.
     Av1(Box<Av1>),
+    /// For everything else.
+    #[cfg(feature = "ffmpeg")]
+    System(Box<super::ffmpeg::SystemDecoder>),
 }
 
 impl Decoder {
     /// A decoder for this track.
     pub fn new(track: &Track, path: &Path) -> Result<Self> {
         match &track.entry.codec {
-            Codec::H264 => H264::new(track, path).map(|inner| Self::H264(Box::new(inner))),
-            Codec::Av1 => Av1::new(track, path).map(|inner| Self::Av1(Box::new(inner))),
-            other => Err(Error::Codec { codec: other.name().into(), path: path.to_owned() }),
+            Codec::H264 if is_plain(track) => {
+                H264::new(track, path).map(|inner| Self::H264(Box::new(inner)))
+            }
+            Codec::Av1 if is_plain(track) => {
+                Av1::new(track, path).map(|inner| Self::Av1(Box::new(inner)))
+            }
+            _ => Self::other(track, path),
         }
+    }
+
+    #[cfg(feature = "ffmpeg")]
+    fn other(track: &Track, path: &Path) -> Result<Self> {
+        let inner = super::ffmpeg::SystemDecoder::new(track, path)?;
+        Ok(Self::System(Box::new(inner)))
+    }
+
+    #[cfg(not(feature = "ffmpeg"))]
+    fn other(track: &Track, path: &Path) -> Result<Self> {
+        Err(unknown(track, path))
     }
 
     /// Decodes the next coded picture; the images that are ready go with their times to `out`.
@@ -44,12 +62,19 @@ impl Decoder {
         match self {
             Self::H264(inner) => inner.feed(&sample, pts, path, out),
             Self::Av1(inner) => inner.feed(sample, pts, path, out),
+            #[cfg(feature = "ffmpeg")]
+            Self::System(inner) => inner.feed(&sample, pts, path, out),
         }
     }
 
     /// Whether it has taken the picture shown at this time and not handed it out.
     pub fn holds(&self, pts: i64) -> bool {
-        matches!(self, Self::H264(inner) if inner.held.contains(&pts))
+        match self {
+            Self::H264(inner) => inner.held.contains(&pts),
+            Self::Av1(_) => false,
+            #[cfg(feature = "ffmpeg")]
+            Self::System(inner) => inner.holds(pts),
+        }
     }
 
     /// Gets ready to go on at another keyframe, where that is possible; a new decoder costs more.
@@ -61,6 +86,8 @@ impl Decoder {
                 inner.decoder.flush();
                 true
             }
+            #[cfg(feature = "ffmpeg")]
+            Self::System(inner) => inner.jump(),
         }
     }
 
@@ -70,11 +97,29 @@ impl Decoder {
         match self {
             Self::H264(inner) => inner.end(path, out),
             Self::Av1(mut inner) => inner.drain(path, out),
+            #[cfg(feature = "ffmpeg")]
+            Self::System(inner) => inner.end(path, out),
         }
     }
 }
 
-fn failed(path: &Path, what: impl ToString) -> Error {
+/// Whether its pixels lie as the built-in decoders have them.
+fn is_plain(track: &Track) -> bool {
+    track.entry.pix_fmt() == "yuv420p"
+}
+
+/// Says that nothing here decodes this track.
+pub fn unknown(track: &Track, path: &Path) -> Error {
+    let codec = track.entry.codec.name();
+    let codec = match is_plain(track) {
+        true => codec.to_owned(),
+        false => format!("{} {codec}", track.entry.pix_fmt()),
+    };
+    Error::Codec { codec, path: path.to_owned() }
+}
+
+/// What the codec said.
+pub fn failed(path: &Path, what: impl ToString) -> Error {
     Error::Video { what: what.to_string(), path: path.to_owned() }
 }
 
@@ -208,7 +253,7 @@ fn av1_image(picture: &re_rav1d::Picture, path: &Path) -> Result<Image> {
 }
 
 /// Puts three planes with gaps after their rows into one buffer without.
-fn gather(planes: [(&[u8], usize); 3], width: usize, height: usize) -> Option<Image> {
+pub fn gather(planes: [(&[u8], usize); 3], width: usize, height: usize) -> Option<Image> {
     let (image_width, image_height) = (u32::try_from(width).ok()?, u32::try_from(height).ok()?);
     if image_width > Image::MAX_SIDE || image_height > Image::MAX_SIDE {
         return None;

@@ -8,11 +8,14 @@
 //!
 //! What is written is H.264 with a keyframe every second frame. What is read is H.264 and AV1, 8
 //! bits, 4:2:0, to the last bit as PyAV reads it; the colours are taken for BT.601, limited range.
+//! With the feature `ffmpeg`, the system's FFmpeg reads everything else.
 
 mod color;
 mod concat;
 mod decode;
 mod encode;
+#[cfg(feature = "ffmpeg")]
+mod ffmpeg;
 mod footage;
 mod mp4;
 mod nal;

@@ -17,6 +17,10 @@ const KEPT: usize = 8;
 /// How many pictures a decoder may hold back at most.
 const MOST_HELD_BACK: usize = 17;
 
+/// How many keyframes are begun at before a frame is given up. HEVC has keyframes after which some
+/// pictures come that need those before it.
+const MOST_BEGINNINGS: usize = 3;
+
 /// Reads one video.
 pub struct VideoReader {
     path: PathBuf,
@@ -118,7 +122,22 @@ impl VideoReader {
     }
 
     fn decode(&mut self, index: usize, wanted: Sample) -> Result<Image> {
-        let key = self.keyframe_before(index)?;
+        let mut key = self.keyframe_before(index)?;
+        for _ in 0..MOST_BEGINNINGS {
+            if let Some(image) = self.decode_from(key, index, wanted)? {
+                return Ok(image);
+            }
+            self.running = None;
+            key = self.keyframe_before(key.saturating_sub(1))?;
+        }
+        Err(Error::Video {
+            what: format!("frame {index} cannot be decoded"),
+            path: self.path.clone(),
+        })
+    }
+
+    /// The image of a sample, if it comes out of a decoder that begins at this keyframe.
+    fn decode_from(&mut self, key: usize, index: usize, wanted: Sample) -> Result<Option<Image>> {
         let mut running = self.decoder_for(index, key, wanted.pts)?;
         // Some decoders hand out a picture only once they have seen what follows it.
         let mut ready = Vec::new();
@@ -140,10 +159,7 @@ impl VideoReader {
             }
             self.kept.push_back(frame);
         }
-        image.ok_or_else(|| Error::Video {
-            what: format!("frame {index} cannot be decoded"),
-            path: self.path.clone(),
-        })
+        Ok(image)
     }
 
     /// A decoder on its way to a sample, which goes on where it is unless the keyframe before the

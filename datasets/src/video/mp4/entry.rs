@@ -13,7 +13,7 @@ pub struct SampleEntry {
     pub width: u16,
     /// Pixels from top to bottom.
     pub height: u16,
-    /// The body of `avcC`, `av1C` or `hvcC`; empty for other codecs.
+    /// The body of `avcC`, `av1C`, `hvcC` or `vpcC`; empty for other codecs.
     pub config: Vec<u8>,
     /// The whole entry, byte for byte, header included.
     pub bytes: Vec<u8>,
@@ -35,7 +35,7 @@ impl SampleEntry {
         let (width, height) = (fields.u16()?, fields.u16()?);
         let inner = bytes.get(FIELDS..)?;
         let config = boxes(inner)
-            .find(|inner| matches!(&inner.kind, b"avcC" | b"av1C" | b"hvcC"))
+            .find(|inner| matches!(&inner.kind, b"avcC" | b"av1C" | b"hvcC" | b"vpcC"))
             .map(|found| found.body.to_vec())
             .unwrap_or_default();
         Some(Self { codec: codec_of(first.kind), width, height, config, bytes: bytes.to_vec() })
@@ -80,6 +80,22 @@ impl SampleEntry {
             }
         }
         Some((length_bytes, sets))
+    }
+
+    /// What an MPEG-4 decoder has to know before the first picture, out of the descriptors in `esds`.
+    #[cfg(feature = "ffmpeg")]
+    pub fn mpeg4_setup(&self) -> Option<&[u8]> {
+        let esds = boxes(self.bytes.get(FIELDS..)?).find(|inner| inner.kind == *b"esds")?;
+        let mut fields = Fields::new(esds.body);
+        fields.take(4)?;
+        // The stream's descriptor, in it the decoder's, in it the decoder's own; each with the fields
+        // that come before the next.
+        for (wanted, skipped) in [(3, 3), (4, 13)] {
+            descriptor(&mut fields, wanted)?;
+            fields.take(skipped)?;
+        }
+        let length = descriptor(&mut fields, 5)?;
+        fields.take(length)
     }
 
     /// FFmpeg's name for how the pixels lie.
@@ -132,7 +148,27 @@ impl SampleEntry {
                 };
                 Some((sampling, bits))
             }
+            Codec::Other(ref name) if name == "vp9" => {
+                let flags = *self.config.get(6)?;
+                let chroma = ["420", "420", "422", "444"][usize::from(flags >> 1 & 3)];
+                Some((chroma, flags >> 4))
+            }
             Codec::Other(_) => None,
         }
     }
+}
+
+/// Reads the head of a descriptor of this kind; gives how long it is.
+#[cfg(feature = "ffmpeg")]
+fn descriptor(fields: &mut Fields<'_>, kind: u8) -> Option<usize> {
+    (fields.u8()? == kind).then_some(())?;
+    let mut length = 0;
+    for _ in 0..4 {
+        let byte = fields.u8()?;
+        length = length << 7 | usize::from(byte & 0x7f);
+        if byte & 0x80 == 0 {
+            return Some(length);
+        }
+    }
+    None
 }

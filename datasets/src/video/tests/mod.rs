@@ -1,6 +1,8 @@
 //! What is written is read back, whatever happens in between.
 
 mod concat;
+#[cfg(feature = "ffmpeg")]
+mod ffmpeg;
 mod malformed;
 mod peer;
 mod recover;

@@ -64,6 +64,12 @@ fn remedy_of(error: &Error) -> Option<String> {
             ),
             _ => return verify(path),
         },
+        Error::Codec { .. } if cfg!(not(feature = "ffmpeg")) => {
+            "build sinew with the system's FFmpeg: sudo apt-get install -y libavcodec-dev \
+             libavformat-dev libavutil-dev libswscale-dev libclang-dev pkg-config && cargo install \
+             --path robot --features ffmpeg"
+                .into()
+        }
         Error::Malformed { path, .. }
         | Error::NoFrameAt { path, .. }
         | Error::Video { path, .. } => return verify(path),
