@@ -2,7 +2,8 @@
 //! both at LeRobot's defaults. LeRobot makes the networks and runs them in turns with us, and
 //! OpenVINO where that Python has it.
 //!
-//! `SINEW_PEER_PYTHON=… cargo bench -p sinew-policies --bench networks -- [threads] [rounds]`
+//! `SINEW_PEER_PYTHON=… cargo bench -p sinew-policies --bench networks -- [threads] [rounds]
+//! [f16|bf16]`
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::panic, missing_docs)] // a bench is its own report
 
 use std::collections::BTreeMap;
@@ -30,7 +31,13 @@ fn main() {
     };
     let folder = tempfile::tempdir().unwrap();
     let mut peer = Peer::new(&python, folder.path(), threads);
-    let options = Options { threads, precision: Precision::F32 };
+    let asked = |name: &str| std::env::args().any(|argument| argument == name);
+    let precision = match (asked("f16"), asked("bf16")) {
+        (true, _) => Precision::F16,
+        (_, true) => Precision::Bf16,
+        _ => Precision::F32,
+    };
+    let options = Options { threads, precision };
     for (name, mut program) in [
         ("act", ours_act(&folder.path().join("act"), &options)),
         ("unet16", ours_unet(&folder.path().join("unet16"), &options)),
@@ -50,7 +57,10 @@ fn main() {
             note("ours", [wall.elapsed().as_secs_f64() * 1e3, cpu]);
         }
         let ours = best["ours"];
-        println!("{name}, {threads} threads, {}: milliseconds wall and CPU", program.kernels());
+        println!(
+            "{name}, {threads} threads, {precision:?}, {}: milliseconds wall and CPU",
+            program.kernels()
+        );
         for (who, [wall, cpu]) in &best {
             println!(
                 "  {who:24} {wall:8.2} {cpu:8.2}   ours is {:.2} and {:.2} of it",
