@@ -156,6 +156,20 @@ impl Tensors {
         }
     }
 
+    /// A tensor's whole numbers, which count something: few enough to be told apart as they are here.
+    pub fn choices(&self, tensor: &str) -> Result<Vec<f32>> {
+        match self.raw(tensor)? {
+            (Dtype::I64, bytes) => {
+                let (numbers, _) = bytes.as_chunks::<8>();
+                Ok(numbers.iter().map(|bytes| i64::from_le_bytes(*bytes) as f32).collect())
+            }
+            _ => Err(Error::Tensor {
+                tensor: tensor.to_owned(),
+                what: "is no tensor of whole numbers".to_owned(),
+            }),
+        }
+    }
+
     /// Whether a tensor's numbers are floating.
     #[must_use]
     pub fn is_float(&self, tensor: &str) -> bool {

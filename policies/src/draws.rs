@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::error::{Error, Result};
 
-/// Where normally distributed numbers come from.
+/// Where random numbers come from.
 #[derive(Clone, Debug)]
 pub enum Draws {
     /// A generator: the same seed, the same numbers.
@@ -13,7 +13,7 @@ pub enum Draws {
     Recorded(VecDeque<Vec<f32>>),
 }
 
-/// A generator of normally distributed numbers.
+/// A generator of random numbers.
 #[derive(Clone, Debug)]
 pub struct Generator {
     dice: fastrand::Rng,
@@ -46,6 +46,50 @@ impl Draws {
                     return Err(Error::Input { feature: "random numbers".to_owned(), what });
                 }
                 numbers.copy_from_slice(&next);
+                Ok(())
+            }
+        }
+    }
+
+    /// One choice for each place of `chosen`, of as many as `likelihoods` has rows for, each of
+    /// them adding up to 1. Who recorded choices made them for several queries at once; `query` says
+    /// which of how many this is.
+    pub fn choose(
+        &mut self,
+        likelihoods: &[f32],
+        query: (usize, usize),
+        chosen: &mut [usize],
+    ) -> Result<()> {
+        let many = likelihoods.len() / chosen.len().max(1);
+        let wrong = |what: String| Error::Input { feature: "random choices".to_owned(), what };
+        match self {
+            Self::Seeded(generator) => {
+                for (chosen, row) in chosen.iter_mut().zip(likelihoods.chunks_exact(many.max(1))) {
+                    let mut left = generator.dice.f32();
+                    let beyond = row.iter().position(|likelihood| {
+                        left -= likelihood;
+                        left < 0.0
+                    });
+                    // Rounding may leave a little of what adds up to 1.
+                    *chosen = beyond.unwrap_or(many.saturating_sub(1));
+                }
+                Ok(())
+            }
+            Self::Recorded(tensors) => {
+                let next = tensors.pop_front().unwrap_or_default();
+                let (at, queries) = query;
+                if next.len() != queries * chosen.len() {
+                    let needed = queries * chosen.len();
+                    let what = format!("{} are recorded, and {needed} are needed", next.len());
+                    return Err(wrong(what));
+                }
+                let row = next.chunks_exact(chosen.len().max(1)).nth(at).unwrap_or_default();
+                for (chosen, recorded) in chosen.iter_mut().zip(row) {
+                    let known = (0.0..many as f32).contains(recorded);
+                    *chosen = known
+                        .then_some(*recorded as usize)
+                        .ok_or_else(|| wrong(format!("{recorded} is recorded, of {many}")))?;
+                }
                 Ok(())
             }
         }
@@ -83,6 +127,32 @@ mod tests {
         let beyond = numbers.iter().filter(|x| x.abs() > 1.959_964).count() as f32 / count;
         assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.04, "{mean} {variance}");
         assert!((beyond - 0.05).abs() < 0.006, "{beyond}");
+    }
+
+    #[test]
+    fn choices_are_made_as_often_as_they_are_likely() {
+        let mut draws = Draws::seeded(3);
+        let likelihoods = [0.5, 0.0, 0.5, 0.1, 0.7, 0.2];
+        let mut counts = [[0_u32; 3]; 2];
+        for _ in 0..4000 {
+            let mut chosen = [0; 2];
+            draws.choose(&likelihoods, (0, 1), &mut chosen).unwrap();
+            counts.iter_mut().zip(chosen).for_each(|(counts, chosen)| counts[chosen] += 1);
+        }
+        for (count, likelihood) in counts.iter().flatten().zip(likelihoods) {
+            let share = *count as f32 / 4000.0;
+            assert!((share - likelihood).abs() < 0.03, "{share} {likelihood}");
+        }
+    }
+
+    #[test]
+    fn recorded_choices_are_those_of_the_query() {
+        let recorded = || Draws::Recorded([vec![0.0, 1.0, 2.0, 1.0]].into());
+        let mut chosen = [0; 2];
+        recorded().choose(&[0.3; 6], (1, 2), &mut chosen).unwrap();
+        assert_eq!(chosen, [2, 1]);
+        assert!(recorded().choose(&[0.3; 6], (0, 1), &mut chosen).is_err());
+        assert!(recorded().choose(&[0.5; 4], (1, 2), &mut chosen).is_err());
     }
 
     #[test]

@@ -93,6 +93,9 @@ fn steps(inputs: &Tensors) -> Result<BTreeMap<usize, Step>> {
             "rng" if name.contains("randn") => {
                 steps.entry(at).or_default().draws.push(inputs.read(&tensor)?);
             }
+            "rng" if name.contains("multinomial") => {
+                steps.entry(at).or_default().draws.push(inputs.choices(&tensor)?);
+            }
             _ => {}
         }
     }

@@ -4,6 +4,7 @@ use crate::act;
 use crate::checkpoint::Tensors;
 use crate::config::Config;
 use crate::processor::{Pipeline, is_embedded};
+use crate::vqbet;
 
 /// What was found odd about a checkpoint that can be run. What is missing is an error before.
 #[derive(Clone, Debug, Default)]
@@ -25,8 +26,12 @@ impl Audit {
     pub(super) fn new(config: &Config, tensors: &Tensors, steps: [&Pipeline; 2]) -> Self {
         let known = |tensor: &String| {
             let counter = tensor.ends_with(".num_batches_tracked");
-            let act = matches!(config, Config::Act(_)) && act::for_training(tensor);
-            is_embedded(tensor) || counter || act
+            let trained = match config {
+                Config::Act(_) => act::for_training(tensor),
+                Config::Diffusion(_) => false,
+                Config::VqBet(_) => vqbet::for_training(tensor),
+            };
+            is_embedded(tensor) || counter || trained
         };
         let (for_training, left_over) = tensors.left_over().into_iter().partition(known);
         let common = config.common();

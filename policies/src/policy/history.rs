@@ -49,7 +49,8 @@ impl History {
         };
         let framing = match config {
             Config::Diffusion(config) => Some(config.framing()),
-            Config::Act(_) | Config::VqBet(_) => None,
+            Config::VqBet(config) => Some(config.framing()),
+            Config::Act(_) => None,
         };
         let inputs = common.inputs.iter().filter(taken).map(|(name, feature)| {
             let framing = framing.clone().filter(|_| feature.kind == FeatureKind::Visual);

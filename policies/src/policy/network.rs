@@ -7,12 +7,14 @@ use crate::config::Config;
 use crate::device::{Device, Options, Program};
 use crate::diffusion::Sampler;
 use crate::draws::Draws;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::vqbet;
 
 /// A network made ready to run.
 pub(super) enum Network {
     Act(Box<Program>),
     Diffusion(Box<Sampler>),
+    VqBet(Box<vqbet::Sampler>),
 }
 
 impl Network {
@@ -31,9 +33,10 @@ impl Network {
                 let sampler = Sampler::compile(config, tensors, options, device)?;
                 Ok(Self::Diffusion(Box::new(sampler)))
             }
-            Config::VqBet(_) => Err(Error::Unsupported {
-                what: "policies of type vqbet are read and checked, and not yet run; accepted: act, diffusion".to_owned(),
-            }),
+            Config::VqBet(config) => {
+                let sampler = vqbet::Sampler::compile(config, tensors, options, device)?;
+                Ok(Self::VqBet(Box::new(sampler)))
+            }
         }
     }
 
@@ -49,6 +52,10 @@ impl Network {
                 history.write(|name, write| write(sampler.input(name)?))?;
                 sampler.run()?
             }
+            Self::VqBet(sampler) => {
+                history.write(|name, write| write(sampler.input(name)?))?;
+                sampler.run()?
+            }
         };
         chunk.copy_from_slice(made);
         Ok(())
@@ -58,6 +65,7 @@ impl Network {
         match self {
             Self::Act(_) => {}
             Self::Diffusion(sampler) => sampler.draws = draws,
+            Self::VqBet(sampler) => sampler.draws = draws,
         }
     }
 
@@ -66,6 +74,7 @@ impl Network {
         match self {
             Self::Act(program) => vec![("act", program, 1)],
             Self::Diffusion(sampler) => sampler.parts().to_vec(),
+            Self::VqBet(sampler) => sampler.parts().collect(),
         }
     }
 }

@@ -8,6 +8,7 @@
 //! ```
 
 mod head;
+mod sampler;
 
 use crate::checkpoint::Tensors;
 use crate::config::VqBetConfig;
@@ -16,6 +17,7 @@ use crate::graph::{Activation, Builder, Graph, Id};
 use crate::layers::gpt::Gpt;
 use crate::layers::keypoints::Keypoints;
 pub use head::{Book, LAYERS};
+pub use sampler::Sampler;
 
 const HEAD: &str = "vqbet.action_head";
 

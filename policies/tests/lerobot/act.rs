@@ -7,7 +7,7 @@ use sinew_policies::{Config, act};
 use crate::case::Case;
 use crate::run::{DEVICES, compare, compare_module, compile, run};
 
-const CASES: [&str; 18] = [
+pub const CASES: [&str; 18] = [
     "act_vae_1cam",
     "act_novae_2cam",
     "act_envstate_only",

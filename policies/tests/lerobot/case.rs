@@ -1,13 +1,14 @@
 //! One folder of golden data: a checkpoint, what went in and what came out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
 use serde_json::Value as Json;
 use sinew_policies::Config;
 use sinew_policies::checkpoint::Tensors;
+use sinew_policies::config::Feature;
 use sinew_policies::vision::Framing;
 use tempfile::TempDir;
 
@@ -51,18 +52,32 @@ impl Case {
         Tensors::open(&self.folder.join("model.safetensors")).unwrap()
     }
 
-    /// What a camera saw, in 0..1, channels last.
-    pub fn image(&self, key: &str, step: usize) -> Vec<f32> {
-        let images = self.config.common().images();
-        let (_, feature) = images.into_iter().find(|(name, _)| *name == key).unwrap();
-        let [channels, height, width] = feature.image().unwrap();
-        let pixels = formula::image(&format!("{key}:{step}"), channels, height, width);
-        pixels.into_iter().map(|pixel| f32::from(pixel) / 255.0).collect()
+    /// What the cameras saw: name, height and width, and bytes, channels last.
+    pub fn pictures(&self, step: usize) -> Vec<(String, [usize; 2], Vec<u8>)> {
+        let picture = |(key, feature): (&str, &Feature)| {
+            let [channels, height, width] = feature.image().unwrap();
+            let pixels = formula::image(&format!("{key}:{step}"), channels, height, width);
+            (key.to_owned(), [height, width], pixels)
+        };
+        self.config.common().images().map(picture).collect()
+    }
+
+    /// All that was seen but pictures, as the robot gave it.
+    pub fn vectors(&self, step: usize) -> Vec<(String, Vec<f32>)> {
+        let prefix = format!("step{step}/raw/");
+        let names = self.inputs.names();
+        let vector = |name: String| {
+            Some((name.strip_prefix(&prefix)?.to_owned(), self.inputs.read(&name).unwrap()))
+        };
+        names.filter_map(vector).collect()
     }
 
     /// The same as the network takes it. LeRobot's records hold the vectors only.
     pub fn normal_image(&self, key: &str, step: usize) -> Vec<f32> {
-        let mut image = self.image(key, step);
+        let mut pictures = self.pictures(step).into_iter();
+        let (_, _, pixels) = pictures.find(|(name, ..)| name == key).unwrap();
+        let mut image: Vec<f32> =
+            pixels.into_iter().map(|pixel| f32::from(pixel) / 255.0).collect();
         let file = self.folder.join("policy_preprocessor_step_3_normalizer_processor.safetensors");
         let modes = std::fs::read_to_string(self.folder.join("config.json")).unwrap();
         let modes: Json = serde_json::from_str(&modes).unwrap();
@@ -138,29 +153,17 @@ impl Case {
         }
     }
 
-    /// What torch drew, from the call of this number on within one step.
+    /// What torch drew within one step, a tensor for each call.
     pub fn drawn(&self, step: usize) -> Vec<Vec<f32>> {
         let prefix = format!("step{step}/rng/");
         let mut names: Vec<_> =
             self.inputs.names().filter(|name| name.starts_with(&prefix)).collect();
         names.sort();
-        names.iter().map(|name| self.inputs.read(name).unwrap()).collect()
-    }
-}
-
-impl Case {
-    /// What torch drew out of code books within one step, a list for each call.
-    pub fn drawn_codes(&self, step: usize) -> Vec<Vec<i64>> {
-        let bytes = std::fs::read(self.folder.join("inputs.safetensors")).unwrap();
-        let file = SafeTensors::deserialize(&bytes).unwrap();
-        let prefix = format!("step{step}/rng/");
-        let names: BTreeSet<_> =
-            file.names().into_iter().filter(|name| name.starts_with(&prefix)).collect();
-        let codes = |name: &str| -> Vec<i64> {
-            let (numbers, _) = file.tensor(name).unwrap().data().as_chunks::<8>();
-            numbers.iter().map(|number| i64::from_le_bytes(*number)).collect()
-        };
-        names.into_iter().map(codes).collect()
+        let drawn = names.iter().map(|name| match name.ends_with("multinomial") {
+            true => self.inputs.choices(name).unwrap(),
+            false => self.inputs.read(name).unwrap(),
+        });
+        drawn.collect()
     }
 }
 

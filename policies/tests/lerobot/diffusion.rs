@@ -10,7 +10,7 @@ use sinew_policies::{Config, Device, Program};
 use crate::case::Case;
 use crate::run::{DEVICES, compare, compare_module, compile, run};
 
-const CASES: [&str; 16] = [
+pub const CASES: [&str; 16] = [
     "diffusion_ddpm_crop",
     "diffusion_ddim_2cam_shared",
     "diffusion_envstate",

@@ -8,5 +8,6 @@ mod case;
 mod diffusion;
 mod formula;
 mod misfits;
+mod policy;
 mod run;
 mod vqbet;

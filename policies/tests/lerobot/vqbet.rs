@@ -8,7 +8,7 @@ use sinew_policies::vqbet::{self, Book, Graphs, LAYERS};
 use crate::case::Case;
 use crate::run::{DEVICES, compare, compare_module, compile, run};
 
-const CASES: [&str; 2] = ["vqbet_tiny", "vqbet_sequential"];
+pub const CASES: [&str; 2] = ["vqbet_tiny", "vqbet_sequential"];
 
 #[test]
 fn chunks_are_lerobots() {
@@ -24,7 +24,7 @@ fn chunks_are_lerobots() {
         }
         let times = config.common.n_obs_steps;
         // Torch drew for every query, and the newest observation's is the last but those to come.
-        let drawn: Vec<Vec<i64>> = case.drawn_codes(0);
+        let drawn = case.drawn(0);
         let codes: [usize; LAYERS] = match config.sequentially_select {
             true => [drawn[0][times - 1], drawn[1][times - 1]],
             false => [drawn[0][(times - 1) * LAYERS], drawn[0][(times - 1) * LAYERS + 1]],
