@@ -1,0 +1,105 @@
+//! Addresses on servers: which can be asked, where redirects lead, and what belongs together.
+
+use ureq::http::Uri;
+
+use crate::{Error, Result};
+
+/// Refuses what is no address of a file on a server.
+pub fn check(url: &str) -> Result<()> {
+    let wrong = |what| Error::Address { what, url: url.to_owned() };
+    let Ok(uri) = url.parse::<Uri>() else { return Err(wrong("not an address")) };
+    if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
+        return Err(wrong("an address begins with https:// or http:// and a host"));
+    }
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        let what = "give a token rather than a name and a password in the address";
+        return Err(Error::Address { what, url: "(hidden)".to_owned() });
+    }
+    Ok(())
+}
+
+/// Protocol, host and port: what may see the same token.
+pub fn origin(url: &str) -> Option<(String, String, u16)> {
+    let uri: Uri = url.parse().ok()?;
+    let scheme = uri.scheme_str()?.to_ascii_lowercase();
+    let usual = if scheme == "https" { 443 } else { 80 };
+    Some((scheme, uri.host()?.to_ascii_lowercase(), uri.port_u16().unwrap_or(usual)))
+}
+
+/// Where a redirect leads; nowhere if it is no address, or would give up encryption.
+pub fn joined(from: &str, location: &str) -> Option<String> {
+    let uri: Uri = from.parse().ok()?;
+    let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
+    let protocol = location.split_once("://").map(|(protocol, _)| protocol);
+    let joined = if protocol.is_some_and(|name| name.bytes().all(|b| b.is_ascii_alphanumeric())) {
+        location.to_owned()
+    } else if location.starts_with("//") {
+        format!("{scheme}:{location}")
+    } else if location.starts_with('/') {
+        format!("{scheme}://{authority}{location}")
+    } else if location.is_empty() {
+        return None;
+    } else {
+        let folder = uri.path().rsplit_once('/').map_or("", |(folder, _)| folder);
+        format!("{scheme}://{authority}{folder}/{location}")
+    };
+    check(&joined).ok()?;
+    let given_up = scheme == "https" && !joined.starts_with("https:");
+    (!given_up).then_some(joined)
+}
+
+/// An address below another, whose every part is written so that it means itself.
+pub fn below(base: &str, parts: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let mut url = base.trim_end_matches('/').to_owned();
+    for part in parts {
+        url.push('/');
+        for byte in part.as_ref().bytes() {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                    url.push(char::from(byte));
+                }
+                other => url.push_str(&format!("%{other:02X}")),
+            }
+        }
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_lead_where_a_browser_would_go() {
+        let from = "https://hub.example:8443/a/b/c?x=1";
+        let joined = |location| joined(from, location);
+        assert_eq!(joined("d").as_deref(), Some("https://hub.example:8443/a/b/d"));
+        assert_eq!(joined("/d?y").as_deref(), Some("https://hub.example:8443/d?y"));
+        assert_eq!(joined("//cdn.example/d").as_deref(), Some("https://cdn.example/d"));
+        assert_eq!(joined("https://cdn.example/d").as_deref(), Some("https://cdn.example/d"));
+        for nowhere in
+            ["http://hub.example:8443/d", "", "ftp://x/y", "https://me:pw@x/y", "https://"]
+        {
+            assert_eq!(joined(nowhere), None, "{nowhere}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_protocol_host_and_port() {
+        assert_eq!(origin("https://Hub.example/a"), origin("HTTPS://hub.example:443/b"));
+        assert_ne!(origin("https://hub.example/a"), origin("http://hub.example/a"));
+        assert_ne!(origin("http://hub.example/a"), origin("http://hub.example:81/a"));
+        assert_ne!(origin("http://hub.example/a"), origin("http://hub.example.org/a"));
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for wrong in ["", "pick", "/tmp/pick", "ftp://host/a", "https:///a", "http://me:pw@host/a"]
+        {
+            assert!(matches!(check(wrong), Err(Error::Address { .. })), "{wrong}");
+        }
+        let hidden = check("http://me:secret@host/a").unwrap_err().to_string();
+        assert!(!hidden.contains("secret"), "{hidden}");
+        assert_eq!(below("http://host/a/", ["b c", "ü?#%"]), "http://host/a/b%20c/%C3%BC%3F%23%25");
+    }
+}
