@@ -122,6 +122,9 @@ pub enum Error {
         /// The video.
         path: PathBuf,
     },
+    /// A server did not give what was asked of it.
+    #[error(transparent)]
+    Server(#[from] sinew_hub::Error),
     /// What was asked for makes no sense for this dataset.
     #[error("{what}")]
     Refused {
@@ -133,7 +136,10 @@ pub enum Error {
 impl Error {
     /// Says what was tried on which file when the system refused.
     pub fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Io { what, source, path: path.to_owned() }
+        move |source| match source.downcast() {
+            Ok(server) => Self::Server(server),
+            Err(source) => Self::Io { what, source, path: path.to_owned() },
+        }
     }
 
     /// The same once more, for somebody else who has to know.
@@ -148,6 +154,19 @@ impl Error {
             }
             other => Self::Refused { what: other.to_string() },
         }
+    }
+
+    /// The same of what lies below another folder, where that is what people know it by.
+    pub(crate) fn moved(mut self, from: &Path, to: &Path) -> Self {
+        if let Self::Io { path, .. }
+        | Self::NoDataset { path }
+        | Self::Malformed { path, .. }
+        | Self::Version { path, .. } = &mut self
+            && let Ok(below) = path.strip_prefix(from)
+        {
+            *path = to.join(below);
+        }
+        self
     }
 
     /// A file that does not say what it should.

@@ -113,7 +113,7 @@ pub fn sync_tree(folder: &Path) -> Result<()> {
                 |_panic| Err(Error::Refused { what: "a thread ended without a word".into() });
             wait.join().unwrap_or_else(gone)?;
         }
-        Ok(())
+        Ok::<(), Error>(())
     })?;
     sync_folders(folder)
 }

@@ -1,43 +1,52 @@
 //! The videos that were looked at last, kept open so that a look nearby is cheap.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::Result;
 use crate::image::Image;
+use crate::source::Source;
 use crate::video::VideoReader;
 
 /// How many videos stay open: enough for a few cameras in a few episodes at once.
 const OPEN: usize = 12;
 
-/// The videos that are open, the one looked at last behind the others.
+/// The videos that nobody looks at just now, the one looked at last behind the others. Whoever looks
+/// at one takes it out, so that threads wait neither for each other's decoding nor for a server.
 #[derive(Default)]
 pub struct Decoders {
-    open: Mutex<VecDeque<(PathBuf, Arc<Mutex<VideoReader>>)>>,
+    idle: Mutex<VecDeque<VideoReader>>,
 }
 
 impl Decoders {
     /// The frame of a video at this time.
-    pub fn frame(&self, path: &Path, time_s: f64, tolerance_s: f64) -> Result<Image> {
-        let video = self.video(path)?;
-        // Two frames of one video wait for each other, frames of different videos do not.
-        let mut video = video.lock().unwrap_or_else(PoisonError::into_inner);
-        video.frame_at(time_s, tolerance_s)
+    pub fn frame(
+        &self,
+        source: &Source,
+        path: &Path,
+        time_s: f64,
+        tolerance_s: f64,
+    ) -> Result<Image> {
+        let known = {
+            let mut idle = self.idle();
+            let at = idle.iter().rposition(|video| video.path() == path);
+            at.and_then(|at| idle.remove(at))
+        };
+        let mut video = match known {
+            Some(video) => video,
+            None => source.video(path)?,
+        };
+        let frame = video.frame_at(time_s, tolerance_s);
+        let mut idle = self.idle();
+        idle.push_back(video);
+        if idle.len() > OPEN {
+            idle.pop_front();
+        }
+        frame
     }
 
-    fn video(&self, path: &Path) -> Result<Arc<Mutex<VideoReader>>> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = open.iter().position(|(known, _)| known == path);
-        let entry = match known.and_then(|at| open.remove(at)) {
-            Some(entry) => entry,
-            None => (path.to_owned(), Arc::new(Mutex::new(VideoReader::open(path)?))),
-        };
-        let video = Arc::clone(&entry.1);
-        open.push_back(entry);
-        if open.len() > OPEN {
-            open.pop_front();
-        }
-        Ok(video)
+    fn idle(&self) -> MutexGuard<'_, VecDeque<VideoReader>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,7 @@
 //! A dataset that is read: opened by its tables alone, frames unpacked when they are asked for.
 
 mod decoders;
+mod spill;
 mod store;
 pub(crate) mod v21;
 pub(crate) mod v30;
@@ -8,13 +9,16 @@ mod view;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(crate) use store::DataFile;
 pub use view::{Deltas, Item, Series, View};
 
 use crate::frame::Value;
 use crate::image::{Image, png};
+use crate::remote::{self, Remote};
 use crate::schema::{Dtype, Feature, Info, Place, Template, Version};
+use crate::source::Source;
 use crate::stats::AllStats;
 use crate::tables::column::Cells;
 use crate::tables::data::Rows;
@@ -42,6 +46,7 @@ pub struct Dataset {
     root: PathBuf,
     info: Info,
     tables: Tables,
+    source: Source,
     store: Store,
     decoders: Decoders,
     /// Videos that are read from elsewhere, by camera and place.
@@ -59,23 +64,36 @@ impl Dataset {
         Self::load(root, true)
     }
 
+    /// Opens a dataset on a server, at a base such as
+    /// `https://huggingface.co/datasets/me/pick/resolve/main`. Only its tables are fetched now, and
+    /// of its frames only what is looked at.
+    pub fn stream(base: &str, options: &remote::Options) -> Result<Self> {
+        let remote = Remote::new(base, options);
+        let root = remote.root().to_owned();
+        let folder = tempfile::tempdir()
+            .map_err(Error::io("cannot make a temporary folder", &std::env::temp_dir()))?;
+        let load = || {
+            remote::fetch(&remote, folder.path())?;
+            let info = Info::load(folder.path())?;
+            let tables = Tables::load(folder.path(), &info, false)?;
+            Ok((info, tables))
+        };
+        let (info, tables) = load().map_err(|error: Error| error.moved(folder.path(), &root))?;
+        let files = data_files(&root, &info, &tables.episodes);
+        let source = Source::Remote(Arc::new(remote));
+        let store = Store::new(&info, files, source.clone(), options.disk);
+        let (decoders, instead) = (Decoders::default(), HashMap::new());
+        Ok(Self { root, info, tables, source, store, decoders, instead })
+    }
+
     fn load(root: &Path, stats: bool) -> Result<Self> {
         let info = Info::load(root)?;
-        let (tables, files) = match info.version {
-            Version::V30 => {
-                let tables = v30::load(root, &info, stats)?;
-                let files = v30::data_files(root, &info, &tables.episodes);
-                (tables, files)
-            }
-            Version::V20 | Version::V21 => {
-                let tables = v21::load(root, &info)?;
-                let files = v21::data_files(root, &info, &tables.episodes);
-                (tables, files)
-            }
-        };
-        let store = Store::new(&info, files);
+        let tables = Tables::load(root, &info, stats)?;
+        let files = data_files(root, &info, &tables.episodes);
+        let store = Store::new(&info, files, Source::Disk, u64::MAX);
         let (root, decoders) = (root.to_owned(), Decoders::default());
-        Ok(Self { root, info, tables, store, decoders, instead: HashMap::new() })
+        let (source, instead) = (Source::Disk, HashMap::new());
+        Ok(Self { root, info, tables, source, store, decoders, instead })
     }
 
     /// A damaged dataset as somebody found it: the episodes in the order of their frames, the data
@@ -89,7 +107,7 @@ impl Dataset {
     ) -> Self {
         let store = Store::lenient(&info, files);
         let (root, decoders) = (root.to_owned(), Decoders::default());
-        Self { root, info, tables, store, decoders, instead }
+        Self { root, info, tables, source: Source::Disk, store, decoders, instead }
     }
 
     /// Forgets the statistics that were stored.
@@ -98,7 +116,7 @@ impl Dataset {
         self.tables.episodes.iter_mut().for_each(|episode| episode.stats.clear());
     }
 
-    /// The folder.
+    /// The folder, or the address of one that is streamed.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -237,7 +255,7 @@ impl Dataset {
         let timestamp =
             self.values("timestamp", frame, 1)?.numbers().first().copied().unwrap_or(0.0);
         let path = self.video_file(camera, part.at);
-        self.decoders.frame(&path, part.from_s + timestamp, TOLERANCE_S)
+        self.decoders.frame(&self.source, &path, part.from_s + timestamp, TOLERANCE_S)
     }
 
     /// The video file of a camera.
@@ -249,6 +267,24 @@ impl Dataset {
     /// All that one frame holds, by itself.
     pub fn item(&self, frame: u64) -> Result<Item> {
         View::new(self, Deltas::default(), None)?.item_at(frame)
+    }
+}
+
+impl Tables {
+    /// Reads them; `stats` tells whether those of each episode are wanted.
+    fn load(root: &Path, info: &Info, stats: bool) -> Result<Self> {
+        match info.version {
+            Version::V30 => v30::load(root, info, stats),
+            Version::V20 | Version::V21 => v21::load(root, info),
+        }
+    }
+}
+
+/// The data files and the number of the first frame in each.
+fn data_files(root: &Path, info: &Info, episodes: &[Episode]) -> Vec<DataFile> {
+    match info.version {
+        Version::V30 => v30::data_files(root, info, episodes),
+        Version::V20 | Version::V21 => v21::data_files(root, info, episodes),
     }
 }
 

@@ -2,16 +2,14 @@
 //! any frame, or a run of frames, is one read away. The system keeps in memory what is in use; the
 //! process itself holds a few numbers per row group.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
+use super::spill::{ELSEWHERE, Kept, Spill, Unpacked};
 use crate::schema::Info;
+use crate::source::Source;
 use crate::tables::column::Cells;
 use crate::tables::{self, data};
 use crate::{Error, Result};
@@ -27,60 +25,61 @@ pub struct DataFile {
 
 /// The data files of a dataset and what was read of them.
 pub struct Store {
+    source: Source,
     files: Vec<DataFile>,
     layout: Layout,
     /// Whether every row's `index` must be the one that its place gives.
     strict: bool,
-    inner: Mutex<Inner>,
+    /// The files whose footers were read. Who needs one that is being read waits for it.
+    opened: Vec<Mutex<Option<Arc<Opened>>>>,
+    /// Never locked by who waits for anything else than this file.
+    spill: Mutex<Spill>,
 }
 
 /// Where each column lies in an unpacked row.
 struct Layout {
     info: Info,
-    /// Offset in the row, bytes, whether the bytes are kept elsewhere (texts, images).
-    columns: Vec<(usize, usize, bool)>,
+    /// Offset in the row, bytes.
+    columns: Vec<(usize, usize)>,
     stride: usize,
     /// Which column is `index`.
     index: Option<usize>,
 }
 
-/// How a text or an image is named in its row: where it lies, and how long it is.
-const ELSEWHERE: usize = 16;
-
-struct Inner {
-    spill: Option<File>,
-    end: u64,
-    opened: Vec<Option<Opened>>,
-}
-
 /// A file whose footer was read.
 struct Opened {
     metadata: ArrowReaderMetadata,
-    /// First row, rows and, once unpacked, where it is.
-    groups: Vec<(u64, u64, Option<u64>)>,
+    groups: Vec<Group>,
+}
+
+/// A row group.
+struct Group {
+    first: u64,
+    rows: u64,
+    /// Where it is, once unpacked. Who needs one that is being unpacked waits for it.
+    kept: Mutex<Option<Kept>>,
 }
 
 impl Store {
-    /// The rows of these files, in the order of their first frames.
-    pub fn new(info: &Info, files: Vec<DataFile>) -> Self {
+    /// The rows of these files, in the order of their first frames; so many bytes of them are kept
+    /// unpacked.
+    pub fn new(info: &Info, files: Vec<DataFile>, source: Source, most: u64) -> Self {
         let mut stride = 0;
         let mut columns = Vec::new();
         for (_, feature) in info.columns() {
-            let elsewhere = feature.dtype.bytes().is_none();
             let bytes = feature.dtype.bytes().map_or(ELSEWHERE, |bytes| bytes * feature.width());
-            columns.push((stride, bytes, elsewhere));
+            columns.push((stride, bytes));
             stride += bytes;
         }
         let index = info.columns().position(|(name, _)| name == "index");
-        let opened = files.iter().map(|_| None).collect();
-        let inner = Mutex::new(Inner { spill: None, end: 0, opened });
+        let opened = files.iter().map(|_| Mutex::new(None)).collect();
         let layout = Layout { info: info.clone(), columns, stride, index };
-        Self { files, layout, strict: true, inner }
+        Self { source, files, layout, strict: true, opened, spill: Mutex::new(Spill::new(most)) }
     }
 
     /// The rows of these files whatever number they give themselves, for mending what is damaged.
     pub fn lenient(info: &Info, files: Vec<DataFile>) -> Self {
-        let mut store = Self::new(info, files);
+        let mut store = Self::new(info, files, Source::Disk, u64::MAX);
         store.layout.index = None;
         store.strict = false;
         store
@@ -88,39 +87,45 @@ impl Store {
 
     /// The bytes of one column (by its place in [`Info::columns`]) over `count` frames from `first`.
     pub fn numbers(&self, column: usize, first: u64, count: u64) -> Result<Vec<u8>> {
-        let rows = self.rows(first, count)?;
-        let (offset, bytes, _) = self.layout.columns[column];
-        let rows = rows.chunks_exact(self.layout.stride.max(1));
-        Ok(rows.flat_map(|row| &row[offset..offset + bytes]).copied().collect())
+        let (offset, bytes) = self.layout.columns[column];
+        let stride = self.layout.stride;
+        let mut cells = Vec::new();
+        let mut at = first;
+        let end = first.saturating_add(count);
+        while at < end {
+            at += self.with(at, |spill, start, left| {
+                let some = left.min(end - at);
+                let rows = spill.read(start, some as usize * stride)?;
+                let rows = rows.chunks_exact(stride.max(1));
+                cells.extend(rows.flat_map(|row| &row[offset..offset + bytes]));
+                Ok(some)
+            })?;
+        }
+        Ok(cells)
     }
 
     /// The text or the image file that one column holds in one frame.
     pub fn blob(&self, column: usize, index: u64) -> Result<Vec<u8>> {
-        let (at, length) = place(&self.numbers(column, index, 1)?);
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.read(at, length)
+        let (offset, _) = self.layout.columns[column];
+        self.with(index, |spill, start, _| spill.blob(start + offset as u64))
     }
 
     /// The columns that `info` declares over `count` frames of one file from `first`, read straight
     /// from the file and not kept: for a look at everything once.
     pub fn straight(&self, info: &Info, first: u64, count: u64) -> Result<data::Rows> {
-        let (at, metadata) = {
-            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-            let at = self.file_of(first)?;
-            (at, self.opened(&mut inner, at)?.metadata.clone())
-        };
-        let file = &self.files[at];
-        let beyond = |_too_large| Error::OutOfRange { what: "frame", index: first, count };
-        let row = usize::try_from(first - file.first).map_err(beyond)?;
-        let rows = usize::try_from(count).map_err(beyond)?;
+        let at = self.file_of(first)?;
+        let (file, opened) = (&self.files[at], self.opened(at)?);
         let path = &file.path;
-        let source = File::open(path).map_err(Error::io("cannot open", path))?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(source, metadata);
-        let fields = builder.schema().fields().iter().enumerate();
-        let wanted = fields.filter(|(_, field)| info.feature(field.name()).is_some());
-        let wanted: Vec<usize> = wanted.map(|(at, _)| at).collect();
-        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-        let builder = builder.with_projection(mask).with_offset(row).with_limit(rows);
+        let row = first - file.first;
+        let before = opened.group_of(row);
+        let after = opened.groups.partition_point(|group| group.first < row.saturating_add(count));
+        let begin = opened.groups.get(before).map_or(0, |group| group.first);
+        let beyond = |_too_large| Error::OutOfRange { what: "frame", index: first, count };
+        let skip = usize::try_from(row.saturating_sub(begin)).map_err(beyond)?;
+        let rows = usize::try_from(count).map_err(beyond)?;
+        let groups = before..after.max(before);
+        let builder = self.source.groups(path, &opened.metadata, groups, info)?;
+        let builder = builder.with_offset(skip).with_limit(rows);
         let batches: Result<Vec<_>> =
             tables::unpack(path, builder.with_batch_size(rows.max(1)))?.collect();
         let batches = batches?;
@@ -134,7 +139,7 @@ impl Store {
         }
         let columns = data::rows(info, &batch, path)?;
         let index = info.columns().position(|(name, _)| name == "index").filter(|_| self.strict);
-        check_index(file, first - file.first, index.map(|at| &columns[at]))?;
+        check_index(file, row, index.map(|at| &columns[at]))?;
         Ok(columns)
     }
 
@@ -145,95 +150,91 @@ impl Store {
     }
 
     /// A file with its footer read.
-    fn opened<'a>(&self, inner: &'a mut Inner, at: usize) -> Result<&'a mut Opened> {
-        match &mut inner.opened[at] {
-            Some(opened) => Ok(opened),
-            closed => Ok(closed.insert(Opened::new(&self.files[at].path)?)),
+    fn opened(&self, at: usize) -> Result<Arc<Opened>> {
+        let mut opened = locked(&self.opened[at]);
+        if let Some(opened) = &*opened {
+            return Ok(Arc::clone(opened));
         }
+        let metadata = self.source.footer(&self.files[at].path)?;
+        Ok(Arc::clone(opened.insert(Arc::new(Opened::new(metadata)))))
     }
 
-    /// The unpacked rows of `count` frames from `first`.
-    fn rows(&self, first: u64, count: u64) -> Result<Vec<u8>> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let stride = self.layout.stride as u64;
-        let mut rows = Vec::new();
-        let mut at = first;
-        let end = first.saturating_add(count);
-        while at < end {
-            let (from, left) = self.find(&mut inner, at)?;
-            let some = left.min(end - at);
-            rows.extend(inner.read(from, (some * stride) as usize)?);
-            at += some;
-        }
-        Ok(rows)
-    }
-
-    /// Where the row of a frame is, and how many follow it there; unpacks them if need be.
-    fn find(&self, inner: &mut Inner, index: u64) -> Result<(u64, u64)> {
+    /// Does something with the row of a frame, unpacked if need be: in the file, from where it is, with
+    /// how many rows follow there, itself included.
+    fn with<T>(
+        &self,
+        index: u64,
+        then: impl FnOnce(&mut Spill, u64, u64) -> Result<T>,
+    ) -> Result<T> {
         let beyond = |count| Error::OutOfRange { what: "frame", index, count };
         let at = self.file_of(index)?;
-        let file = &self.files[at];
-        let opened = self.opened(inner, at)?;
+        let (file, opened) = (&self.files[at], self.opened(at)?);
         let row = index - file.first;
-        let group = opened.groups.partition_point(|(first, ..)| *first <= row).saturating_sub(1);
-        let Some(&(first, rows, known)) = opened.groups.get(group) else { return Err(beyond(0)) };
-        if row >= first + rows {
-            return Err(beyond(file.first + first + rows));
+        let number = opened.group_of(row);
+        let Some(group) = opened.groups.get(number) else { return Err(beyond(0)) };
+        let end = group.first + group.rows;
+        if row >= end {
+            return Err(beyond(file.first + end));
         }
-        let start = match known {
-            Some(start) => start,
-            None => {
-                let packed = self.layout.unpack(file, opened, group)?;
-                let start = inner.append(&packed)?;
-                if let Some(opened) = &mut inner.opened[at] {
-                    opened.groups[group].2 = Some(start);
-                }
-                start
-            }
-        };
-        Ok((start + (row - first) * self.layout.stride as u64, first + rows - row))
+        let skip = (row - group.first) * self.layout.stride as u64;
+        let mut kept = locked(&group.kept);
+        let mut spill = locked(&self.spill);
+        if let Some(start) = kept.and_then(|kept| spill.start(kept)) {
+            drop(kept);
+            return then(&mut spill, start + skip, end - row);
+        }
+        drop(spill);
+        let unpacked = self.layout.unpack(&self.source, file, &opened.metadata, group, number)?;
+        let mut spill = locked(&self.spill);
+        let unpacked = spill.append(unpacked)?;
+        *kept = Some(unpacked);
+        then(&mut spill, unpacked.start + skip, end - row)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Opened {
-    fn new(path: &Path) -> Result<Self> {
-        let metadata = tables::metadata(path)?;
-        let mut first: u64 = 0;
+    fn new(metadata: ArrowReaderMetadata) -> Self {
+        let mut next: u64 = 0;
         let groups = metadata.metadata().row_groups().iter().map(|group| {
             let rows = u64::try_from(group.num_rows()).unwrap_or(0);
-            let from = first;
-            first = first.saturating_add(rows);
-            (from, first - from, None)
+            let first = next;
+            next = first.saturating_add(rows);
+            Group { first, rows: next - first, kept: Mutex::new(None) }
         });
         let groups = groups.collect();
-        Ok(Self { metadata, groups })
+        Self { metadata, groups }
+    }
+
+    /// Which row group a row is in.
+    fn group_of(&self, row: u64) -> usize {
+        self.groups.partition_point(|group| group.first <= row).saturating_sub(1)
     }
 }
 
-/// An unpacked row group: its rows, and the texts and images that they name.
-struct Unpacked {
-    rows: Vec<u8>,
-    blobs: Vec<Bytes>,
-    /// Where in the rows the blobs' places have to be filled in.
-    places: Vec<usize>,
-}
-
 impl Layout {
-    fn unpack(&self, file: &DataFile, opened: &Opened, group: usize) -> Result<Unpacked> {
+    /// Unpacks the row group of this number.
+    fn unpack(
+        &self,
+        source: &Source,
+        file: &DataFile,
+        metadata: &ArrowReaderMetadata,
+        group: &Group,
+        number: usize,
+    ) -> Result<Unpacked> {
         let path = &file.path;
-        let source = File::open(path).map_err(Error::io("cannot open", path))?;
-        let builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(source, opened.metadata.clone());
-        let builder = builder.with_row_groups(vec![group]).with_batch_size(16_384);
-        let (first, count, _) = opened.groups[group];
-        let mut unpacked = Unpacked { rows: Vec::new(), blobs: Vec::new(), places: Vec::new() };
-        for batch in tables::unpack(path, builder)? {
+        let builder = source.groups(path, metadata, number..number + 1, &self.info)?;
+        let mut unpacked = Unpacked::default();
+        for batch in tables::unpack(path, builder.with_batch_size(16_384))? {
             let batch = batch?;
             let columns = data::rows(&self.info, &batch, path)?;
             let before = unpacked.rows.len() / self.stride.max(1);
-            check_index(file, first + before as u64, self.index.map(|at| &columns[at]))?;
+            check_index(file, group.first + before as u64, self.index.map(|at| &columns[at]))?;
             unpacked.rows.resize(unpacked.rows.len() + batch.num_rows() * self.stride, 0);
-            for (cells, &(offset, bytes, _)) in columns.into_iter().zip(&self.columns) {
+            for (cells, &(offset, bytes)) in columns.into_iter().zip(&self.columns) {
                 let place = |row: usize| (before + row) * self.stride + offset;
                 match cells {
                     Cells::Numbers(all) => {
@@ -252,10 +253,10 @@ impl Layout {
                 }
             }
         }
-        if Some(unpacked.rows.len() as u64) != count.checked_mul(self.stride as u64) {
+        if Some(unpacked.rows.len() as u64) != group.rows.checked_mul(self.stride as u64) {
             return Err(Error::malformed(
                 path,
-                format!("row group {group}"),
+                format!("row group {number}"),
                 "has not the rows it says",
             ));
         }
@@ -275,67 +276,4 @@ fn check_index(file: &DataFile, first_row: u64, index: Option<&Cells>) -> Result
         }
     }
     Ok(())
-}
-
-impl Unpacked {
-    fn keep(&mut self, place: usize, blob: Bytes) {
-        self.places.push(place);
-        self.blobs.push(blob);
-    }
-}
-
-/// Where a text or an image lies.
-fn place(cell: &[u8]) -> (u64, usize) {
-    let number = |at: usize| {
-        cell[at..at + 8].iter().rev().fold(0_u64, |all, byte| all << 8 | u64::from(*byte))
-    };
-    (number(0), number(8) as usize)
-}
-
-impl Inner {
-    fn spill(&mut self) -> Result<&mut File> {
-        if self.spill.is_none() {
-            let file = tempfile::tempfile();
-            self.spill = Some(
-                file.map_err(Error::io("cannot make a temporary file", &std::env::temp_dir()))?,
-            );
-        }
-        match &mut self.spill {
-            Some(file) => Ok(file),
-            None => Err(Error::Refused { what: "there is no temporary file".into() }),
-        }
-    }
-
-    fn append(&mut self, unpacked: &Unpacked) -> Result<u64> {
-        let start = self.end;
-        let mut rows = unpacked.rows.clone();
-        let mut at = start + rows.len() as u64;
-        for (place, blob) in unpacked.places.iter().zip(&unpacked.blobs) {
-            rows[*place..place + 8].copy_from_slice(&at.to_le_bytes());
-            rows[place + 8..place + 16].copy_from_slice(&(blob.len() as u64).to_le_bytes());
-            at += blob.len() as u64;
-        }
-        let file = self.spill()?;
-        let folder = std::env::temp_dir();
-        let failed = Error::io("cannot write a temporary file", &folder);
-        let write = |file: &mut File| {
-            file.seek(SeekFrom::Start(start))?;
-            file.write_all(&rows)?;
-            unpacked.blobs.iter().try_for_each(|blob| file.write_all(blob))
-        };
-        write(file).map_err(failed)?;
-        self.end = at;
-        Ok(start)
-    }
-
-    fn read(&mut self, at: u64, length: usize) -> Result<Vec<u8>> {
-        let file = self.spill()?;
-        let mut bytes = vec![0; length];
-        let mut read = || {
-            file.seek(SeekFrom::Start(at))?;
-            file.read_exact(&mut bytes)
-        };
-        read().map_err(Error::io("cannot read a temporary file", &std::env::temp_dir()))?;
-        Ok(bytes)
-    }
 }

@@ -18,6 +18,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
+use parquet::file::reader::ChunkReader;
 
 use crate::durable::{self, File};
 use crate::{Error, Result};
@@ -115,8 +116,13 @@ pub(crate) fn contained<T>(path: &Path, unpack: impl FnOnce() -> Result<T>) -> R
 /// schema says all that is needed, and has one parser less.
 pub(crate) fn metadata(path: &Path) -> Result<ArrowReaderMetadata> {
     let file = std::fs::File::open(path).map_err(Error::io("cannot open", path))?;
+    metadata_of(&file, path)
+}
+
+/// The footer of a table that lies somewhere else than the path says.
+pub(crate) fn metadata_of(table: &impl ChunkReader, path: &Path) -> Result<ArrowReaderMetadata> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    contained(path, || ArrowReaderMetadata::load(&file, options).map_err(unreadable(path)))
+    contained(path, || ArrowReaderMetadata::load(table, options).map_err(unreadable(path)))
 }
 
 /// Opens a table and reads its footer.
@@ -137,7 +143,7 @@ pub(crate) fn batches(
 /// The rows of a table that was opened.
 pub(crate) fn unpack(
     path: &Path,
-    builder: ParquetRecordBatchReaderBuilder<std::fs::File>,
+    builder: ParquetRecordBatchReaderBuilder<impl ChunkReader + 'static>,
 ) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
     let mut reader = contained(path, || builder.build().map_err(unreadable(path)))?;
     let mut broken = false;

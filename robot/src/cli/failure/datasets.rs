@@ -16,7 +16,8 @@ fn exit_of(error: &Error) -> Exit {
     match error {
         Error::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Exit::Refused,
         Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => Exit::Data,
-        Error::Io { .. } => Exit::Failed,
+        Error::Server(error) if error.is_missing() => Exit::Data,
+        Error::Io { .. } | Error::Server(_) => Exit::Failed,
         Error::Busy { .. } => Exit::Refused,
         Error::NoDataset { .. }
         | Error::Malformed { .. }
