@@ -83,7 +83,7 @@ def make(root, kind):
     steps = make_pre_post_processors(made, dataset_stats=stats)
     for part in (policy, *steps):
         part.save_pretrained(root)
-    return {"parameters": sum(parameter.numel() for parameter in policy.parameters())}
+    return {"checks": 1, "parameters": sum(parameter.numel() for parameter in policy.parameters())}
 
 
 def answer(root):
@@ -124,11 +124,11 @@ def answer(root):
             outputs[f"step{step}/action_post"] = after(action).clone()
     save_file(inputs, root / "inputs.safetensors")
     save_file({name: tensor.contiguous() for name, tensor in outputs.items()}, root / "outputs.safetensors")
-    return {"steps": STEPS, "tensors": len(outputs)}
+    return {"checks": len(outputs), "steps": STEPS}
 
 
 verb, root = sys.argv[1], pathlib.Path(sys.argv[2])
 if verb == "make" and sys.argv[3].startswith("diffusion") and find_spec("diffusers") is None:
-    print(json.dumps({"skipped": "diffusers is not installed"}))
+    print(json.dumps({"checks": 1, "skipped": "diffusers is not installed"}))
 else:
     print(json.dumps(make(root, sys.argv[3]) if verb == "make" else answer(root)))
