@@ -299,7 +299,8 @@ impl<'a> Builder<'a> {
 
     fn pair(&mut self, name: &str, op: Op, a: Id, b: Id) -> Result<Id> {
         let numbers: usize = self.shape(b).iter().product();
-        if self.shape(a) != self.shape(b) && numbers != self.channels(a) {
+        let row = numbers == self.channels(a) && numbers == self.channels(b);
+        if self.shape(a) != self.shape(b) && !row {
             return Err(unfit(name, self.shapes(&[a, b])));
         }
         let shape = self.shape(a).clone();

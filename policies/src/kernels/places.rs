@@ -88,15 +88,17 @@ impl Border {
         for from in lines {
             let (image, y) = (from / height, from % height);
             let first = image * (height + 2 * wide) + wide + y;
-            // SAFETY: both are dense, and as the caller promises.
+            // Some channels of wider rows have gaps between them.
+            let run = if self.from.stride == channels { width } else { 1 };
+            // SAFETY: as the caller promises; the result is dense, because nothing else is in it.
             unsafe {
                 let start = self.into.start.add(first * line);
                 start.write_bytes(0, wide * channels);
                 let middle = start.add(wide * channels);
-                middle.copy_from_nonoverlapping(
-                    self.from.start.add(from * width * channels),
-                    width * channels,
-                );
+                for x in (0..width).step_by(run) {
+                    let into = middle.add(x * channels);
+                    into.copy_from_nonoverlapping(self.from.at(from * width + x), run * channels);
+                }
                 middle.add(width * channels).write_bytes(0, wide * channels);
                 if y == 0 {
                     start.sub(wide * line).write_bytes(0, wide * line);
