@@ -48,8 +48,11 @@ impl Ended {
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
+        let features: &[&str] =
+            if cfg!(feature = "ffmpeg") { &["--features", "ffmpeg"] } else { &[] };
         let output = Command::new(env!("CARGO"))
             .args(["build", "--package", "sinew", "--bin", "sinew", "--message-format=json"])
+            .args(features)
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
             .stderr(Stdio::inherit())
             .output()

@@ -11,5 +11,11 @@ mod simulated;
 mod view;
 
 fn main() -> std::process::ExitCode {
+    // SVT-AV1, below FFmpeg, prints what it is about to do, and hears only this: errors alone.
+    #[cfg(feature = "ffmpeg")]
+    // SAFETY: nothing else runs yet that could read the environment.
+    unsafe {
+        std::env::set_var("SVT_LOG", "1");
+    }
     cli::main(std::env::args_os())
 }

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use sinew_datasets::Dataset;
+use sinew_datasets::schema::{Dtype, Feature, Info};
+use sinew_datasets::writer::Options;
+use sinew_datasets::{Dataset, Frame, Image, PixelFormat, Stamps, Writer};
 
 use super::look_at_a_dataset::golden;
 use crate::sandbox::{Ended, Sandbox};
@@ -134,6 +136,46 @@ fn layouts_and_images_are_converted() {
     }
     let again = run(&sandbox, &["convert", word(&at("new")), "--to", "v3.0", "--yes"]);
     assert!(again.code == 2 && again.err.contains("v3.0 already"), "{again:?}");
+}
+
+#[test]
+fn videos_are_encoded_anew_with_the_encoder_asked_for() {
+    let sandbox = Sandbox::new();
+    let (source, out) = (sandbox.path("source"), sandbox.path("new"));
+    let camera = Feature::camera(Dtype::Video, 64, 64);
+    let info = Info::new(30, None, vec![("observation.images.top".into(), camera)]).unwrap();
+    let mut writer = Writer::create(&source, info, Options::default()).unwrap();
+    for shade in 0..20_u8 {
+        let image = Image::new(64, 64, PixelFormat::Rgb8, vec![shade * 10; 64 * 64 * 3]).unwrap();
+        let stamps = Stamps::default();
+        let frame =
+            Frame { task: "look".into(), values: vec![], images: vec![Some(image)], stamps };
+        writer.push(&frame).unwrap();
+    }
+    writer.finish().unwrap();
+    let reencode = |words: &[&str]| {
+        let all = [&["reencode", word(&source), "--out", word(&out)][..], words].concat();
+        run(&sandbox, &all)
+    };
+    let unknown = reencode(&["--vcodec", "vp10"]);
+    assert!(unknown.code == 2 && unknown.err.contains("libsvtav1"), "{unknown:?}");
+    let coarse = reencode(&["--crf", "40"]);
+    assert!(coarse.code == 2 && coarse.err.contains("openh264"), "{coarse:?}");
+    let words = ["--operation.rgb_encoder.vcodec=libsvtav1", "--crf=35", "--g=4"];
+    let asked = reencode(&words);
+    if cfg!(not(feature = "ffmpeg")) {
+        assert!(asked.code == 2 && asked.err.contains("the feature ffmpeg"), "{asked:?}");
+        return;
+    }
+    assert_eq!(asked.code, 0, "{asked:?}");
+    assert_eq!(counts(&out), counts(&source));
+    let dataset = Dataset::open(&out).unwrap();
+    let (_, feature) = dataset.info().videos().next().unwrap();
+    let said = &feature.extra["info"];
+    assert_eq!(said["video.codec"], "av1");
+    assert_eq!([&said["video.g"], &said["video.crf"], &said["video.preset"]], [4, 35, 12]);
+    let verified = run(&sandbox, &["verify", word(&out)]);
+    assert_eq!(verified.code, 0, "{verified:?}");
 }
 
 #[test]

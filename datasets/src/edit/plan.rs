@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::reader::Dataset;
 use crate::schema::{Info, Template, Version};
 use crate::tables::episodes::Episode;
+use crate::video::Coding;
 
 /// A dataset to be made.
 pub struct Plan<'a> {
@@ -18,6 +19,8 @@ pub struct Plan<'a> {
     pub wording: Wording,
     /// Cameras whose videos are encoded anew even where they could be copied.
     pub encode: BTreeSet<String>,
+    /// How videos are encoded.
+    pub coding: Coding,
     /// Whether videos that cannot be cut may be encoded anew.
     pub may_encode: bool,
     /// Whether measured instants are left behind where their table is damaged.
@@ -75,6 +78,7 @@ impl<'a> Plan<'a> {
             parts,
             wording,
             encode: BTreeSet::new(),
+            coding: Coding::default(),
             may_encode: true,
             lenient: false,
         }

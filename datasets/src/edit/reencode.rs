@@ -5,13 +5,14 @@ use std::path::Path;
 use super::assemble::assemble;
 use super::plan::Plan;
 use super::{Made, Watch};
+use crate::video::Coding;
 use crate::{Dataset, Error, Result};
 
-/// The dataset with the videos of these cameras, of all where none are named, as H.264 with a
-/// keyframe every second frame.
+/// The dataset with the videos of these cameras, of all where none are named, encoded as asked for.
 pub fn reencode(
     source: &Path,
     cameras: &[String],
+    coding: &Coding,
     to: Option<&Path>,
     watch: Watch<'_>,
 ) -> Result<Made> {
@@ -25,6 +26,7 @@ pub fn reencode(
         let what = format!("is no video, only {}", known.join(", "));
         return Err(Error::Feature { feature: unknown.clone(), what });
     }
+    plan.coding = coding.clone();
     plan.encode = if cameras.is_empty() { known } else { cameras.to_vec() }.into_iter().collect();
     assemble(&plan, to, watch)
 }

@@ -200,7 +200,8 @@ impl<'p, 'a> Reel<'p, 'a> {
         })?;
         let mut pictures = Pictures::open(self.plan.source(part), part.episode, self.camera)?;
         let mut sampled = Sampled::new(part.episode.length);
-        let mut video = VideoWriter::create(&path, width, height, self.plan.info.fps)?;
+        let mut video =
+            VideoWriter::create_with(&path, width, height, self.plan.info.fps, &self.plan.coding)?;
         for frame in 0..part.episode.length {
             let image = pictures.get(frame)?;
             sampled.look(frame, &image);

@@ -190,8 +190,8 @@ fn head(track: &Track, media: u64) -> Vec<u8> {
     let mdat = 8 + if wide.is_some() { 8 } else { 0 };
     // The size of moov depends on the offset in it only where that is beyond 4 GiB, which the
     // tables of no track reach.
-    let end = (start.len() + moov(track, 0).len() + mdat) as u64;
-    start.extend(moov(track, end));
+    let end = (start.len() + moov(track, Some(0)).len() + mdat) as u64;
+    start.extend(moov(track, Some(end)));
     start.extend(boxed(b"mdat", &[]));
     let at = start.len() - 8;
     start.splice(at..at + 4, size.to_be_bytes());

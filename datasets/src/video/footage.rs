@@ -7,6 +7,8 @@ use super::VideoInfo;
 use super::concat::{between, inside};
 use super::mp4::read::track;
 use super::mp4::{Track, same_coding};
+use super::records::Records;
+use super::recover;
 use super::source::FileSource;
 use crate::error::Result;
 
@@ -15,6 +17,8 @@ use crate::error::Result;
 pub struct Footage {
     path: PathBuf,
     track: Track,
+    /// What it says of how it was encoded here.
+    made: Option<Records>,
 }
 
 /// A part that can be copied.
@@ -32,7 +36,8 @@ impl Footage {
     /// Reads a file's tables.
     pub fn open(path: &Path) -> Result<Self> {
         let track = track(&mut FileSource::open(path)?, path)?;
-        Ok(Self { path: path.to_owned(), track })
+        let made = recover::records(path)?;
+        Ok(Self { path: path.to_owned(), track, made })
     }
 
     /// The file.
@@ -42,7 +47,10 @@ impl Footage {
 
     /// What the video says about itself.
     pub fn info(&self) -> VideoInfo {
-        self.track.info()
+        match &self.made {
+            Some(made) => made.describe(self.track.info()),
+            None => self.track.info(),
+        }
     }
 
     /// The part from one time up to another; the text says why it cannot be copied by itself.

@@ -6,20 +6,25 @@
 //! Image ◀─ decode ◀─ read (moov first, then only the samples needed) ◀──────────┘
 //! ```
 //!
-//! What is written is H.264 with a keyframe every second frame. What is read is H.264 and AV1, 8
+//! What is written is H.264 with a keyframe every second frame, unless a [`Coding`] says otherwise. What is read is H.264 and AV1, 8
 //! bits, 4:2:0, to the last bit as PyAV reads it; the colours are taken for BT.601, limited range.
 //! With the feature `ffmpeg`, the system's FFmpeg reads everything else.
 
+mod coding;
 mod color;
 mod concat;
 mod decode;
 mod encode;
+mod encoder;
 #[cfg(feature = "ffmpeg")]
 mod ffmpeg;
 mod footage;
 mod mp4;
 mod nal;
+#[cfg(feature = "ffmpeg")]
+mod obu;
 mod read;
+mod records;
 mod recover;
 mod source;
 #[cfg(test)]
@@ -28,6 +33,7 @@ mod write;
 
 use serde_json::{Map, Value};
 
+pub use coding::Coding;
 pub use color::{i420_to_rgb, rgb_to_i420};
 pub use concat::{concat, cut};
 pub use footage::{Extent, Footage};
@@ -80,6 +86,8 @@ pub struct VideoInfo {
     pub duration_s: f64,
     /// Whether there is sound beside it.
     pub has_audio: bool,
+    /// What info.json says of how it was encoded, where that is known.
+    pub settings: Map<String, Value>,
 }
 
 impl VideoInfo {
@@ -93,10 +101,13 @@ impl VideoInfo {
             ("video.fps", Value::from(self.fps.round() as u64)),
             ("video.channels", Value::from(3)),
             ("has_audio", Value::from(self.has_audio)),
-            ("video.g", Value::from(2)),
-            ("video.extra_options", Value::Object(Map::new())),
             ("is_depth_map", Value::from(false)),
         ];
-        entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+        let entries = entries.into_iter().map(|(key, value)| (key.to_owned(), value));
+        let settings = match self.settings.is_empty() {
+            true => Coding::default().to_json(),
+            false => self.settings.clone(),
+        };
+        entries.chain(settings).collect()
     }
 }

@@ -54,3 +54,35 @@ pub fn with_start_codes(sample: &[u8], length_bytes: usize, into: &mut Vec<u8>) 
     }
     Some(())
 }
+
+/// The units between start codes.
+#[cfg(feature = "ffmpeg")]
+pub fn units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = stream;
+    std::iter::from_fn(move || {
+        loop {
+            let start = rest.windows(3).position(|three| three == [0, 0, 1])? + 3;
+            let body = rest.get(start..)?;
+            let end = body.windows(3).position(|three| three[..2] == [0, 0] && three[2] < 2);
+            let (unit, after) = body.split_at_checked(end.unwrap_or(body.len()))?;
+            rest = after;
+            // Zeros after a unit belong to none.
+            let zeros = unit.iter().rev().take_while(|byte| **byte == 0).count();
+            let unit = unit.get(..unit.len() - zeros)?;
+            if !unit.is_empty() {
+                return Some(unit);
+            }
+        }
+    })
+}
+
+/// The units of a picture with their lengths before them, but those whose first byte is unwanted.
+#[cfg(feature = "ffmpeg")]
+pub fn with_lengths(stream: &[u8], unwanted: impl Fn(u8) -> bool) -> Vec<u8> {
+    let mut sample = Vec::with_capacity(stream.len() + 16);
+    for unit in units(stream).filter(|unit| !unwanted(unit[0])) {
+        sample.extend(u32::try_from(unit.len()).unwrap_or(u32::MAX).to_be_bytes());
+        sample.extend_from_slice(unit);
+    }
+    sample
+}

@@ -7,8 +7,9 @@ use super::concat::{keep_first, save};
 use super::mp4::Sample;
 use super::mp4::read::{cut_track, find_outer, track};
 use super::nal::Nal;
+use super::records::Records;
 use super::source::{FileSource, ReadAt};
-use super::write::{Header, Written, seal};
+use super::write::{Header, Written, end_of, seal};
 use crate::durable::File;
 use crate::error::{Error, Result};
 
@@ -26,7 +27,11 @@ pub fn recover(path: &Path, frames: Option<u64>) -> Result<Written> {
     if finished && let Ok(track) = track(&mut source, path) {
         let count = track.samples.len() as u64;
         if frames.is_none_or(|frames| frames >= count) {
-            return Ok(Written { frames: count, bytes: source.len(), info: track.info() });
+            let info = match records(path)? {
+                Some(made) => made.describe(track.info()),
+                None => track.info(),
+            };
+            return Ok(Written { frames: count, bytes: source.len(), info });
         }
         return keep_first(source, path, track, frames.unwrap_or(count));
     }
@@ -40,15 +45,39 @@ pub fn recover_checked(path: &Path, sums: &[u32]) -> Result<Written> {
     walk_and_seal(path, sums.len() as u64, Some(sums))
 }
 
+/// What a file says of how it was encoded, if it is one that FFmpeg encoded here.
+pub fn records(path: &Path) -> Result<Option<Records>> {
+    let mut file = std::fs::File::open(path).map_err(Error::io("cannot open", path))?;
+    Ok(Records::read(&mut file).map(|(records, _)| records))
+}
+
 fn walk_and_seal(path: &Path, most: u64, sums: Option<&[u32]>) -> Result<Written> {
     let mut file = File::edit(path).map_err(Error::io("cannot open", path))?;
+    if let Some((records, heads)) = Records::read(&mut file) {
+        let body = records.bytes().len() as u64;
+        let len = file.len().map_err(Error::io("cannot read", path))?;
+        let len = end_of(&heads, body).map_or(len, |end| end.min(len));
+        let mut reader = BufReader::new(&mut file);
+        let found = walk_records(&mut reader, body, len, most, sums);
+        let (samples, end) = found.map_err(Error::io("cannot read", path))?;
+        if samples.is_empty() {
+            file.set_len(body).map_err(Error::io("cannot write", path))?;
+            let info = records.describe(records.track(samples).info());
+            return Ok(Written { frames: 0, bytes: body, info });
+        }
+        let mut written = seal(&mut file, path, (body, end), &records.track(samples), true)?;
+        written.info = records.describe(written.info);
+        return Ok(written);
+    }
+    file.seek(SeekFrom::Start(0)).map_err(Error::io("cannot read", path))?;
     let mut start = [0; Header::LEN];
     let header = file.read_exact(&mut start).ok().and_then(|()| Header::read(&start));
     let header = header.ok_or_else(|| {
         Error::malformed(path, "the first bytes", "this is not a video that was being recorded")
     })?;
     let len = file.len().map_err(Error::io("cannot read", path))?;
-    let len = Header::end(&start).map_or(len, |end| end.min(len));
+    let len =
+        end_of(&start[Header::LEN - 16..], Header::LEN as u64).map_or(len, |end| end.min(len));
     let mut units = BufReader::new(&mut file);
     let found = walk(&mut units, &header, len, most, sums);
     let found = found.map_err(Error::io("cannot read", path))?;
@@ -58,7 +87,8 @@ fn walk_and_seal(path: &Path, most: u64, sums: Option<&[u32]>) -> Result<Written
         let info = header.no_frames();
         return Ok(Written { frames: 0, bytes: Header::LEN as u64, info });
     };
-    seal(&mut file, path, found.end, &header.track(entry, found.samples))
+    let range = (Header::LEN as u64, found.end);
+    seal(&mut file, path, range, &header.track(entry, found.samples), false)
 }
 
 /// Copies what is whole of a video that was cut off: the frames up to the first that is not there.
@@ -138,4 +168,40 @@ fn walk(
         found.end = at;
     }
     Ok(found)
+}
+
+/// Walks from picture to picture until one is not whole. Gives them, and where the last one ends.
+fn walk_records(
+    file: &mut BufReader<&mut File>,
+    body: u64,
+    len: u64,
+    most: u64,
+    sums: Option<&[u32]>,
+) -> std::io::Result<(Vec<Sample>, u64)> {
+    let (mut samples, mut at) = (Vec::new(), body);
+    file.seek(SeekFrom::Start(at))?;
+    while (samples.len() as u64) < most && len.saturating_sub(at) > 4 {
+        let mut length = [0; 4];
+        file.read_exact(&mut length)?;
+        let sample = Records::sample(samples.len(), at, length);
+        if sample.size == 0 || u64::from(sample.size) > len - at - 4 {
+            break;
+        }
+        match sums {
+            Some(sums) => {
+                let mut picture = vec![0; sample.size as usize];
+                file.read_exact(&mut picture)?;
+                let mut sum = crc32fast::Hasher::new();
+                sum.update(&length);
+                sum.update(&picture);
+                if sums.get(samples.len()) != Some(&sum.finalize()) {
+                    break;
+                }
+            }
+            None => file.seek_relative(i64::from(sample.size))?,
+        }
+        at += 4 + u64::from(sample.size);
+        samples.push(sample);
+    }
+    Ok((samples, at))
 }

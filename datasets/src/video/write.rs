@@ -14,11 +14,16 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::color::rgb_to_i420;
-use super::encode::{H264Encoder, Planes};
+use super::encode::Planes;
+use super::encoder::Encoder;
+#[cfg(feature = "ffmpeg")]
+use super::ffmpeg::Coded as Picture;
 use super::mp4::entry::SampleEntry;
 use super::mp4::write::{boxed, ftyp, moov};
 use super::mp4::{Sample, Track};
-use super::{Codec, VideoInfo};
+#[cfg(feature = "ffmpeg")]
+use super::records::Records;
+use super::{Codec, Coding, VideoInfo};
 use crate::durable::File;
 use crate::error::{Error, Result};
 use crate::image::{Image, PixelFormat};
@@ -41,14 +46,16 @@ pub struct Written {
 pub struct VideoWriter {
     path: PathBuf,
     file: BufWriter<File>,
-    encoder: H264Encoder,
+    encoder: Encoder,
     header: Header,
     entry: Option<SampleEntry>,
     samples: Vec<Sample>,
+    /// Where the first unit or picture begins.
+    body: u64,
     /// Where the next byte goes.
     at: u64,
     last: Last,
-    sum: u32,
+    sums: Vec<u32>,
     converted: Vec<u8>,
 }
 
@@ -62,15 +69,23 @@ enum Last {
 impl VideoWriter {
     /// Begins a video of this size and rate; a file that is there already is overwritten.
     pub fn create(path: &Path, width: u32, height: u32, fps: u32) -> Result<Self> {
+        Self::create_with(path, width, height, fps, &Coding::default())
+    }
+
+    /// As [`VideoWriter::create`], encoded as asked for.
+    pub fn create_with(
+        path: &Path,
+        width: u32,
+        height: u32,
+        fps: u32,
+        coding: &Coding,
+    ) -> Result<Self> {
         let header = Header::new(width, height, fps)?;
-        let video = |error: openh264::Error| Error::Video {
-            what: error.to_string(),
-            path: path.to_owned(),
-        };
-        let encoder = H264Encoder::new(fps).map_err(video)?;
+        let video = |what| Error::Video { what, path: path.to_owned() };
+        let encoder = Encoder::new(coding, header).map_err(video)?;
         let file = File::create(path).map_err(Error::io("cannot create", path))?;
         let mut file = BufWriter::with_capacity(1 << 18, file);
-        let bytes = header.bytes();
+        let bytes = encoder.start(header);
         file.write_all(&bytes)
             .and_then(|()| file.flush())
             .map_err(Error::io("cannot write", path))?;
@@ -81,9 +96,10 @@ impl VideoWriter {
             header,
             entry: None,
             samples: Vec::new(),
+            body: bytes.len() as u64,
             at: bytes.len() as u64,
             last: Last::None,
-            sum: 0,
+            sums: Vec::new(),
             converted: Vec::new(),
         })
     }
@@ -124,15 +140,28 @@ impl VideoWriter {
         }
     }
 
-    /// How many frames there are so far.
+    /// How many frames are written so far: all that were added, but for those an encoder still has.
     pub fn frames(&self) -> u64 {
         self.samples.len() as u64
     }
 
-    /// The checksum of the last frame's bytes as they lie in the file, for
-    /// [`recover`](super::recover()).
-    pub fn sum(&self) -> u32 {
-        self.sum
+    /// The checksums of the frames written since this was asked last, of their bytes as they lie in
+    /// the file, for [`recover_checked`](super::recover_checked).
+    pub fn take_sums(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.sums)
+    }
+
+    /// Writes what the encoder still has. No frame can be added after that.
+    pub fn drain(&mut self) -> Result<()> {
+        match &mut self.encoder {
+            Encoder::BuiltIn(_) => Ok(()),
+            #[cfg(feature = "ffmpeg")]
+            Encoder::System(system) => {
+                let coded = system.0.end();
+                let coded = coded.map_err(|what| Error::Video { what, path: self.path.clone() })?;
+                coded.iter().try_for_each(|picture| self.record(picture))
+            }
+        }
     }
 
     /// Hands everything to the system, so that it outlives this process.
@@ -142,15 +171,25 @@ impl VideoWriter {
 
     /// Ends the video and waits until it is on the disk.
     pub fn finish(mut self) -> Result<Written> {
+        self.drain()?;
         self.flush()?;
-        let (path, file) = (&self.path, self.file.get_mut());
+        let (path, file, range) = (&self.path, self.file.get_mut(), (self.body, self.at));
+        #[cfg(feature = "ffmpeg")]
+        if let Encoder::System(system) = &self.encoder
+            && !self.samples.is_empty()
+        {
+            let track = system.1.track(self.samples);
+            let mut written = seal(file, path, range, &track, true)?;
+            written.info = system.1.describe(written.info);
+            return Ok(written);
+        }
         let Some(entry) = self.entry else {
             return Err(Error::Refused {
                 what: format!("there are no frames in {}", path.display()),
             });
         };
         let track = self.header.track(entry, self.samples);
-        seal(file, path, self.at, &track)
+        seal(file, path, range, &track, false)
     }
 
     fn encode(&mut self) -> Result<()> {
@@ -160,7 +199,14 @@ impl VideoWriter {
         };
         let planes = Planes { width: self.header.width, height: self.header.height, bytes };
         let video = |what| Error::Video { what, path: self.path.clone() };
-        let coded = self.encoder.encode(planes).map_err(video)?;
+        let coded = match &mut self.encoder {
+            Encoder::BuiltIn(encoder) => encoder.encode(planes).map_err(video)?,
+            #[cfg(feature = "ffmpeg")]
+            Encoder::System(system) => {
+                let coded = system.0.send(planes).map_err(video)?;
+                return coded.iter().try_for_each(|picture| self.record(picture));
+            }
+        };
         let mut sum = crc32fast::Hasher::new();
         let mut write = |unit: &[u8]| -> Result<Sample> {
             let size = u32::try_from(unit.len()).unwrap_or(u32::MAX);
@@ -182,7 +228,23 @@ impl VideoWriter {
         }
         let sample = write(&coded.slice)?;
         self.samples.push(sample);
-        self.sum = sum.finalize();
+        self.sums.push(sum.finalize());
+        Ok(())
+    }
+
+    /// Writes a picture with its length before it.
+    #[cfg(feature = "ffmpeg")]
+    fn record(&mut self, picture: &Picture) -> Result<()> {
+        let size = u32::try_from(picture.bytes.len()).unwrap_or(u32::MAX);
+        let length = Records::length(size, picture.keyframe);
+        let mut sum = crc32fast::Hasher::new();
+        for bytes in [&length[..], &picture.bytes] {
+            sum.update(bytes);
+            self.file.write_all(bytes).map_err(Error::io("cannot write", &self.path))?;
+        }
+        self.samples.push(Records::sample(self.samples.len(), self.at, length));
+        self.at += 4 + u64::from(size);
+        self.sums.push(sum.finalize());
         Ok(())
     }
 }
@@ -241,23 +303,6 @@ impl Header {
         known.then_some(header)
     }
 
-    /// Where the units end at the latest, as far as the file's first bytes say: a finished `mdat`
-    /// has its size, small or large.
-    pub fn end(bytes: &[u8]) -> Option<u64> {
-        let number = |at: usize, count: usize| {
-            let digits = bytes.get(at..at + count)?.iter();
-            Some(digits.fold(0_u64, |all, byte| all << 8 | u64::from(*byte)))
-        };
-        let body = Self::LEN as u64;
-        if bytes.get(64..68)? == b"mdat" {
-            return (body - 16).checked_add(number(68, 8)?);
-        }
-        match number(68, 4)? {
-            0 => None,
-            size => (body - 8).checked_add(size),
-        }
-    }
-
     /// The sample of the unit at this offset.
     pub fn sample(&self, index: usize, at: u64, size: u32, keyframe: bool) -> Sample {
         let pts = index as i64 * i64::from(TICKS);
@@ -280,6 +325,7 @@ impl Header {
             frames: 0,
             duration_s: 0.0,
             has_audio: false,
+            settings: serde_json::Map::new(),
         }
     }
 
@@ -289,13 +335,36 @@ impl Header {
     }
 }
 
+/// Where the units end at the latest, as far as the last two boxes' heads before them say: a finished
+/// `mdat` has its size, small or large.
+pub fn end_of(heads: &[u8], body: u64) -> Option<u64> {
+    let number = |at: usize, count: usize| {
+        let digits = heads.get(at..at + count)?.iter();
+        Some(digits.fold(0_u64, |all, byte| all << 8 | u64::from(*byte)))
+    };
+    if heads.get(4..8)? == b"mdat" {
+        return (body - 16).checked_add(number(8, 8)?);
+    }
+    match number(8, 4)? {
+        0 => None,
+        size => (body - 8).checked_add(size),
+    }
+}
+
 /// Writes the `moov` box where the pictures end, and only then says in `mdat` where that is: a kill
 /// in between leaves a file that can still be recovered. A power cut may keep the second without the
 /// first; a file that was not waited for is therefore recovered by its checksums.
-pub fn seal(file: &mut File, path: &Path, end: u64, track: &Track) -> Result<Written> {
+///
+/// The pictures lie within the range, all together or with something between them.
+pub fn seal(
+    file: &mut File,
+    path: &Path,
+    (body, end): (u64, u64),
+    track: &Track,
+    apart: bool,
+) -> Result<Written> {
     let first = track.samples.first().map_or(end, |sample| sample.offset);
-    let moov = moov(track, first);
-    let body = Header::LEN as u64;
+    let moov = moov(track, if apart { None } else { Some(first) });
     let mut sized = Vec::with_capacity(16);
     match u32::try_from(end - (body - 8)) {
         Ok(size) => {

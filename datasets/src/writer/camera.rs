@@ -1,6 +1,7 @@
 //! One camera of a running episode: a thread that turns images into a video, or into PNG files for
 //! datasets without video, and counts their brightness for the statistics.
 
+use std::collections::VecDeque;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 
+use super::Options;
 use super::counts;
 use super::failure::{self, Failure};
 use super::queue::{Job, Queue};
@@ -64,7 +66,11 @@ struct Encoder {
     sink: Sink,
     counts: BufWriter<File>,
     last: Option<(Bytes, Vec<u8>)>,
+    /// The histograms of images that an encoder still has.
+    held: VecDeque<Vec<u8>>,
     frames: u64,
+    /// How many frames are in the files.
+    written: u64,
     flushed: Arc<AtomicU64>,
 }
 
@@ -74,22 +80,33 @@ impl Camera {
         files: Files,
         feature: &Feature,
         fps: u32,
-        memory: usize,
+        options: &Options,
         failure: &Arc<Failure>,
     ) -> Result<Self> {
         let create = |path: &Path| File::create(path).map_err(Error::io("cannot create", path));
         let sink = match (feature.dtype, feature.image_size()) {
             (Dtype::Video, Some((width, height))) => {
-                Sink::Video(Box::new(VideoWriter::create(&files.images, width, height, fps)?))
+                let path = &files.images;
+                let video = VideoWriter::create_with(path, width, height, fps, &options.coding)?;
+                Sink::Video(Box::new(video))
             }
             _ => Sink::Images(BufWriter::with_capacity(1 << 18, create(&files.images)?)),
         };
         let counts = BufWriter::new(create(&files.counts)?);
-        let queue = Arc::new(Queue::new(&files.spill, memory));
+        let queue = Arc::new(Queue::new(&files.spill, options.memory));
         let (jobs, flushed) = (Arc::clone(&queue), Arc::new(AtomicU64::new(0)));
         let told = Arc::clone(&flushed);
-        let mut encoder =
-            Encoder { files, fps, sink, counts, last: None, frames: 0, flushed: told };
+        let mut encoder = Encoder {
+            files,
+            fps,
+            sink,
+            counts,
+            last: None,
+            held: VecDeque::new(),
+            frames: 0,
+            written: 0,
+            flushed: told,
+        };
         let work = move || {
             let done = encoder.run(&jobs);
             // What was encoded before a failure is whole, and is kept.
@@ -151,19 +168,31 @@ impl Encoder {
         let Some((file, histogram)) = &self.last else {
             return Err(Error::Refused { what: "there is no image to repeat".into() });
         };
-        let sum = match &mut self.sink {
+        self.held.push_back(histogram.clone());
+        let sums = match &mut self.sink {
             Sink::Images(out) => {
                 let length = (file.len() as u32).to_le_bytes();
                 let sum = crc32fast::hash(file);
                 let all = out.write_all(&length).and_then(|()| out.write_all(&sum.to_le_bytes()));
                 let all = all.and_then(|()| out.write_all(file));
                 all.map_err(Error::io("cannot write", &self.files.images))?;
-                sum
+                vec![sum]
             }
-            Sink::Video(video) => video.sum(),
+            Sink::Video(video) => video.take_sums(),
         };
-        let record = counts::record(sum, histogram);
-        self.counts.write_all(&record).map_err(Error::io("cannot write", &self.files.counts))
+        self.count(sums)
+    }
+
+    /// Writes the counts of frames that are in the file now.
+    fn count(&mut self, sums: Vec<u32>) -> Result<()> {
+        for sum in sums {
+            let Some(histogram) = self.held.pop_front() else { return Ok(()) };
+            let record = counts::record(sum, &histogram);
+            let wrote = self.counts.write_all(&record);
+            wrote.map_err(Error::io("cannot write", &self.files.counts))?;
+            self.written += 1;
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -174,14 +203,19 @@ impl Encoder {
             }
         }
         self.counts.flush().map_err(Error::io("cannot write", &self.files.counts))?;
-        self.flushed.store(self.frames, Ordering::Release);
+        self.flushed.store(self.written, Ordering::Release);
         Ok(())
     }
 
     fn end(mut self) -> Result<()> {
+        if let Sink::Video(video) = &mut self.sink {
+            video.drain()?;
+            let sums = video.take_sums();
+            self.count(sums)?;
+        }
         self.flush()?;
         match self.sink {
-            Sink::Video(video) if self.frames > 0 => video.finish().map(|_written| ()),
+            Sink::Video(video) if self.written > 0 => video.finish().map(|_written| ()),
             _ => Ok(()),
         }
     }

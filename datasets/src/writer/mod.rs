@@ -35,21 +35,24 @@ pub use recording::{MOST_CAMERAS, Recorder};
 
 use crate::frame::Frame;
 use crate::schema::{Dtype, Feature, Info, Version};
+use crate::video::Coding;
 use crate::{Error, Result, durable};
 use recording::Recording;
 use state::State;
 
 /// How recording goes about its work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// How many bytes of one camera's images may wait in memory for their encoder before they wait
     /// on the disk.
     pub memory: usize,
+    /// How videos are encoded.
+    pub coding: Coding,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { memory: 32 << 20 }
+        Self { memory: 32 << 20, coding: Coding::default() }
     }
 }
 
@@ -151,7 +154,7 @@ impl Writer {
         }
         // Left by a start that failed.
         durable::remove(&folder)?;
-        let recording = Recording::start(&folder, &self.state.info, episode, self.options.memory)?;
+        let recording = Recording::start(&folder, &self.state.info, episode, &self.options)?;
         let recorder = recording.recorder();
         self.recording = Some(recording);
         Ok(recorder)

@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::Options;
 use super::camera::{Camera, Files};
 use super::failure::{self, Failure};
 use super::journal::{Journal, RowFormat};
@@ -172,9 +173,9 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Begins an episode in a folder of its own. `memory` is what the images of one camera may take
+    /// Begins an episode in a folder of its own. `options` say what the images of one camera may take
     /// while they wait for their encoder.
-    pub fn start(folder: &Path, info: &Info, episode: u64, memory: usize) -> Result<Self> {
+    pub fn start(folder: &Path, info: &Info, episode: u64, options: &Options) -> Result<Self> {
         durable::keep_folders(folder)?;
         let journal = Journal::create(&folder.join("journal"), info, episode)?;
         let format = RowFormat::new(info);
@@ -194,7 +195,7 @@ impl Recording {
             }
             let files = Files::of(folder, name, feature.dtype);
             kept.files.extend([files.images.clone(), files.counts.clone()]);
-            let camera = Camera::start(files, feature, info.fps, memory, &failure)?;
+            let camera = Camera::start(files, feature, info.fps, options, &failure)?;
             kept.flushed.push(Arc::clone(&camera.flushed));
             named.push((name.clone(), feature.clone(), Arc::clone(&camera.queue)));
             cameras.push(camera);

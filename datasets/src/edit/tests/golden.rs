@@ -7,6 +7,7 @@ use super::model::{Model, fingerprint};
 use crate::edit::{self, Share, Target};
 use crate::schema::{Dtype, Info, Version};
 use crate::stats::AllStats;
+use crate::video::Coding;
 use crate::{Dataset, Error};
 
 fn golden(name: &str) -> PathBuf {
@@ -141,7 +142,7 @@ fn what_makes_no_sense_is_refused_and_leaves_nothing() {
         edit::remove_features(&from, &names(&["timestamp"]), Some(&to), UNSEEN),
         edit::remove_features(&from, &names(&["nothing"]), Some(&to), UNSEEN),
         edit::modify_tasks(&from, &edit::TaskChanges::default(), Some(&to), UNSEEN),
-        edit::reencode(&golden("v30_image"), &[], Some(&to), UNSEEN),
+        edit::reencode(&golden("v30_image"), &[], &Coding::default(), Some(&to), UNSEEN),
         edit::convert(&from, Target::Newest, Some(&to), UNSEEN),
         edit::convert(&from, Target::Videos, Some(&to), UNSEEN),
         edit::split(&from, &[("a".into(), Share::Episodes(vec![99]))], None, UNSEEN)

@@ -12,6 +12,7 @@ use crate::edit::{self, Share, Target, TaskChanges};
 use crate::reader::place;
 use crate::schema::{Dtype, Template, Version};
 use crate::tables::episodes::{self, FileAt};
+use crate::video::Coding;
 use crate::{Dataset, Error};
 
 const WORDS: [&[&str]; 2] = [&["lift", "place", "wait"], &["place", "push", "nobody does this"]];
@@ -99,7 +100,7 @@ fn step(model: &mut Model, from: &Path, to: &Path, rng: &mut Rng) -> Option<&'st
         }
         6 => {
             let has_video = dataset.info().videos().next().is_some();
-            let made = edit::reencode(from, &[], Some(to), UNSEEN);
+            let made = edit::reencode(from, &[], &Coding::default(), Some(to), UNSEEN);
             assert_eq!(made.is_ok(), has_video);
             has_video.then_some("reencode")
         }

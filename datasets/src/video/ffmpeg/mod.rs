@@ -2,8 +2,10 @@
 //! the files stay ours.
 
 mod decode;
+mod encode;
 
 pub use decode::SystemDecoder;
+pub use encode::{Coded, SystemEncoder, has_encoder};
 
 use ffmpeg_next::util::error::EAGAIN;
 use ffmpeg_next::{Error, log};

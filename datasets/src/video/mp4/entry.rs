@@ -20,7 +20,7 @@ pub struct SampleEntry {
 }
 
 /// A video's sample entry before its inner boxes: 8 bytes of header and 78 of fields.
-const FIELDS: usize = 86;
+pub const FIELDS: usize = 86;
 
 impl SampleEntry {
     /// Reads the only or first entry of an `stsd` body.
@@ -39,31 +39,6 @@ impl SampleEntry {
             .map(|found| found.body.to_vec())
             .unwrap_or_default();
         Some(Self { codec: codec_of(first.kind), width, height, config, bytes: bytes.to_vec() })
-    }
-
-    /// An entry for H.264 with these parameter sets.
-    pub fn h264(width: u16, height: u16, sps: &[u8], pps: &[u8]) -> Option<Self> {
-        let mut config = vec![1, *sps.get(1)?, *sps.get(2)?, *sps.get(3)?, 0xff, 0xe1];
-        config.extend(u16::try_from(sps.len()).ok()?.to_be_bytes());
-        config.extend(sps);
-        config.push(1);
-        config.extend(u16::try_from(pps.len()).ok()?.to_be_bytes());
-        config.extend(pps);
-
-        let mut bytes = Vec::with_capacity(FIELDS + 8 + config.len());
-        bytes.extend(u32::try_from(FIELDS + 8 + config.len()).ok()?.to_be_bytes());
-        bytes.extend(b"avc1\0\0\0\0\0\0\0\x01");
-        bytes.extend([0; 16]);
-        bytes.extend(width.to_be_bytes());
-        bytes.extend(height.to_be_bytes());
-        // 72 dots per inch twice, one frame per sample, no name, 24 bits deep, no colour table.
-        bytes.extend([0, 0x48, 0, 0, 0, 0x48, 0, 0, 0, 0, 0, 0, 0, 1]);
-        bytes.extend([0; 32]);
-        bytes.extend([0, 0x18, 0xff, 0xff]);
-        bytes.extend(u32::try_from(8 + config.len()).ok()?.to_be_bytes());
-        bytes.extend(b"avcC");
-        bytes.extend(&config);
-        Some(Self { codec: Codec::H264, width, height, config, bytes })
     }
 
     /// How many bytes the length before each NAL unit has, and the parameter sets with start codes.

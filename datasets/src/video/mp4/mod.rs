@@ -7,6 +7,7 @@
 
 pub mod boxes;
 pub mod entry;
+mod made;
 pub mod read;
 pub mod samples;
 pub mod write;
@@ -65,6 +66,7 @@ impl Track {
             frames,
             duration_s,
             has_audio: self.has_audio,
+            settings: serde_json::Map::new(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From a track to the bytes of its `moov` box.
 //!
-//! The pictures of everything written here lie one after the other, so that they are one chunk.
+//! The pictures of a finished file lie one after the other, so that they are one chunk.
 
 use super::{Sample, Track};
 
@@ -10,9 +10,9 @@ pub fn ftyp(track_is_av1: bool) -> Vec<u8> {
     boxed(b"ftyp", &[b"isom", &512u32.to_be_bytes(), b"isom", brand, b"iso2", b"mp41"])
 }
 
-/// The `moov` box of a track whose pictures lie together from this offset on, with their times
-/// counted from that of the first; the samples' own offsets do not matter.
-pub fn moov(track: &Track, offset: u64) -> Vec<u8> {
+/// The `moov` box of a track, with its pictures' times counted from that of the first. They lie
+/// together from the given offset on, or else where the samples say.
+pub fn moov(track: &Track, offset: Option<u64>) -> Vec<u8> {
     let duration = track.duration();
     let scale = track.timescale.to_be_bytes();
     let plan = Times::of(&track.samples);
@@ -93,12 +93,12 @@ fn edts(duration: u64, shift: u32) -> Vec<u8> {
     boxed(b"edts", &[&boxed(b"elst", &[&one, &duration.to_be_bytes(), &media, &[0, 1, 0, 0]])])
 }
 
-fn minf(track: &Track, times: &Times, offset: u64) -> Vec<u8> {
+fn minf(track: &Track, times: &Times, offset: Option<u64>) -> Vec<u8> {
     let count = be(track.samples.len());
     let sizes = track.samples.iter().flat_map(|sample| sample.size.to_be_bytes());
-    let place = match u32::try_from(offset) {
-        Ok(offset) => boxed(b"stco", &[&[0; 4], &ONE, &offset.to_be_bytes()]),
-        Err(_) => boxed(b"co64", &[&[0; 4], &ONE, &offset.to_be_bytes()]),
+    let (chunks, samples_each): (Vec<u64>, _) = match offset {
+        Some(offset) => (vec![offset], count),
+        None => (track.samples.iter().map(|sample| sample.offset).collect(), ONE),
     };
     let stbl = boxed(
         b"stbl",
@@ -107,9 +107,9 @@ fn minf(track: &Track, times: &Times, offset: u64) -> Vec<u8> {
             &runs(b"stts", track.samples.iter().map(|sample| sample.duration)),
             &ctts(times),
             &stss(&track.samples),
-            &boxed(b"stsc", &[&[0; 4], &ONE, &ONE, &count, &ONE]),
+            &boxed(b"stsc", &[&[0; 4], &ONE, &ONE, &samples_each, &ONE]),
             &boxed(b"stsz", &[&[0; 8], &count, &sizes.collect::<Vec<u8>>()]),
-            &place,
+            &places(&chunks),
         ],
     );
     let here = boxed(b"url ", &[&[0, 0, 0, 1]]);
@@ -118,6 +118,19 @@ fn minf(track: &Track, times: &Times, offset: u64) -> Vec<u8> {
 }
 
 const ONE: [u8; 4] = [0, 0, 0, 1];
+
+/// Where the chunks begin.
+fn places(chunks: &[u64]) -> Vec<u8> {
+    let small: Option<Vec<[u8; 4]>> =
+        chunks.iter().map(|at| u32::try_from(*at).ok().map(u32::to_be_bytes)).collect();
+    match small {
+        Some(small) => boxed(b"stco", &[&[0; 4], &be(small.len()), small.as_flattened()]),
+        None => {
+            let large: Vec<[u8; 8]> = chunks.iter().map(|at| at.to_be_bytes()).collect();
+            boxed(b"co64", &[&[0; 4], &be(large.len()), large.as_flattened()])
+        }
+    }
+}
 
 fn ctts(times: &Times) -> Vec<u8> {
     if times.delays.iter().all(|delay| *delay == 0) {

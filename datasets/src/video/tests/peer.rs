@@ -1,5 +1,6 @@
 //! Against what PyAV sees in files that LeRobot and FFmpeg made: see tests/golden/video/make.py.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -141,15 +142,19 @@ fn lerobot_finds_every_frame() {
     std::mem::forget(killed);
     assert_eq!(recover(&cut_off, Some(16)).unwrap().frames, 16);
     concat(&[whole.clone(), cut_off.clone(), whole.clone()], &joined).unwrap();
-    let even = [&whole, &cut_off].map(|path| {
+    peers_read(&python, &[whole, cut_off, joined]);
+}
+
+/// PyAV, torchcodec and LeRobot find every frame of these videos, with the colours found here.
+pub fn peers_read(python: &OsStr, files: &[PathBuf]) {
+    for path in files {
         let mut reader = VideoReader::open(path).unwrap();
         let frames = (0..reader.info().frames).map(|n| reader.frame(n).unwrap());
         let rgb: Vec<u8> = frames.flat_map(|image| rgb(&image)).collect();
         std::fs::write(path.with_extension("rgb"), rgb).unwrap();
-        path
-    });
+    }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/peers/video_files.py");
-    let ran = Command::new(python).arg(script).arg("30").args(even).arg(&joined).output().unwrap();
+    let ran = Command::new(python).arg(script).arg("30").args(files).output().unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success(), "{said}{}", String::from_utf8_lossy(&ran.stderr));
     assert!(said.lines().last().unwrap_or_default().contains("checks"), "{said}");

@@ -1,5 +1,7 @@
 //! Recording: what goes in comes out, whatever is cut off is taken up.
 
+#[cfg(feature = "ffmpeg")]
+mod encoders;
 mod faults;
 mod power_cut;
 mod pressure;

@@ -5,14 +5,16 @@ use super::*;
 use crate::durable::watch::Watch;
 
 const IMAGE: usize = (SIDE * SIDE * 3) as usize;
-const OPTIONS: Options = Options { memory: 6 * IMAGE };
+fn options() -> Options {
+    Options { memory: 6 * IMAGE, ..Options::default() }
+}
 
 #[test]
 fn images_wait_on_the_disk_while_an_encoder_does_not_keep_up() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("set");
     let watch = Watch::begin(folder.path());
-    let mut writer = Writer::create(&root, info(), OPTIONS).unwrap();
+    let mut writer = Writer::create(&root, info(), options()).unwrap();
     let recorder = writer.begin_episode().unwrap();
     watch.hold(Some(".images"));
     for number in 0..120 {
@@ -21,7 +23,7 @@ fn images_wait_on_the_disk_while_an_encoder_does_not_keep_up() {
             std::thread::yield_now();
         }
         recorder.push(&pushed).unwrap();
-        assert!(recorder.memory() <= OPTIONS.memory + IMAGE);
+        assert!(recorder.memory() <= options().memory + IMAGE);
     }
     let spilled = publish::running(&root, 0).join("observation.images.side.spill");
     assert!(std::fs::metadata(spilled).unwrap().len() > 60 * IMAGE as u64);
@@ -37,14 +39,14 @@ fn nothing_that_is_pushed_waits_for_the_disk() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("set");
     let watch = Watch::begin(folder.path());
-    let mut writer = Writer::create(&root, info(), OPTIONS).unwrap();
+    let mut writer = Writer::create(&root, info(), options()).unwrap();
     let recorder = writer.begin_episode().unwrap();
     recorder.push(&frame(0, 0)).unwrap();
     // Nobody gets anything written from here on, the encoders neither.
     watch.hold(Some(""));
     for number in 1..500 {
         recorder.push(&frame(0, number)).unwrap();
-        assert!(recorder.memory() <= 2 * OPTIONS.memory);
+        assert!(recorder.memory() <= 2 * options().memory);
     }
     watch.hold(None);
     let repeated = recorder.repeated();

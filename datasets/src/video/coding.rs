@@ -1,0 +1,165 @@
+//! How videos are encoded, in LeRobot's words.
+
+use serde_json::{Map, Value};
+
+use crate::{Error, Result};
+
+/// LeRobot's names for encoders, and FFmpeg's; those in hardware in the order in which `auto` tries
+/// them.
+const ENCODERS: [(&str, &str); 10] = [
+    ("h264_videotoolbox", "h264_videotoolbox"),
+    ("hevc_videotoolbox", "hevc_videotoolbox"),
+    ("h264_nvenc", "h264_nvenc"),
+    ("hevc_nvenc", "hevc_nvenc"),
+    ("h264_qsv", "h264_qsv"),
+    ("h264", "libx264"),
+    ("hevc", "libx265"),
+    ("libsvtav1", "libsvtav1"),
+    ("av1", "libsvtav1"),
+    ("libaom-av1", "libaom-av1"),
+];
+
+/// The name of the encoder that is built in.
+const BUILT_IN: &str = "openh264";
+
+/// Which encoder makes videos, and how finely. By default the one that is built in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coding {
+    /// FFmpeg's name of the encoder; none for the one that is built in, which has one setting.
+    encoder: Option<&'static str>,
+    /// How many frames there are from one keyframe to the next.
+    g: u32,
+    /// How coarse the pictures may be: 0 is finest.
+    crf: u32,
+    /// How much time the encoder takes, in its own words or numbers.
+    preset: Option<String>,
+}
+
+impl Default for Coding {
+    fn default() -> Self {
+        Self { encoder: None, g: 2, crf: 30, preset: None }
+    }
+}
+
+impl Coding {
+    /// The coding with LeRobot's name for an encoder and LeRobot's settings: `libsvtav1`, `h264`,
+    /// `hevc`, `h264_nvenc` …; `openh264` is the built-in one, and `auto` the first in hardware that
+    /// works here, else the built-in one.
+    pub fn named(vcodec: &str) -> Result<Self> {
+        if vcodec == "auto" {
+            let hardware = ENCODERS.iter().filter(|(name, _)| name.contains('_'));
+            let codings = hardware.map(|(_, encoder)| Self::with(encoder));
+            return Ok(codings.into_iter().find(Self::works).unwrap_or_default());
+        }
+        let known = ENCODERS.iter().find(|(name, _)| *name == vcodec);
+        match known {
+            _ if vcodec == BUILT_IN => Ok(Self::default()),
+            Some(("h264", _)) if cfg!(not(feature = "ffmpeg")) => Ok(Self::default()),
+            Some((_, encoder)) => Self::with(encoder).if_present(),
+            None => {
+                let names: Vec<&str> = ENCODERS.iter().map(|(name, _)| *name).collect();
+                let names = names.join(", ");
+                let what = format!("no encoder is called {vcodec}: auto, {BUILT_IN}, {names}");
+                Err(Error::Refused { what })
+            }
+        }
+    }
+
+    fn with(encoder: &'static str) -> Self {
+        let preset = (encoder == "libsvtav1").then(|| "12".to_owned());
+        Self { encoder: Some(encoder), preset, ..Self::default() }
+    }
+
+    /// Changes what is given; the built-in encoder can change none of it.
+    pub fn set(&mut self, crf: Option<u32>, g: Option<u32>, preset: Option<String>) -> Result<()> {
+        if self.encoder.is_none() && (crf.is_some() || g.is_some() || preset.is_some()) {
+            let what =
+                format!("{BUILT_IN} has one setting only: crf, g and preset need another encoder");
+            return Err(Error::Refused { what });
+        }
+        self.crf = crf.unwrap_or(self.crf);
+        self.g = g.unwrap_or(self.g);
+        self.preset = preset.or(self.preset.take());
+        Ok(())
+    }
+
+    /// FFmpeg's name of the encoder; none for the one that is built in.
+    pub fn encoder(&self) -> Option<&'static str> {
+        self.encoder
+    }
+
+    #[cfg(feature = "ffmpeg")]
+    fn works(&self) -> bool {
+        super::ffmpeg::SystemEncoder::new(self, 640, 480, 30).is_ok()
+    }
+
+    #[cfg(not(feature = "ffmpeg"))]
+    fn works(&self) -> bool {
+        false
+    }
+
+    #[cfg(feature = "ffmpeg")]
+    fn if_present(self) -> Result<Self> {
+        match self.encoder {
+            Some(name) if !super::ffmpeg::has_encoder(name) => {
+                let what = format!("this system's FFmpeg has no encoder {name}");
+                Err(Error::Refused { what })
+            }
+            _ => Ok(self),
+        }
+    }
+
+    #[cfg(not(feature = "ffmpeg"))]
+    fn if_present(self) -> Result<Self> {
+        let name = self.encoder.unwrap_or(BUILT_IN);
+        let what = format!("{name} needs the feature ffmpeg, which this build lacks");
+        Err(Error::Refused { what })
+    }
+
+    /// What FFmpeg is told, as LeRobot tells it; and that no picture waits for one after it, which
+    /// LeRobot's keyframe every second frame leaves no room for either.
+    pub fn options(&self) -> Vec<(&'static str, String)> {
+        let mut options = vec![("g", self.g.to_string())];
+        let crf = self.crf.to_string();
+        let name = self.encoder.unwrap_or(BUILT_IN);
+        match name {
+            "libsvtav1" => {
+                options.extend([("crf", crf), ("svtav1-params", "fast-decode=0".into())])
+            }
+            "h264_nvenc" | "hevc_nvenc" => options.extend([("rc", "0".into()), ("qp", crf)]),
+            "h264_qsv" => options.push(("global_quality", crf)),
+            "h264_videotoolbox" | "hevc_videotoolbox" => {
+                let quality = 100_u32.saturating_sub(2 * self.crf).clamp(1, 100);
+                options.push(("q:v", quality.to_string()));
+            }
+            "libx265" => options.extend([("crf", crf), ("x265-params", "log-level=none".into())]),
+            _ => options.push(("crf", crf)),
+        }
+        let has_preset = !name.ends_with("videotoolbox");
+        options.extend(self.preset.clone().filter(|_| has_preset).map(|preset| ("preset", preset)));
+        options.extend(self.never_waits().then(|| ("bf", "0".to_owned())));
+        options
+    }
+
+    /// Whether it is kept from showing pictures in another order, which AV1 has another way to do.
+    fn never_waits(&self) -> bool {
+        self.encoder.is_some_and(|name| !name.contains("av1"))
+    }
+
+    /// What info.json says of it.
+    pub fn to_json(&self) -> Map<String, Value> {
+        let mut said = Map::new();
+        said.insert("video.g".into(), self.g.into());
+        if self.encoder.is_some() {
+            let preset = self.preset.as_ref().map(|preset| {
+                preset.parse::<i64>().map_or_else(|_text| preset.clone().into(), Value::from)
+            });
+            said.insert("video.crf".into(), self.crf.into());
+            said.extend(preset.map(|preset| ("video.preset".to_owned(), preset)));
+            said.insert("video.fast_decode".into(), 0.into());
+        }
+        let extra = self.never_waits().then(|| ("bf".to_owned(), Value::from(0)));
+        said.insert("video.extra_options".into(), Value::Object(extra.into_iter().collect()));
+        said
+    }
+}
