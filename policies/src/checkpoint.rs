@@ -1,10 +1,10 @@
 //! The weights of a checkpoint: `model.safetensors`, mapped into memory and never copied whole.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use memmap2::{Mmap, UncheckedAdvice};
 use safetensors::SafeTensors;
@@ -19,7 +19,7 @@ pub struct Tensors {
     /// Where the numbers begin.
     data: usize,
     header: Metadata,
-    asked: RefCell<BTreeSet<String>>,
+    asked: Mutex<BTreeSet<String>>,
     path: PathBuf,
 }
 
@@ -33,7 +33,7 @@ impl Tensors {
         let (length, header) = SafeTensors::read_metadata(&map)
             .map_err(|error| Error::Malformed { what: error.to_string(), path: path.to_owned() })?;
         let data = length + size_of::<u64>();
-        Ok(Self { map, data, header, asked: RefCell::default(), path: path.to_owned() })
+        Ok(Self { map, data, header, asked: Mutex::default(), path: path.to_owned() })
     }
 
     /// The file.
@@ -56,7 +56,7 @@ impl Tensors {
     /// The names that nobody asked for.
     #[must_use]
     pub fn left_over(&self) -> Vec<String> {
-        let asked = self.asked.borrow();
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let mut left: Vec<_> = self.names().filter(|name| !asked.contains(name)).collect();
         left.sort();
         left
@@ -64,7 +64,9 @@ impl Tensors {
 
     /// How large a tensor is.
     pub fn shape(&self, tensor: &str) -> Result<&[usize]> {
-        self.asked.borrow_mut().insert(tensor.to_owned());
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.insert(tensor.to_owned());
+        drop(asked);
         let info = self.header.info(tensor);
         info.map(|info| info.shape.as_slice())
             .ok_or_else(|| Error::NoTensor { tensor: tensor.to_owned() })

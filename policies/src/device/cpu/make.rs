@@ -1,5 +1,8 @@
 //! From planned stages to steps: weights are packed and places become pointers.
 
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::pack::{Parts, Sides, pack};
 use super::plan::{Place, Plan, part, view};
 use super::stage::{Kind, Map, Stage, Stages, Then};
@@ -24,12 +27,38 @@ pub struct Making<'a> {
     /// What weights are kept as.
     pub stored: Stored,
     /// Where all places are counted from.
-    pub memory: *mut f32,
+    pub memory: Rows,
     /// A row of as many zeros as any tap has numbers.
     pub zeros: Rows,
 }
 
 impl Making<'_> {
+    /// The steps of all stages. Weights are packed on all processors, whatever the program will run
+    /// on: nothing runs yet that could be disturbed.
+    pub fn all(&self) -> Result<Vec<Vec<Step>>> {
+        let stages = self.stages.list.len();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let turns = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+            let own = turns.take_while(|index| *index < stages);
+            own.map(|index| (index, self.steps(index))).collect::<Vec<_>>()
+        };
+        let mut steps = std::thread::scope(|scope| {
+            let others = std::thread::available_parallelism().map_or(0, |count| count.get() - 1);
+            // Where a thread cannot be started, those that there are do its work.
+            let others: Vec<_> = (0..others)
+                .filter_map(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok())
+                .collect();
+            let mut steps = work();
+            for other in others {
+                steps.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+            steps
+        });
+        steps.sort_by_key(|(index, _)| *index);
+        steps.into_iter().map(|(_, steps)| steps).collect()
+    }
+
     /// A stage's rows.
     pub fn rows(&self, stage: usize) -> Rows {
         self.placed(&self.stages.list[stage], self.plan.places[stage])
@@ -37,7 +66,7 @@ impl Making<'_> {
 
     fn placed(&self, stage: &Stage, place: Place) -> Rows {
         Rows {
-            start: self.memory.wrapping_add(place.at),
+            start: self.memory.start.wrapping_add(place.at),
             count: stage.rows(),
             channels: stage.channels(),
             stride: place.stride,
@@ -45,7 +74,7 @@ impl Making<'_> {
     }
 
     /// The steps of one stage: none where its numbers already are where they should be.
-    pub fn steps(&self, index: usize) -> Result<Vec<Step>> {
+    fn steps(&self, index: usize) -> Result<Vec<Step>> {
         let stage = &self.stages.list[index];
         let (kernels, into) = (self.kernels, self.rows(index));
         let input = |nth: usize| self.rows(stage.inputs[nth]);

@@ -110,17 +110,17 @@ impl Program {
             plan: &plan,
             tensors,
             stored,
-            memory: memory.start(),
+            memory: Rows::dense(memory.start(), 1, plan.size),
             zeros: Rows::dense(zeros.start(), 1, longest),
         };
         let (mut steps, mut times) = (Vec::new(), Vec::new());
-        for (index, stage) in stages.list.iter().enumerate() {
+        for (index, (stage, made)) in stages.list.iter().zip(making.all()?).enumerate() {
             if let Kind::Constant(numbers) = &stage.kind {
                 let into = making.rows(index);
                 // SAFETY: the place has room for the constant's numbers, and nobody runs yet.
                 unsafe { into.start.copy_from_nonoverlapping(numbers.as_ptr(), numbers.len()) };
             }
-            for step in making.steps(index)? {
+            for step in made {
                 let (name, multiplications) = (stage.name.clone(), stage.multiplications);
                 times.push(Timing {
                     name,
