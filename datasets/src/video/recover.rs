@@ -39,8 +39,8 @@ pub fn recover(path: &Path, frames: Option<u64>) -> Result<Written> {
     walk_and_seal(path, frames.unwrap_or(u64::MAX), None)
 }
 
-/// Finishes a video of which a power cut may have kept anything: keeps the frames up to the first that
-/// does not have the checksum [`VideoWriter::sum`](super::VideoWriter::sum) gave.
+/// Finishes a video of which a power cut may have kept anything: keeps the frames up to the first whose
+/// checksum is not the one that [`VideoWriter::take_sums`](super::VideoWriter::take_sums) gave.
 pub fn recover_checked(path: &Path, sums: &[u32]) -> Result<Written> {
     walk_and_seal(path, sums.len() as u64, Some(sums))
 }
