@@ -98,6 +98,14 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A camera does not do what it should.
+    #[error("camera {camera}: {what}")]
+    Camera {
+        /// The camera.
+        camera: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A calibration file does not hold a calibration.
     #[error("{}: {why}", path.display())]
     CalibrationFile {

@@ -5,6 +5,7 @@ pub mod base;
 pub mod bus;
 pub mod calibrate;
 pub mod calibration_file;
+pub mod camera;
 pub mod clock;
 mod descriptor;
 pub mod durable;
