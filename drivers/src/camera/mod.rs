@@ -8,7 +8,10 @@
 //! instant at which it was taken. A camera that fails is opened again until it is back; meanwhile its
 //! last shot stays, and its age tells.
 
+mod http;
+mod jpeg;
 mod pattern;
+mod v4l2;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,6 +24,7 @@ use bytes::Bytes;
 use crate::clock::{MILLI, SECOND};
 use crate::{Clock, Error, Nanos};
 
+pub use http::Parts;
 pub use pattern::{Look, Pattern};
 
 /// How the pixels of a picture lie in memory.
@@ -105,6 +109,16 @@ pub trait Source: Send {
 
 /// What opens a source, again after each failure.
 pub type Opener = Box<dyn FnMut() -> Result<Box<dyn Source>, Error> + Send>;
+
+/// Opens what a spec names; the pattern is made by whoever knows what it shows.
+pub fn open(name: &str, spec: &CameraSpec, clock: Clock) -> Result<Box<dyn Source>, Error> {
+    let size = (spec.width, spec.height);
+    Ok(match &spec.origin {
+        Origin::Pattern => Box::new(Pattern::new(clock, spec.width, spec.height, spec.fps, None)),
+        Origin::Http(url) => Box::new(http::Http::open(name, url, size, clock)?),
+        Origin::Device(path) => Box::new(v4l2::Device::open(name, path, size, spec.fps, clock)?),
+    })
+}
 
 /// How a camera is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,140 @@
+//! A device of the system: a webcam that sends JPEG pictures, which every one does.
+//!
+//! The format asked for is the format there is, or an error that lists what the camera offers: a
+//! driver that silently chooses another size would spoil a whole recording.
+
+use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+use linuxvideo::format::{FrameSizes, PixFormat, PixelFormat};
+use linuxvideo::stream::ReadStream;
+use linuxvideo::{BufType, Fract};
+
+use super::{Picture, Source, jpeg};
+use crate::{Clock, Error, Nanos};
+
+/// How long nothing may come before the camera is taken for dead, in milliseconds.
+const SILENCE_MS: i32 = 3000;
+
+/// A camera of the system.
+pub struct Device {
+    name: String,
+    size: (u32, u32),
+    clock: Clock,
+    stream: ReadStream,
+}
+
+impl Device {
+    /// Opens the camera at this path.
+    pub fn open(
+        name: &str,
+        path: &Path,
+        size: (u32, u32),
+        fps: u32,
+        clock: Clock,
+    ) -> Result<Self, Error> {
+        let failed = |what: String| Error::Camera { camera: name.to_owned(), what };
+        let system = |error: std::io::Error| failed(explain(path, &error));
+        let device = linuxvideo::Device::open(path).map_err(system)?;
+        let (width, height) = size;
+        let offered = offers(&device);
+        let wanted = PixFormat::new(width, height, PixelFormat::MJPG);
+        let capture = device.video_capture(wanted).map_err(system)?;
+        let is = capture.format();
+        if (is.width(), is.height(), is.pixel_format()) != (width, height, PixelFormat::MJPG) {
+            return Err(failed(format!(
+                "{} has no JPEG pictures of {width}x{height}; it offers {offered}",
+                path.display()
+            )));
+        }
+        let interval = capture.set_frame_interval(Fract::new(1, fps)).map_err(system)?;
+        let rate = f64::from(interval.denominator()) / f64::from(interval.numerator().max(1));
+        if (rate - f64::from(fps)).abs() > 0.5 {
+            return Err(failed(format!(
+                "{} gives {rate:.0} pictures per second at {width}x{height}, not {fps}: put \
+                 @{width}x{height}x{rate:.0} behind it",
+                path.display()
+            )));
+        }
+        let stream = capture.into_stream().map_err(system)?;
+        Ok(Self { name: name.to_owned(), size, clock, stream })
+    }
+
+    fn wait(&self) -> Result<(), String> {
+        let descriptor = self.stream.as_raw_fd();
+        let mut poll = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
+        // SAFETY: the pointer is to the one descriptor that is told of.
+        match unsafe { libc::poll(&raw mut poll, 1, SILENCE_MS) } {
+            0 => Err(format!("no picture came for {} seconds", SILENCE_MS / 1000)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Source for Device {
+    fn shoot(&mut self) -> Result<(Nanos, Picture), Error> {
+        let failed = |what: String| Error::Camera { camera: self.name.clone(), what };
+        let (width, height) = self.size;
+        loop {
+            self.wait().map_err(failed)?;
+            let clock = &self.clock;
+            let taken = self.stream.dequeue(|buffer| {
+                // The first pictures of a stream are often not whole.
+                Ok((!buffer.is_error()).then(|| (clock.now(), jpeg::decode(&buffer, width, height))))
+            });
+            match taken.map_err(|error| failed(error.to_string()))? {
+                Some((at, picture)) => return picture.map(|picture| (at, picture)).map_err(failed),
+                None => continue,
+            }
+        }
+    }
+}
+
+/// What the camera offers, in words.
+fn offers(device: &linuxvideo::Device) -> String {
+    let formats = device.formats(BufType::VIDEO_CAPTURE).filter_map(Result::ok);
+    let offers: Vec<String> = formats
+        .map(|format| {
+            let sizes = match device.frame_sizes(format.pixel_format()) {
+                Ok(FrameSizes::Discrete(sizes)) => sizes
+                    .iter()
+                    .map(|size| format!("{}x{}", size.width(), size.height()))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                Ok(_) => "any size".to_owned(),
+                Err(_) => "unknown sizes".to_owned(),
+            };
+            format!("{} ({sizes})", format.pixel_format())
+        })
+        .collect();
+    if offers.is_empty() { "nothing".to_owned() } else { offers.join("; ") }
+}
+
+fn explain(path: &Path, error: &std::io::Error) -> String {
+    let path = path.display();
+    match (error.kind(), error.raw_os_error()) {
+        (ErrorKind::NotFound, _) => format!("{path} is not there: is it plugged in?"),
+        (ErrorKind::PermissionDenied, _) => {
+            format!("{path} may not be opened: sudo usermod -aG video $USER, then log in again")
+        }
+        (_, Some(libc::EBUSY)) => format!("{path} is in use by another program"),
+        (_, Some(libc::ENOTTY | libc::EINVAL)) => format!("{path} is no camera ({error})"),
+        _ => format!("{path}: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_or_no_camera_is_told() {
+        let open = |path: &str| {
+            let opened = Device::open("front", Path::new(path), (640, 480), 30, Clock::Real);
+            opened.err().unwrap().to_string()
+        };
+        assert!(open("/dev/video-none").contains("is not there"), "{}", open("/dev/video-none"));
+        assert!(open("/dev/null").contains("no camera"), "{}", open("/dev/null"));
+    }
+}
