@@ -1,5 +1,6 @@
 //! LeRobot's whole job in one binary: see `sinew --help`.
 
+mod cameras;
 mod cli;
 mod commands;
 mod part;

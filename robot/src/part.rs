@@ -58,6 +58,12 @@ impl Part {
         Ok(Bus::new(wire, self.spec.series.protocol))
     }
 
+    /// The arm itself, where it is simulated.
+    #[cfg(feature = "sim")]
+    pub fn simulated(&self) -> Option<&Simulated> {
+        self.simulated.as_ref()
+    }
+
     /// Its calibration.
     pub fn calibration(&self) -> Result<Vec<(String, Calibration)>, Failure> {
         #[cfg(feature = "sim")]

@@ -10,6 +10,8 @@ use crate::cli::failure::Failure;
 use crate::cli::flags::{RobotFlags, TeleopFlags};
 use crate::part::{Part, SIMULATED, Wanted, parts};
 use crate::robot_file::{Kept, RobotFile, config_folder};
+#[cfg(feature = "sim")]
+use crate::simulated::{Hand, Joints};
 
 /// A robot or leader that was chosen: its arms, and how they are driven.
 #[derive(Debug)]
@@ -122,6 +124,28 @@ impl Robot {
     /// The arms.
     pub fn parts(&self) -> &[Part] {
         &self.parts
+    }
+
+    /// The joints of its simulated arms.
+    #[cfg(feature = "sim")]
+    pub fn simulated_joints(&self) -> Joints {
+        Joints::of(self.parts.iter().filter_map(Part::simulated))
+    }
+
+    /// Moves a simulated leader as if by hand, until that is dropped; nobody else could.
+    #[cfg(feature = "sim")]
+    pub fn moved_by_script(&self) -> Result<Option<Hand>, Failure> {
+        let all = self.parts.iter().all(|part| part.simulated().is_some());
+        Ok(all.then(|| Hand::moving(self.simulated_joints(), 0)).transpose()?)
+    }
+
+    /// What LeRobot's datasets call it: the name under which it also keeps its calibration.
+    pub fn lerobot_name(&self) -> String {
+        let own = match &self.parts[..] {
+            [part] => part.spec.calibration.first(),
+            _ => None,
+        };
+        own.unwrap_or(&self.kind).clone()
     }
 
     /// Makes its name mean it, if that is free and its own. A simulated one is gone with the

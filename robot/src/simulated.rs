@@ -1,8 +1,14 @@
 //! An arm of virtual servos inside this process: `--robot sim`, and both arms of the demo.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
 use sinew_core::calibration::Calibration;
+use sinew_drivers::clock::MILLI;
 use sinew_drivers::sim::{VirtualBus, arm};
-use sinew_drivers::{ArmSpec, Bus, Clock, Error};
+use sinew_drivers::{ArmSpec, Bus, Clock, Error, Nanos};
+use sinew_teleop::scripted::ScriptedHand;
 
 /// A calibrated, simulated arm on its own bus.
 pub struct Simulated {
@@ -29,13 +35,81 @@ impl Simulated {
         Bus::new(self.bus.wire(), self.spec.series.protocol)
     }
 
-    /// Each servo and the range of its joint in counts, without the offset.
-    pub fn ranges(&self) -> Vec<(u8, f64, f64)> {
+    /// Each servo and the range of its joint.
+    fn ranges(&self) -> Vec<Ranged> {
         let true_count = |row: &Calibration, count: i32| f64::from(count + row.homing_offset);
         let rows = self.calibration.iter().map(|(_, row)| {
             (row.id, true_count(row, row.range_min), true_count(row, row.range_max))
         });
         rows.collect()
+    }
+}
+
+/// The joints of simulated arms, to be looked at and moved beside the driver.
+#[derive(Clone, Default)]
+pub struct Joints(Vec<(VirtualBus, Vec<Ranged>)>);
+
+/// A servo, and the range of its joint in counts, without the offset.
+type Ranged = (u8, f64, f64);
+
+impl Joints {
+    /// The joints of these arms together.
+    pub fn of<'a>(arms: impl Iterator<Item = &'a Simulated>) -> Self {
+        Self(arms.map(|arm| (arm.bus.clone(), arm.ranges())).collect())
+    }
+
+    /// Where each is in its range: 0 is one end, 1 the other.
+    pub fn shares(&self, shares: &mut Vec<f64>) {
+        shares.clear();
+        for (bus, ranges) in &self.0 {
+            shares.extend(ranges.iter().map(|(id, low, high)| {
+                let there = bus.servo(*id).map_or(f64::NAN, |servo| servo.joint);
+                (there - low) / (high - low)
+            }));
+        }
+    }
+
+    /// Holds each where the scripted hand is at this time.
+    fn hold(&self, script: &ScriptedHand, time: Nanos) {
+        let joints = self.0.iter().flat_map(|(bus, ranges)| ranges.iter().map(move |of| (bus, of)));
+        for (joint, (bus, (id, low, high))) in joints.enumerate() {
+            bus.hand(*id, Some(low + script.position(joint, time) * (high - low)));
+        }
+    }
+}
+
+/// A scripted hand that moves joints until it is dropped.
+pub struct Hand {
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Hand {
+    /// Begins to move them; other seeds move otherwise.
+    pub fn moving(joints: Joints, seed: u64) -> Result<Self, Error> {
+        let count = joints.0.iter().map(|(_, ranges)| ranges.len()).sum();
+        let script = ScriptedHand::new(count, seed);
+        let over = Arc::new(AtomicBool::new(false));
+        let theirs = Arc::clone(&over);
+        let run = move || {
+            let clock = Clock::Real;
+            let began = clock.now();
+            while !theirs.load(Ordering::Acquire) {
+                joints.hold(&script, clock.now() - began);
+                clock.sleep(8 * MILLI);
+            }
+        };
+        let spawned = std::thread::Builder::new().name("hand".to_owned()).spawn(run);
+        let source = |source| Error::Port { port: "sim".to_owned(), source };
+        Ok(Self { over, thread: Some(spawned.map_err(source)?) })
+    }
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Release);
+        // A thread that panicked has already said so.
+        let _ended = self.thread.take().map(JoinHandle::join);
     }
 }
 

@@ -3,6 +3,7 @@
 mod ask_for_help;
 mod edit_a_dataset;
 pub(crate) mod look_at_a_dataset;
+mod record_episodes;
 mod record_through_a_kill;
 mod repair_a_dataset;
 mod see_the_demo;

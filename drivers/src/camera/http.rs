@@ -29,8 +29,9 @@ impl Http {
     pub fn open(name: &str, url: &str, size: (u32, u32), clock: Clock) -> Result<Self, Error> {
         let failed = |what: String| Error::Camera { camera: name.to_owned(), what };
         let gone = |error: std::io::Error| failed(format!("{url} cannot be reached: {error}"));
-        let (host, port, path) = address(url)
-            .ok_or_else(|| failed(format!("{url} is no address such as http://phone:8080/video")))?;
+        let (host, port, path) = address(url).ok_or_else(|| {
+            failed(format!("{url} is no address such as http://phone:8080/video"))
+        })?;
         let mut addresses = (host, port).to_socket_addrs().map_err(gone)?;
         let nowhere = || failed(format!("{url} cannot be reached: the name has no address"));
         let mut stream = addresses
@@ -52,7 +53,7 @@ impl Http {
 impl Source for Http {
     fn shoot(&mut self) -> Result<(Nanos, Picture), Error> {
         let failed = |what: String| Error::Camera { camera: self.name.clone(), what };
-        let jpeg = self.parts.next().map_err(failed)?;
+        let jpeg = self.parts.next_part().map_err(failed)?;
         // When the whole picture was here; when it was taken only the camera knows.
         let at = self.clock.now();
         let (width, height) = self.size;
@@ -105,7 +106,7 @@ impl<R: BufRead> Parts<R> {
     }
 
     /// The next part's body.
-    pub fn next(&mut self) -> Result<&[u8], String> {
+    pub fn next_part(&mut self) -> Result<&[u8], String> {
         let mut line = Vec::new();
         while !std::mem::take(&mut self.at_part) {
             line.clear();
@@ -215,11 +216,12 @@ mod tests {
     use crate::camera::{Camera, PATIENCE};
     use jpeg_encoder::{ColorType, Encoder};
 
-    const HEAD: &str = "HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=x\r\n\r\n";
+    const HEAD: &str =
+        "HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=x\r\n\r\n";
 
     fn parts(stream: &[u8]) -> Vec<Result<Vec<u8>, String>> {
         let mut parts = Parts::begin(Cursor::new(stream.to_vec())).unwrap();
-        let next = || Some(parts.next().map(<[u8]>::to_vec));
+        let next = || Some(parts.next_part().map(<[u8]>::to_vec));
         let mut seen: Vec<_> = std::iter::from_fn(next).take(4).collect();
         let end = seen.iter().position(Result::is_err).map_or(seen.len(), |at| at + 1);
         seen.truncate(end);
@@ -285,7 +287,7 @@ mod tests {
                 }
             }
         };
-        let server = std::thread::spawn(serve);
+        let server = std::thread::Builder::new().name("phone".into()).spawn(serve).unwrap();
         let open = move || {
             let source = Http::open("phone", &url, (32, 16), Clock::Real)?;
             Ok(Box::new(source) as Box<dyn Source>)

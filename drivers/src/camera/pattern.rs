@@ -120,8 +120,7 @@ mod tests {
     fn even_the_smallest_picture_can_be_drawn() {
         for (width, height) in [(1, 1), (2, 3), (16, 16)] {
             let look: Look = Box::new(|joints| joints.resize(9, 0.7));
-            let mut pattern =
-                Pattern::new(Clock::virtual_time(), width, height, 30, Some(look));
+            let mut pattern = Pattern::new(Clock::virtual_time(), width, height, 30, Some(look));
             let picture = pattern.shoot().unwrap().1;
             assert_eq!(picture.pixels.len(), Layout::I420.len(width, height));
         }

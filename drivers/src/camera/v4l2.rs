@@ -81,7 +81,8 @@ impl Source for Device {
             let clock = &self.clock;
             let taken = self.stream.dequeue(|buffer| {
                 // The first pictures of a stream are often not whole.
-                Ok((!buffer.is_error()).then(|| (clock.now(), jpeg::decode(&buffer, width, height))))
+                Ok((!buffer.is_error())
+                    .then(|| (clock.now(), jpeg::decode(&buffer, width, height))))
             });
             match taken.map_err(|error| failed(error.to_string()))? {
                 Some((at, picture)) => return picture.map(|picture| (at, picture)).map_err(failed),

@@ -1,6 +1,7 @@
 //! From what was typed to a command that runs, and from how it ended to an exit code.
 
 pub mod arguments;
+pub mod cameras;
 pub mod config;
 pub mod failure;
 pub mod flags;

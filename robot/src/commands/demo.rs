@@ -1,22 +1,19 @@
 //! `sinew demo`
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use serde_json::json;
-use sinew_drivers::Nanos;
 use sinew_drivers::arm::{Arm, ArmOptions};
-use sinew_drivers::clock::{MILLI, SECOND};
-use sinew_drivers::sim::{FaultPlan, VirtualBus};
+use sinew_drivers::clock::SECOND;
+use sinew_drivers::sim::FaultPlan;
 use sinew_drivers::stop::StopFlag;
-use sinew_teleop::scripted::ScriptedHand;
 
 use super::teleoperate::{finish, listen, watch};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::{Report, Tone};
 use crate::run::teleoperate::{Pace, Pair};
-use crate::simulated::Simulated;
+use crate::simulated::{Hand, Joints, Simulated};
 
 /// The whole product on a simulated arm, nothing plugged in
 ///
@@ -50,7 +47,6 @@ impl Demo {
         let follower = Simulated::new("so101_follower", self.seed.wrapping_add(1))?;
         let pair = Pair::new(set_up(&leader, &flag)?, set_up(&follower, &flag)?)
             .map_err(|unlike| Failure::new(Exit::Failed, unlike.to_string()))?;
-        let (hand, ranges) = (leader.bus.clone(), leader.ranges());
         let bus = follower.bus.clone();
         bus.faults(FaultPlan::answers(FAULTS));
         report.say(report.tone(Tone::Strong, "A simulated leader drives a simulated follower."));
@@ -58,17 +54,9 @@ impl Demo {
         let unseen = self.headless || !report.drawing();
         let duration = self.time.map(super::teleoperate::span).or(unseen.then_some(5 * SECOND));
         let pace = Pace { fps: 60.0, duration };
-        let over = AtomicBool::new(false);
-        let script = ScriptedHand::new(ranges.len(), self.seed);
-        let outcome = std::thread::scope(|scope| {
-            let mover = std::thread::Builder::new()
-                .name("hand".to_owned())
-                .spawn_scoped(scope, || move_by_hand(&hand, &script, &ranges, &over));
-            let outcome = watch(&mut [pair], pace, report);
-            over.store(true, Ordering::Release);
-            drop(mover);
-            outcome
-        })?;
+        let hand = Hand::moving(Joints::of(std::iter::once(&leader)), self.seed)?;
+        let outcome = watch(&mut [pair], pace, report)?;
+        drop(hand);
         let faults = bus.fault_counts();
         if let Some(folder) = &self.out {
             let summary = outcome.stats.json(&outcome.bus);
@@ -96,22 +84,6 @@ fn set_up(simulated: &Simulated, flag: &StopFlag) -> Result<Arm, Failure> {
     Ok(arm)
 }
 
-fn move_by_hand(
-    bus: &VirtualBus,
-    script: &ScriptedHand,
-    ranges: &[(u8, f64, f64)],
-    over: &AtomicBool,
-) {
-    let began: Nanos = bus.clock().now();
-    while !over.load(Ordering::Acquire) {
-        let time = bus.clock().now() - began;
-        for (joint, (id, low, high)) in ranges.iter().enumerate() {
-            bus.hand(*id, Some(low + script.position(joint, time) * (high - low)));
-        }
-        bus.clock().sleep(8 * MILLI);
-    }
-}
-
 fn next_steps(report: &Report) {
     report.say(report.tone(Tone::Strong, "\nNext, with an arm on the table:"));
     for line in [
@@ -121,7 +93,7 @@ fn next_steps(report: &Report) {
         "  sinew scan                         every motor, its voltage and temperature",
         "  sinew calibrate --robot.type=so101_follower --robot.port=PORT --robot.id=white",
         "  sinew teleoperate --robot white --teleop.type=so101_leader --teleop.port=PORT --teleop.id=black",
-        "Recording, datasets and policies come next.",
+        "  sinew record --robot white --teleop black --camera front=/dev/video0 --task 'pick the cube'",
     ] {
         report.say(line);
     }

@@ -10,6 +10,7 @@ mod find_port;
 mod man;
 #[cfg(feature = "policies")]
 mod policy;
+mod record;
 mod reserved;
 mod scan;
 mod setup;
@@ -40,6 +41,7 @@ pub enum Command {
     Doctor(doctor::Doctor),
     Udev(udev::Udev),
     Teleoperate(teleoperate::Teleoperate),
+    Record(record::Record),
     Dataset(dataset::Dataset),
     #[cfg(feature = "policies")]
     Policy(policy::Policy),
@@ -66,6 +68,7 @@ impl Command {
             Self::Doctor(command) => command.run(report),
             Self::Udev(command) => command.run(report),
             Self::Teleoperate(command) => command.run(report),
+            Self::Record(command) => command.run(report),
             Self::Dataset(command) => command.run(report),
             #[cfg(feature = "policies")]
             Self::Policy(command) => command.run(report),

@@ -18,8 +18,6 @@ pub struct Anything {
 pub enum Reserved {
     /// Which camera is which
     FindCameras(Anything),
-    /// Record episodes to a LeRobot dataset
-    Record(Anything),
     /// Play a recorded episode on the arm
     Replay(Anything),
     /// Let a policy drive
@@ -50,9 +48,6 @@ impl Reserved {
     fn meanwhile(&self) -> (&'static str, &'static str) {
         match self {
             Self::FindCameras(_) => ("find-cameras", "lerobot-find-cameras shows them"),
-            Self::Record(_) => {
-                ("record", "lerobot-record takes the arms and calibrations that sinew set up")
-            }
             Self::Replay(_) => ("replay", "lerobot-replay takes the same arms and calibrations"),
             Self::Rollout(_) => ("rollout", "lerobot-rollout takes the same arms and calibrations"),
             Self::Eval(_) => ("eval", "lerobot-eval has its own simulations"),

@@ -1,5 +1,7 @@
 //! `sinew teleoperate`
 
+use std::ops::ControlFlow;
+
 use clap::Args;
 use serde_json::{Value, json};
 use sinew_drivers::arm::{Arm, ArmOptions};
@@ -118,7 +120,7 @@ pub fn remember(device: &Robot, report: &Report) {
 }
 
 /// Finds the arms; nothing moves yet.
-fn connect(
+pub fn connect(
     robot: &Robot,
     leader: &Robot,
     flag: &StopFlag,
@@ -176,7 +178,7 @@ pub fn watch(pairs: &mut [Pair], pace: Pace, report: &Report) -> Result<Outcome,
         return Err(Failure::new(Exit::Failed, "no memory for the loop's figures"));
     };
     if !report.drawing() {
-        return Ok(run(pairs, &clock, pace, stats, |_, _| {}));
+        return Ok(run(pairs, &clock, pace, stats, |_, _, _| ControlFlow::Continue(())));
     }
     let picture = Picture::new(pairs);
     let over = std::sync::atomic::AtomicBool::new(false);
@@ -191,7 +193,10 @@ pub fn watch(pairs: &mut [Pair], pace: Pace, report: &Report) -> Result<Outcome,
             report.draw(&picture.text(again));
         };
         let drawer = std::thread::Builder::new().name("view".to_owned()).spawn_scoped(scope, draw);
-        let outcome = run(pairs, &clock, pace, stats, |pairs, stats| picture.update(pairs, stats));
+        let outcome = run(pairs, &clock, pace, stats, |_, pairs, stats| {
+            picture.update(pairs, stats);
+            ControlFlow::Continue(())
+        });
         over.store(true, std::sync::atomic::Ordering::Release);
         drop(drawer);
         outcome

@@ -1,4 +1,6 @@
 //! Loops that move arms.
 
+pub mod record;
 pub mod stats;
+pub mod tap;
 pub mod teleoperate;

@@ -55,6 +55,8 @@ pub struct Recorded {
     pub frames: u64,
     /// Frames in which a camera or a joint had nothing new.
     pub repeated_frames: u64,
+    /// Rows that stand for ticks the loop had to leave out.
+    pub missed_rows: u64,
 }
 
 /// A loop's figures.
@@ -119,6 +121,7 @@ impl Stats {
             "episodes": self.recorded.episodes,
             "frames": self.recorded.frames,
             "repeated_frames": self.recorded.repeated_frames,
+            "missed_rows": self.recorded.missed_rows,
             "bus": {
                 "reads": bus.requests,
                 "retries": bus.retries,

@@ -7,6 +7,8 @@
 //! Deadlines are absolute: a late tick makes no later one late, and ticks that cannot be caught up
 //! are left out, not run in a burst. Nothing in a tick allocates, locks or prints.
 
+use std::ops::ControlFlow;
+
 use sinew_drivers::arm::Arm;
 use sinew_drivers::bus::BusCounts;
 use sinew_drivers::clock::{MILLI, SECOND};
@@ -57,6 +59,17 @@ impl Pair {
     }
 }
 
+/// What a tick was, for whoever watches the loop.
+#[derive(Debug, Clone, Copy)]
+pub struct Tick {
+    /// Which one it is, counted from 0; those that had to be left out are counted as well.
+    pub number: u64,
+    /// When it began.
+    pub began: Nanos,
+    /// Whether it ended after the next one was due.
+    pub late: bool,
+}
+
 /// How long and how fast.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
@@ -79,19 +92,20 @@ pub struct Outcome {
 }
 
 /// Runs until the time is up or somebody stops it, and leaves every arm in its stop state.
-/// `each` is called after every tick.
+/// `each` is called after every tick, and ends the loop when it breaks.
 pub fn run(
     pairs: &mut [Pair],
     clock: &Clock,
     pace: Pace,
     mut stats: Stats,
-    mut each: impl FnMut(&[Pair], &Stats),
+    mut each: impl FnMut(Tick, &[Pair], &Stats) -> ControlFlow<()>,
 ) -> Outcome {
     let period = (SECOND as f64 / pace.fps) as Nanos;
     let began = clock.now();
     (stats.began, stats.ended) = (began, began);
     let end = pace.duration.map(|span| began.saturating_add(span));
     let mut deadline = began;
+    let mut number = 0;
     let error = loop {
         if end.is_some_and(|end| deadline >= end) {
             break None;
@@ -118,11 +132,17 @@ pub fn run(
         deadline += period;
         // A tick lasts until the next one is due, or until it is done if that is later.
         stats.ended = done.max(deadline);
-        if done > deadline {
+        let tick = Tick { number, began: woke, late: done > deadline };
+        number += 1;
+        if tick.late {
             stats.late_ticks += 1;
-            deadline += (done - deadline) / period * period;
+            let missed = (done - deadline) / period;
+            deadline += missed * period;
+            number += missed.unsigned_abs();
         }
-        each(pairs, &stats);
+        if each(tick, pairs, &stats).is_break() {
+            break None;
+        }
     };
     let stopped = pairs.iter_mut().map(|pair| pair.follower.end()).collect();
     let counts =
@@ -167,7 +187,7 @@ mod tests {
         }
         let pace = Pace { fps: 50.0, duration: Some(SECOND / 10) };
         let stats = Stats::new(0).unwrap();
-        run(&mut pairs, &clock, pace, stats, |_, _| {})
+        run(&mut pairs, &clock, pace, stats, |_, _, _| ControlFlow::Continue(()))
     }
 
     #[test]

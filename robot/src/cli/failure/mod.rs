@@ -83,6 +83,7 @@ fn exit_of(error: &Error) -> Exit {
         | Error::NoMotor { .. }
         | Error::NotAlone { .. }
         | Error::WrongModel { .. }
+        | Error::Camera { .. }
         | Error::CalibrationDiffers { .. } => Exit::Hardware,
         Error::CalibrationFile { .. } | Error::Spec(_) | Error::NotCalibrated { .. } => Exit::Data,
         Error::NoSuchArm { .. } | Error::BadRobotName { .. } | Error::MaxStep { .. } => Exit::Usage,

@@ -1,0 +1,48 @@
+//! From a robot's cameras as they are named to cameras that run.
+
+use sinew_drivers::Clock;
+use sinew_drivers::camera::{self, Camera, CameraSpec, Opener, PATIENCE};
+
+use crate::cli::failure::Failure;
+use crate::cli::report::Report;
+use crate::robot::Robot;
+
+/// Starts them all; each has given its first picture when this returns.
+pub fn start(
+    specs: &[(String, CameraSpec)],
+    robot: &Robot,
+    report: &Report,
+) -> Result<Vec<Camera>, Failure> {
+    let mut cameras = Vec::new();
+    for (name, spec) in specs {
+        report.detail(format!("camera {name}: {spec:?}"));
+        cameras.push(Camera::start(name, opener(name, spec, robot), &Clock::Real, PATIENCE)?);
+    }
+    Ok(cameras)
+}
+
+#[cfg(feature = "sim")]
+fn opener(name: &str, spec: &CameraSpec, robot: &Robot) -> Opener {
+    use sinew_drivers::camera::{Look, Origin, Pattern, Source};
+    if spec.origin != Origin::Pattern {
+        return device(name, spec);
+    }
+    let (joints, spec) = (robot.simulated_joints(), spec.clone());
+    Box::new(move || {
+        let joints = joints.clone();
+        let look: Look = Box::new(move |shares| joints.shares(shares));
+        let (width, height, fps) = (spec.width, spec.height, spec.fps);
+        let pattern = Pattern::new(Clock::Real, width, height, fps, Some(look));
+        Ok(Box::new(pattern) as Box<dyn Source>)
+    })
+}
+
+#[cfg(not(feature = "sim"))]
+fn opener(name: &str, spec: &CameraSpec, _robot: &Robot) -> Opener {
+    device(name, spec)
+}
+
+fn device(name: &str, spec: &CameraSpec) -> Opener {
+    let (name, spec) = (name.to_owned(), spec.clone());
+    Box::new(move || camera::open(&name, &spec, Clock::Real))
+}

@@ -1,0 +1,222 @@
+//! Cameras from the command line: LeRobot's table, and the short form.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::Value;
+use sinew_drivers::camera::{CameraSpec, Origin};
+
+use super::failure::Failure;
+
+/// Which cameras.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Cameras")]
+pub struct CameraFlags {
+    /// A camera as NAME=SOURCE[@WIDTHxHEIGHT[xFPS]]: a device such as /dev/video0, an address such as
+    /// http://phone:8080/video, or sim; once for each camera
+    #[arg(long = "camera", value_name = "NAME=SOURCE")]
+    camera: Vec<String>,
+    /// Cameras as LeRobot's table: '{front: {type: opencv, index_or_path: 0, width: 640, height: 480,
+    /// fps: 30}}'; opencv means a device of the system
+    #[arg(long = "robot.cameras", value_name = "TABLE")]
+    cameras: Option<String>,
+}
+
+/// The size and rate of a camera of which nothing is said: every webcam has it.
+const USUAL: (u32, u32, u32) = (640, 480, 30);
+
+impl CameraFlags {
+    /// The cameras by their names.
+    pub fn specs(&self) -> Result<Vec<(String, CameraSpec)>, Failure> {
+        let mut specs = match &self.cameras {
+            Some(table) => from_table(table)?,
+            None => Vec::new(),
+        };
+        for text in &self.camera {
+            specs.push(from_short(text)?);
+        }
+        for (at, (name, _)) in specs.iter().enumerate() {
+            let plain =
+                |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.');
+            if name.is_empty() || !name.chars().all(plain) {
+                return Err(Failure::usage(
+                    format!("{name:?} is no name for a camera"),
+                    "letters, digits and _ make one: --camera front=/dev/video0",
+                ));
+            }
+            if specs.iter().take(at).any(|(other, _)| other == name) {
+                return Err(Failure::usage(
+                    format!("two cameras are called {name}"),
+                    "give each a name of its own",
+                ));
+            }
+        }
+        Ok(specs)
+    }
+}
+
+fn from_short(text: &str) -> Result<(String, CameraSpec), Failure> {
+    let wrong = |why: &str| {
+        Failure::usage(
+            format!("--camera {text}: {why}"),
+            "for instance front=/dev/video0@640x480x30, front=http://phone:8080/video or front=sim",
+        )
+    };
+    let (name, rest) = text.split_once('=').ok_or_else(|| wrong("which name, which source?"))?;
+    // An address may hold an @, but none that is followed by a size.
+    let sized = rest.rsplit_once('@').and_then(|(source, size)| Some((source, sizes(size)?)));
+    let (source, (width, height, fps)) = sized.unwrap_or((rest, USUAL));
+    if source.is_empty() {
+        return Err(wrong("where is it?"));
+    }
+    let origin = match source {
+        "sim" => Origin::Pattern,
+        address if address.starts_with("http://") => Origin::Http(address.to_owned()),
+        address if address.starts_with("https://") => {
+            return Err(wrong(
+                "a camera's stream is reached without TLS: is there an http:// one?",
+            ));
+        }
+        device => Origin::Device(device_path(device)),
+    };
+    Ok((name.to_owned(), sensible(CameraSpec { origin, width, height, fps }, name)?))
+}
+
+/// `640x480x30`, or `640x480` at the usual rate.
+fn sizes(text: &str) -> Option<(u32, u32, u32)> {
+    let numbers: Option<Vec<u32>> = text.split('x').map(|number| number.parse().ok()).collect();
+    match numbers?[..] {
+        [width, height] => Some((width, height, USUAL.2)),
+        [width, height, fps] => Some((width, height, fps)),
+        _ => None,
+    }
+}
+
+fn device_path(device: &str) -> PathBuf {
+    match device.parse::<u32>() {
+        Ok(number) => PathBuf::from(format!("/dev/video{number}")),
+        Err(_) => PathBuf::from(device),
+    }
+}
+
+fn from_table(text: &str) -> Result<Vec<(String, CameraSpec)>, Failure> {
+    let wrong = |why: String| {
+        Failure::usage(
+            format!("--robot.cameras: {why}"),
+            "for instance '{front: {type: opencv, index_or_path: 0, width: 640, height: 480, fps: 30}}'",
+        )
+    };
+    let table: Value = serde_yaml_ng::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    let cameras = match table {
+        Value::Null => return Ok(Vec::new()),
+        Value::Object(cameras) => cameras,
+        _ => return Err(wrong("is no table of cameras".to_owned())),
+    };
+    let spec = |(name, fields): (String, Value)| {
+        let text = |key: &str| fields.get(key).and_then(Value::as_str);
+        let number = |key: &str, usual: u32| match fields.get(key) {
+            None | Some(Value::Null) => Ok(usual),
+            Some(value) => {
+                value.as_u64().and_then(|number| u32::try_from(number).ok()).ok_or_else(|| {
+                    wrong(format!("{name}: {key} {value} is no number of pixels or pictures"))
+                })
+            }
+        };
+        let origin = match text("type") {
+            Some("opencv" | "v4l2") => match fields.get("index_or_path") {
+                Some(Value::Number(number)) => Origin::Device(device_path(&number.to_string())),
+                Some(Value::String(path)) => Origin::Device(device_path(path)),
+                _ => return Err(wrong(format!("{name}: index_or_path is missing"))),
+            },
+            Some("http") => match text("url") {
+                Some(url) if url.starts_with("http://") => Origin::Http(url.to_owned()),
+                _ => return Err(wrong(format!("{name}: url has to be an http:// address"))),
+            },
+            Some("sim") => Origin::Pattern,
+            Some(other) => {
+                let known = "opencv, http and sim are there";
+                return Err(wrong(format!(
+                    "{name}: a camera of type {other} is not there; {known}"
+                )));
+            }
+            None => return Err(wrong(format!("{name}: type is missing"))),
+        };
+        let (width, height) = (number("width", USUAL.0)?, number("height", USUAL.1)?);
+        let spec = CameraSpec { origin, width, height, fps: number("fps", USUAL.2)? };
+        let spec = sensible(spec, &name)?;
+        Ok((name, spec))
+    };
+    cameras.into_iter().map(spec).collect()
+}
+
+/// Sizes and rates that no camera has are a slip of the finger.
+fn sensible(spec: CameraSpec, name: &str) -> Result<CameraSpec, Failure> {
+    let CameraSpec { width, height, fps, .. } = spec;
+    let sides = 16..=8192;
+    if sides.contains(&width) && sides.contains(&height) && (1..=240).contains(&fps) {
+        return Ok(spec);
+    }
+    Err(Failure::usage(
+        format!("camera {name}: {width}x{height} at {fps} pictures per second is not possible"),
+        "sides are 16 to 8192 pixels, rates 1 to 240",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::failure::Exit;
+
+    fn device(number: u32, width: u32, height: u32, fps: u32) -> CameraSpec {
+        let origin = Origin::Device(PathBuf::from(format!("/dev/video{number}")));
+        CameraSpec { origin, width, height, fps }
+    }
+
+    fn flags(camera: &[&str], cameras: Option<&str>) -> CameraFlags {
+        let camera = camera.iter().map(|text| (*text).to_owned()).collect();
+        CameraFlags { camera, cameras: cameras.map(str::to_owned) }
+    }
+
+    #[test]
+    fn the_short_form_and_lerobots_table_mean_the_same() {
+        let table = "{front: {type: opencv, index_or_path: 0, width: 1280, height: 720, fps: 60}, \
+                     side: {type: opencv, index_or_path: /dev/video2}}";
+        let long = flags(&[], Some(table)).specs().unwrap();
+        let short = flags(&["front=0@1280x720x60", "side=/dev/video2"], None).specs().unwrap();
+        assert_eq!(long, short);
+        let expected = [
+            ("front".to_owned(), device(0, 1280, 720, 60)),
+            ("side".to_owned(), device(2, 640, 480, 30)),
+        ];
+        assert_eq!(long, expected);
+    }
+
+    #[test]
+    fn an_address_keeps_its_at_sign() {
+        let specs = flags(&["a=http://me@phone:80/v", "b=http://phone@320x240"], None).specs();
+        let specs = specs.unwrap();
+        assert_eq!(specs[0].1.origin, Origin::Http("http://me@phone:80/v".into()));
+        assert_eq!((specs[1].1.width, specs[1].1.fps), (320, 30));
+    }
+
+    #[test]
+    fn what_makes_no_camera_is_refused_with_its_name() {
+        for (short, table) in [
+            (&["front"][..], None),
+            (&["front="], None),
+            (&["../x=sim"], None),
+            (&["a=sim", "a=sim"], None),
+            (&["a=sim@0x480x30"], None),
+            (&["a=sim@640x480x1000"], None),
+            (&[], Some("{front: {type: realsense}}")),
+            (&[], Some("{front: {type: opencv}}")),
+            (&[], Some("{front: {index_or_path: 0}}")),
+            (&[], Some("{front: {type: opencv, index_or_path: 0, width: -1}}")),
+            (&[], Some("[1]")),
+            (&[], Some("{")),
+        ] {
+            let failure = flags(short, table).specs().unwrap_err();
+            assert_eq!(failure.exit, Exit::Usage, "{short:?} {table:?}");
+        }
+    }
+}

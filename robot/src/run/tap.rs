@@ -1,0 +1,138 @@
+//! From the loop to the recorder: every tick that is to be recorded, without the loop ever waiting.
+//!
+//! Slips of paper go round: the loop fills one that lies ready and hands it on, the recorder reads it
+//! and lays it back. Nothing is allocated on the way, and nobody holds a lock. Where the recorder has
+//! kept all slips, the tick is lost here, and the recorder sees from the next one's number that it is.
+
+use std::sync::Arc;
+use std::thread::Thread;
+
+use rtrb::{Consumer, Producer, RingBuffer};
+use sinew_drivers::Nanos;
+use sinew_drivers::camera::{Camera, Shot};
+
+use super::teleoperate::{Pair, Tick};
+
+/// What the recorder is told of one tick.
+#[derive(Debug, Default)]
+pub struct Slip {
+    /// Which row it is, counted from the loop's begin at the dataset's rate.
+    pub row: u64,
+    /// When the tick began.
+    pub began: Nanos,
+    /// When the joints were read: the middle of the reading.
+    pub joints_at: Nanos,
+    /// Whether the tick was late.
+    pub late: bool,
+    /// How many joints gave no new value.
+    pub stale: u64,
+    /// Where the joints are.
+    pub state: Vec<f64>,
+    /// What they were told, as [`Stored`] chooses.
+    pub action: Vec<f64>,
+    /// The newest shot of each camera.
+    pub shots: Vec<Option<Arc<Shot>>>,
+}
+
+/// Which action a dataset holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Stored {
+    /// What the leader asked for, as LeRobot stores it
+    #[default]
+    Teleop,
+    /// What was really sent, behind all limits
+    Sent,
+    /// Where the joints are
+    Measured,
+}
+
+/// The loop's end.
+pub struct Tap<'a> {
+    free: Consumer<Slip>,
+    full: Producer<Slip>,
+    cameras: &'a [Camera],
+    /// Every so many ticks one is recorded.
+    every: u64,
+    stored: Stored,
+}
+
+/// The recorder's end.
+pub struct Slips {
+    free: Producer<Slip>,
+    full: Consumer<Slip>,
+}
+
+/// How many ticks may wait for a recorder that is saving an episode: half a minute at 30 Hz.
+const ROOM: usize = 1024;
+
+/// Both ends, for so many values and these cameras.
+pub fn tap(values: usize, cameras: &[Camera], every: u64, stored: Stored) -> (Tap<'_>, Slips) {
+    let (mut lay, free) = RingBuffer::new(ROOM);
+    let (full, read) = RingBuffer::new(ROOM);
+    let slips = std::iter::repeat_with(|| Slip {
+        state: Vec::with_capacity(values),
+        action: Vec::with_capacity(values),
+        shots: Vec::with_capacity(cameras.len()),
+        ..Slip::default()
+    });
+    // There is room for all of them.
+    slips.take(ROOM).for_each(|slip| lay.push(slip).unwrap_or_default());
+    (Tap { free, full, cameras, every: every.max(1), stored }, Slips { free: lay, full: read })
+}
+
+impl Tap<'_> {
+    /// Takes down what a tick saw and did, if it is one to be recorded.
+    pub fn take(&mut self, tick: Tick, pairs: &[Pair], recorder: &Thread) {
+        if !tick.number.is_multiple_of(self.every) {
+            return;
+        }
+        let Ok(mut slip) = self.free.pop() else { return };
+        slip.row = tick.number / self.every;
+        slip.began = tick.began;
+        slip.late = tick.late;
+        slip.stale = 0;
+        (slip.joints_at, slip.state, slip.action) = (0, cleared(slip.state), cleared(slip.action));
+        for pair in pairs {
+            let seen = pair.follower.observation();
+            slip.joints_at = seen.timing.first_out.midpoint(seen.timing.last_in);
+            slip.stale += seen.fresh.iter().map(|fresh| u64::from(!*fresh)).sum::<u64>();
+            slip.state.extend(&seen.values);
+            slip.action.extend(match self.stored {
+                Stored::Teleop => pair.asked(),
+                Stored::Sent => &pair.follower.sent().values,
+                Stored::Measured => &seen.values,
+            });
+        }
+        slip.shots.clear();
+        slip.shots.extend(self.cameras.iter().map(Camera::newest));
+        // Never full: there are no more slips than places.
+        if self.full.push(slip).is_ok() {
+            recorder.unpark();
+        }
+    }
+}
+
+fn cleared(mut values: Vec<f64>) -> Vec<f64> {
+    values.clear();
+    values
+}
+
+impl Slips {
+    /// The next tick, if there is one.
+    pub fn next(&mut self) -> Option<Slip> {
+        self.full.pop().ok()
+    }
+
+    /// Whether the loop is over and everything was read.
+    pub fn is_over(&self) -> bool {
+        self.full.is_abandoned() && self.full.is_empty()
+    }
+
+    /// Lays a slip back.
+    pub fn lay_back(&mut self, mut slip: Slip) {
+        // Images are let go here and not in the loop.
+        slip.shots.clear();
+        // Nobody takes it any more once the loop is over.
+        self.free.push(slip).unwrap_or_default();
+    }
+}

@@ -1,0 +1,209 @@
+//! Somebody records episodes with a leader, a follower and cameras.
+
+use std::path::Path;
+
+use serde_json::Value;
+use sinew_datasets::reader::{Deltas, Series, View};
+use sinew_datasets::{Dataset, Image};
+
+use crate::sandbox::Sandbox;
+
+const ARMS: [&str; 4] =
+    ["--robot=sim", "--teleop=sim", "--task=Pick the cube", "--dataset=me/pick"];
+
+/// What one types to record, with these flags besides.
+fn words<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let quick = ["--dataset.no_stamp", "--dataset.episode_time_s=1", "--dataset.reset_time_s=0"];
+    [&["--json", "record"], &ARMS[..], &quick, more].concat()
+}
+
+fn folder(sandbox: &Sandbox) -> std::path::PathBuf {
+    sandbox.path(".cache/huggingface/lerobot/me/pick")
+}
+
+/// How long each bar of the simulated camera's picture is, as a share of its width.
+fn bars(image: &Image, count: usize) -> Vec<f64> {
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let middle = |bar: usize| height / 4 + (height - height / 4) * (2 * bar + 1) / (2 * count);
+    let bright = |row: usize| {
+        let row = &image.pixels()[row * width..(row + 1) * width];
+        row.iter().filter(|pixel| **pixel > 160).count()
+    };
+    (0..count).map(|bar| bright(middle(bar)) as f64 / width as f64).collect()
+}
+
+/// Every row's state, and the bars in its picture.
+fn rows(root: &Path, camera: &str) -> Vec<(Vec<f64>, Vec<f64>)> {
+    let dataset = Dataset::open(root).unwrap();
+    let view = View::new(&dataset, Deltas::default(), None).unwrap();
+    let row = |at| {
+        let item = view.item(at).unwrap();
+        let find = |name: &str| item.features.iter().find(|(is, _)| is == name).map(|(_, of)| of);
+        let Some(Series::Values(state)) = find("observation.state") else { panic!("no state") };
+        let Some(Series::Images(images)) = find(camera) else { panic!("no picture") };
+        let state = state.numbers();
+        let bars = bars(&images[0], state.len());
+        (state, bars)
+    };
+    (0..view.len()).map(row).collect()
+}
+
+#[test]
+fn episodes_hold_what_the_arm_did_and_what_the_cameras_saw() {
+    let sandbox = Sandbox::new();
+    let cameras = ["--camera=front=sim@320x240x30", "--camera=side=sim@64x48x30"];
+    let ended = sandbox.run(&words(&[&cameras[..], &["--dataset.num_episodes=2"]].concat()));
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let result = ended.result();
+    assert_eq!((&result["episodes"], &result["frames"]), (&2.into(), &60.into()), "{result}");
+    assert_eq!(result["stopped"]["motors"].as_array().unwrap().len(), 6);
+    assert!(result["camera_skew_ms"]["max"].as_f64().unwrap() > 0.0);
+    let phases: Vec<Value> = ended.json().iter().map(|line| line["phase"].clone()).collect();
+    assert_eq!(phases[..4], ["recording", "saved", "recording", "saved"]);
+    let root = folder(&sandbox);
+    let verify = sandbox.run(&["--json", "dataset", "verify", root.to_str().unwrap()]);
+    assert_eq!(verify.code, 0, "{}", verify.out);
+    let dataset = Dataset::open(&root).unwrap();
+    assert_eq!(dataset.info().robot_type.as_deref(), Some("so_follower"));
+    let names: Vec<&str> = dataset.info().names().collect();
+    let cameras = ["observation.images.front", "observation.images.side"];
+    assert_eq!(names[..4], [&["action", "observation.state"], &cameras[..]].concat());
+    // The picture shows the joint that was read with it, but for what it moved in between.
+    let rows = rows(&root, "observation.images.front");
+    let moved = |joint: usize| {
+        let at = |row: &(Vec<f64>, Vec<f64>)| row.0[joint];
+        let (low, high) = rows
+            .iter()
+            .map(at)
+            .fold((f64::MAX, f64::MIN), |(low, high), at| (low.min(at), high.max(at)));
+        high - low
+    };
+    assert!((0..6).any(|joint| moved(joint) > 1.0), "nothing moved");
+    // The gripper is told from 0 to 100 of its range. A picture is of the time since the row before.
+    for near in rows[..30].windows(4) {
+        let (low, high) = near.iter().fold((f64::MAX, f64::MIN), |(low, high), (state, _)| {
+            (low.min(state[5] / 100.0), high.max(state[5] / 100.0))
+        });
+        let seen = near[2].1[5];
+        assert!((low - 0.03..=high + 0.03).contains(&seen), "{near:?}");
+    }
+}
+
+#[test]
+fn keys_end_repeat_and_stop_an_episode() {
+    let sandbox = Sandbox::new();
+    let long = ["--dataset.episode_time_s=60", "--dataset.reset_time_s=60"];
+    let mut record = sandbox.start(&words(&long));
+    let mut phase = |key: Option<&str>, wanted: &str| {
+        if let Some(key) = key {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            record.type_word(key);
+        }
+        let line = record.next();
+        assert_eq!(line["phase"], wanted, "{line}");
+        line
+    };
+    phase(None, "recording");
+    phase(Some("n"), "reset");
+    // During the reset it is not too late to take it again.
+    phase(Some("r"), "again");
+    assert_eq!(phase(None, "recording")["episode"], 0);
+    phase(Some("n"), "reset");
+    assert!(phase(Some("n"), "saved")["frames"].as_u64().unwrap() > 0);
+    assert_eq!(phase(None, "recording")["episode"], 1);
+    phase(Some("r"), "again");
+    phase(None, "recording");
+    assert_eq!(phase(Some("q"), "saved")["episode"], 1);
+    let result = record.result();
+    assert_eq!(result["episodes"], 2);
+    assert_eq!(record.end().0, 0);
+    let dataset = Dataset::open(&folder(&sandbox)).unwrap();
+    assert_eq!(dataset.len(), result["frames"].as_u64().unwrap());
+}
+
+#[test]
+fn arrows_work_at_a_terminal_which_is_given_back() {
+    let sandbox = Sandbox::new();
+    let long = ["record", "--dataset.episode_time_s=60", "--dataset.no_stamp"];
+    let (mut record, mut keyboard) = sandbox.start_at_terminal(&[&long, &ARMS[..]].concat());
+    let mut press = |keys: &[u8]| {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        std::io::Write::write_all(&mut keyboard, keys).unwrap();
+    };
+    record.read_to("Recording episode 0");
+    press(b"\x1b[C");
+    record.read_to("Put things back");
+    press(b"\x1b[C");
+    record.read_to("episode 0 is saved");
+    record.read_to("Recording episode 1");
+    press(b"\x1b");
+    record.read_to("episode 1 is saved");
+    assert_eq!(record.end().0, 0);
+}
+
+#[test]
+fn ctrl_c_leaves_the_arm_safe_and_keeps_what_is_recorded() {
+    let sandbox = Sandbox::new();
+    let (follower, leader) = (sandbox.arm("so101", "white"), sandbox.arm("so101_leader", "black"));
+    let (robot, teleop) = (["--robot.port", follower.port()], ["--teleop.port", leader.port()]);
+    let kinds = ["--robot.type=so101_follower", "--robot.id=white", "--teleop.type=so101_leader"];
+    let rest = ["--teleop.id=black", "--camera=front=sim@64x48x30", "--task=x", "--dataset.root"];
+    let root = sandbox.path("set");
+    let words = [&["--json", "record"], &kinds[..], &robot, &teleop, &rest];
+    let mut record = sandbox.start(&[&words.concat()[..], &[root.to_str().unwrap()]].concat());
+    assert_eq!(record.next()["phase"], "recording");
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    record.signal("INT");
+    assert_eq!(record.next()["phase"], "saved");
+    let result = record.result();
+    assert_eq!(record.end().0, 130);
+    assert_eq!(result["stopped"]["cause"], "interrupt");
+    assert_eq!(follower.torques(), [false; 6]);
+    let frames = Dataset::open(&root).unwrap().len();
+    assert!(frames > 5 && result["frames"] == frames, "{result}");
+}
+
+#[test]
+fn a_killed_recording_is_taken_up_and_gone_on_with() {
+    let sandbox = Sandbox::new();
+    let camera = "--camera=front=sim@64x48x30";
+    let mut record = sandbox.start(&words(&[camera, "--dataset.episode_time_s=60"]));
+    assert_eq!(record.next()["phase"], "recording");
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    record.signal("KILL");
+    record.end();
+    let again = sandbox.run(&words(&[camera, "--dataset.num_episodes=1"]));
+    assert_eq!(again.code, 2, "it is there already");
+    assert!(again.err.contains("--resume"), "{}", again.err);
+    let resumed = sandbox.run(&words(&[camera, "--dataset.num_episodes=1", "--resume=true"]));
+    assert_eq!(resumed.code, 0, "{}", resumed.err);
+    assert!(resumed.err.contains("was cut off"), "{}", resumed.err);
+    let other =
+        sandbox.run(&words(&[camera, "--dataset.num_episodes=1", "--dataset.fps=15", "--resume"]));
+    assert_eq!(other.code, 2, "another rate: {}", other.err);
+    let dataset = Dataset::open(&folder(&sandbox)).unwrap();
+    assert_eq!(dataset.episodes().len(), 2);
+    // At most a second of it is lost.
+    assert!(dataset.len() >= 30 + 30, "{}", dataset.len());
+}
+
+#[test]
+fn what_makes_no_recording_is_told_before_anything_moves() {
+    let sandbox = Sandbox::new();
+    for (flag, part) in [
+        ("--dataset=nowhere", "OWNER/NAME"),
+        ("--dataset=me/eval_x", "rollout"),
+        ("--fps=45", "multiple"),
+        ("--camera=front", "front=/dev/video0"),
+        ("--dataset.fps=0", "1..=1000"),
+        ("--dataset.rgb_encoder.vcodec=h266", "h266"),
+    ] {
+        let ended = sandbox.run(&words(&[flag]));
+        assert_eq!(ended.code, 2, "{flag}: {}", ended.err);
+        assert!(ended.err.contains(part), "{flag}: {}", ended.err);
+    }
+    let ended = sandbox.run(&words(&["--camera=front=/dev/video-none"]));
+    assert_eq!(ended.code, 3);
+    assert!(ended.err.contains("is not there"), "{}", ended.err);
+    assert!(!folder(&sandbox).exists(), "nothing was begun");
+}
