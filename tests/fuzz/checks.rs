@@ -21,7 +21,7 @@ pub use policies::*;
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 23] = [
+pub const CHECKS: [(&str, Check); 24] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
@@ -42,6 +42,7 @@ pub const CHECKS: [(&str, Check); 23] = [
     ("dataset_video", dataset_video),
     ("dataset_journal", dataset_journal),
     ("dataset_images", dataset_images),
+    ("dataset_spool", dataset_spool),
     ("policy_config", policy_config),
     ("policy_steps", policy_steps),
     ("policy_weights", policy_weights),

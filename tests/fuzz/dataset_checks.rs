@@ -237,6 +237,19 @@ pub fn dataset_images(bytes: &[u8]) {
     }
 }
 
+/// The images that still waited for their encoder: one behind the other, from the one asked for on.
+pub fn dataset_spool(bytes: &[u8]) {
+    use sinew_datasets::writer::spool::Spooled;
+    for first in [0, 3] {
+        let mut pixels = 0;
+        for (number, shot) in (first..).zip(Spooled::new(bytes, bytes.len() as u64, first)) {
+            assert_eq!(shot.number, number);
+            pixels += if shot.again { 0 } else { shot.image.pixels().len() };
+        }
+        assert!(pixels <= bytes.len());
+    }
+}
+
 /// A video: its frames are decoded, or it is an error; what is whole of it makes a whole one.
 pub fn dataset_video(bytes: &[u8]) {
     with_file(bytes, |path| {

@@ -27,6 +27,7 @@ pub fn all() -> Vec<Seed> {
     let instants: Vec<Instant> = (0..4).map(instant).collect();
     timing::write(&folder.path().join("timing"), 0, &cameras, &instants).expect("a table");
     video(&folder.path().join("h264"));
+    spool(&folder.path().join("spool"));
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/datasets");
     let lerobots = "videos/observation.images.top/chunk-000";
     let old = "videos/chunk-000/observation.images.top/episode_000000.mp4";
@@ -45,6 +46,7 @@ pub fn all() -> Vec<Seed> {
         ("dataset_timing", "recorded", folder.path().join("timing")),
         ("dataset_journal", "recorded", left.join("journal")),
         ("dataset_images", "recorded", left.join("observation.images.top.images")),
+        ("dataset_spool", "spooled", folder.path().join("spool")),
         ("dataset_video", "h264", folder.path().join("h264")),
         ("dataset_video", "av1", golden.join("v30_video").join(lerobots).join("file-000.mp4")),
         ("dataset_video", "old", golden.join("v21_video").join(old)),
@@ -69,4 +71,18 @@ fn video(path: &Path) {
         writer.push(&image).expect("a frame");
     }
     writer.finish().expect("a whole video");
+}
+
+/// Images of every format that wait, one of them shown again, and one behind a gap.
+fn spool(path: &Path) {
+    use sinew_datasets::writer::spool::{Shot, Spool};
+    let formats = [PixelFormat::Rgb8, PixelFormat::I420, PixelFormat::Gray16];
+    let shots = [(2, 0, false), (3, 1, false), (4, 1, true), (7, 2, false)];
+    let shots = shots.map(|(number, format, again)| {
+        let format: PixelFormat = formats[format];
+        let pixels = vec![number as u8; format.len(4, 4)];
+        let image = Image::new(4, 4, format, pixels).expect("an image");
+        Shot { number, image, again }
+    });
+    Spool::new(path).append(&shots).expect("room for a file");
 }

@@ -18,8 +18,8 @@ use crate::peers::Peer;
 /// Names the folder to the process that is going to be killed.
 const ROOT: &str = "SINEW_KILL_ROOT";
 const SEED: &str = "SINEW_KILL_SEED";
-const FPS: u32 = 50;
-const SIDE: u32 = 32;
+const FPS: u32 = 100;
+const SIDE: u32 = 64;
 /// How many recordings are killed side by side.
 const CHAINS: usize = 3;
 /// How often one recording is killed before another begins: what has grown long takes long to look at.
@@ -64,7 +64,7 @@ fn records_until_it_is_killed() {
     loop {
         let recorder = writer.begin_episode().unwrap();
         let begun = Instant::now();
-        for number in 0..random.u64(3..130) {
+        for number in 0..random.u64(3..260) {
             recorder.push(&frame(number)).unwrap();
             say(format!("pushed {}", number + 1));
             let due = begun + Duration::from_millis((number + 1) * 1000 / u64::from(FPS));

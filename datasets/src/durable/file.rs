@@ -28,12 +28,6 @@ impl File {
         Self::open(path, how.read(true).write(true).create_new(true), true)
     }
 
-    /// Opens a file to add to it, and begins it where there is none.
-    pub fn reopen(path: &Path) -> Result<Self> {
-        let mut how = std::fs::File::options();
-        Self::open(path, how.read(true).write(true).create(true).truncate(false), false)
-    }
-
     /// Opens a file to change it.
     pub fn edit(path: &Path) -> Result<Self> {
         Self::open(path, std::fs::File::options().read(true).write(true), false)

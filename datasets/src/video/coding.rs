@@ -1,6 +1,6 @@
 //! How videos are encoded, in LeRobot's words.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{Error, Result};
 
@@ -144,6 +144,23 @@ impl Coding {
     /// Whether it is kept from showing pictures in another order, which AV1 has another way to do.
     fn never_waits(&self) -> bool {
         self.encoder.is_some_and(|name| !name.contains("av1"))
+    }
+
+    /// It in the words in which a recording remembers it.
+    pub fn to_heading(&self) -> Value {
+        let Self { encoder, g, crf, preset } = self;
+        json!({ "encoder": encoder, "g": g, "crf": crf, "preset": preset })
+    }
+
+    /// Reads it back; none for an encoder that is not known here.
+    pub fn from_heading(heading: &Value) -> Option<Self> {
+        let number = |key| u32::try_from(heading.get(key)?.as_u64()?).ok();
+        let encoder = match heading.get("encoder")?.as_str() {
+            Some(name) => Some(ENCODERS.iter().find(|(_, encoder)| *encoder == name)?.1),
+            None => None,
+        };
+        let preset = heading.get("preset")?.as_str().map(str::to_owned);
+        Some(Self { encoder, g: number("g")?, crf: number("crf")?, preset })
     }
 
     /// What info.json says of it.

@@ -1,12 +1,14 @@
 //! The encoders side by side.
 
 use super::Coding;
-use super::encode::H264Encoder;
+use super::encode::{H264Encoder, Planes};
 #[cfg(feature = "ffmpeg")]
 use super::ffmpeg::SystemEncoder;
+use super::header::Header;
+use super::mp4::entry::SampleEntry;
 #[cfg(feature = "ffmpeg")]
 use super::records::Records;
-use super::write::Header;
+use crate::image::PixelFormat;
 
 /// What encodes, and with it how the file lies on the disk.
 pub enum Encoder {
@@ -33,6 +35,23 @@ impl Encoder {
             None => H264Encoder::new(header.fps)
                 .map(|encoder| Self::BuiltIn(Box::new(encoder)))
                 .map_err(|error| error.to_string()),
+        }
+    }
+
+    /// The sample entry of a file with its pictures.
+    pub fn entry(&self, header: Header) -> Result<SampleEntry, String> {
+        match self {
+            Self::BuiltIn(_) => {
+                // It says so with its first picture only, which is not to be this one's.
+                let Header { width, height, fps } = header;
+                let mut other = H264Encoder::new(fps).map_err(|error| error.to_string())?;
+                let black = vec![0; PixelFormat::I420.len(width, height)];
+                let coded = other.encode(Planes { width, height, bytes: &black })?;
+                let entry = header.entry(&coded.sps, &coded.pps);
+                entry.ok_or_else(|| "the encoder gave no parameters".into())
+            }
+            #[cfg(feature = "ffmpeg")]
+            Self::System(system) => Ok(system.1.entry.clone()),
         }
     }
 

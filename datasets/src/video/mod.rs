@@ -19,6 +19,7 @@ mod encoder;
 #[cfg(feature = "ffmpeg")]
 mod ffmpeg;
 mod footage;
+mod header;
 mod mp4;
 mod nal;
 #[cfg(feature = "ffmpeg")]
@@ -38,7 +39,7 @@ pub use color::{i420_to_rgb, rgb_to_i420};
 pub use concat::{concat, cut};
 pub use footage::{Extent, Footage};
 pub use read::VideoReader;
-pub use recover::{recover, recover_checked, salvage};
+pub use recover::{recover, recover_checked, salvage, whole_frames};
 pub use source::ReadAt;
 pub use write::{VideoWriter, Written};
 

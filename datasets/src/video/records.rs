@@ -12,11 +12,11 @@ use std::io::Read;
 
 use serde_json::{Map, Value};
 
+use super::header::{Header, OPEN, TICKS};
 use super::mp4::boxes::{Fields, boxes};
 use super::mp4::entry::SampleEntry;
 use super::mp4::write::{boxed, ftyp};
 use super::mp4::{Sample, Track};
-use super::write::{Header, TICKS};
 use super::{Codec, VideoInfo};
 
 const MARK: &[u8; 8] = b"sinew  2";
@@ -48,8 +48,7 @@ impl Records {
         let mut bytes = ftyp(self.entry.codec == Codec::Av1);
         bytes.extend(boxed(b"free", &[MARK, &fps, &width, &height]));
         bytes.extend(boxed(b"free", &[&length, said.as_bytes(), &self.entry.bytes]));
-        bytes.extend(boxed(b"free", &[]));
-        bytes.extend(b"\0\0\0\0mdat");
+        bytes.extend(OPEN);
         bytes
     }
 

@@ -4,12 +4,14 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::concat::{keep_first, save};
+use super::header::{Header, end_of, seal};
 use super::mp4::Sample;
+use super::mp4::entry::SampleEntry;
 use super::mp4::read::{cut_track, find_outer, track};
 use super::nal::Nal;
 use super::records::Records;
 use super::source::{FileSource, ReadAt};
-use super::write::{Header, Written, end_of, seal};
+use super::write::Written;
 use crate::durable::File;
 use crate::error::{Error, Result};
 
@@ -45,6 +47,21 @@ pub fn recover_checked(path: &Path, sums: &[u32]) -> Result<Written> {
     walk_and_seal(path, sums.len() as u64, Some(sums))
 }
 
+/// How many frames [`recover_checked`] would keep; changes nothing.
+pub fn whole_frames(path: &Path, sums: &[u32]) -> Result<u64> {
+    Ok(whole(path, sums)?.map_or(0, |found| found.samples.len() as u64))
+}
+
+/// What is whole of a video; none where not even its beginning was kept.
+pub fn whole(path: &Path, sums: &[u32]) -> Result<Option<CutOff>> {
+    match cut_off(path, sums.len() as u64, Some(sums)) {
+        Ok(found) => Ok(Some(found)),
+        Err(Error::Malformed { .. }) => Ok(None),
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// What a file says of how it was encoded, if it is one that FFmpeg encoded here.
 pub fn records(path: &Path) -> Result<Option<Records>> {
     let mut file = std::fs::File::open(path).map_err(Error::io("cannot open", path))?;
@@ -52,22 +69,61 @@ pub fn records(path: &Path) -> Result<Option<Records>> {
 }
 
 fn walk_and_seal(path: &Path, most: u64, sums: Option<&[u32]>) -> Result<Written> {
+    let CutOff { mut file, head, samples, body, end } = cut_off(path, most, sums)?;
+    if samples.is_empty() {
+        file.set_len(body).map_err(Error::io("cannot write", path))?;
+        let info = match head {
+            Head::Units { header, .. } => header.no_frames(),
+            Head::Pictures(records) => records.describe(records.track(samples).info()),
+        };
+        return Ok(Written { frames: 0, bytes: body, info });
+    }
+    match head {
+        Head::Pictures(records) => {
+            let mut written = seal(&mut file, path, (body, end), &records.track(samples), true)?;
+            written.info = records.describe(written.info);
+            Ok(written)
+        }
+        Head::Units { header, entry: Some(entry) } => {
+            seal(&mut file, path, (body, end), &header.track(entry, samples), false)
+        }
+        Head::Units { .. } => Err(Error::malformed(path, "the first frame", "has no parameters")),
+    }
+}
+
+/// What is whole of a video that was cut off.
+pub struct CutOff {
+    /// The file, to be changed.
+    pub file: File,
+    /// What is known of all its pictures.
+    pub head: Head,
+    /// The whole frames.
+    pub samples: Vec<Sample>,
+    /// Where the first unit or picture begins.
+    pub body: u64,
+    /// Where the last whole frame ends.
+    pub end: u64,
+}
+
+/// How a growing video lies on the disk, and what is known of all its pictures.
+pub enum Head {
+    /// Unit by unit; the entry is there once a frame is.
+    Units { header: Header, entry: Option<SampleEntry> },
+    /// Picture by picture.
+    Pictures(Records),
+}
+
+/// Looks at a video that was cut off: the frames, `most` of them, up to the first that is not whole or
+/// does not have its checksum.
+fn cut_off(path: &Path, most: u64, sums: Option<&[u32]>) -> Result<CutOff> {
     let mut file = File::edit(path).map_err(Error::io("cannot open", path))?;
+    let len = file.len().map_err(Error::io("cannot read", path))?;
     if let Some((records, heads)) = Records::read(&mut file) {
         let body = records.bytes().len() as u64;
-        let len = file.len().map_err(Error::io("cannot read", path))?;
         let len = end_of(&heads, body).map_or(len, |end| end.min(len));
-        let mut reader = BufReader::new(&mut file);
-        let found = walk_records(&mut reader, body, len, most, sums);
+        let found = walk_records(&mut BufReader::new(&mut file), body, len, most, sums);
         let (samples, end) = found.map_err(Error::io("cannot read", path))?;
-        if samples.is_empty() {
-            file.set_len(body).map_err(Error::io("cannot write", path))?;
-            let info = records.describe(records.track(samples).info());
-            return Ok(Written { frames: 0, bytes: body, info });
-        }
-        let mut written = seal(&mut file, path, (body, end), &records.track(samples), true)?;
-        written.info = records.describe(written.info);
-        return Ok(written);
+        return Ok(CutOff { file, head: Head::Pictures(records), samples, body, end });
     }
     file.seek(SeekFrom::Start(0)).map_err(Error::io("cannot read", path))?;
     let mut start = [0; Header::LEN];
@@ -75,20 +131,16 @@ fn walk_and_seal(path: &Path, most: u64, sums: Option<&[u32]>) -> Result<Written
     let header = header.ok_or_else(|| {
         Error::malformed(path, "the first bytes", "this is not a video that was being recorded")
     })?;
-    let len = file.len().map_err(Error::io("cannot read", path))?;
-    let len =
-        end_of(&start[Header::LEN - 16..], Header::LEN as u64).map_or(len, |end| end.min(len));
-    let mut units = BufReader::new(&mut file);
-    let found = walk(&mut units, &header, len, most, sums);
-    let found = found.map_err(Error::io("cannot read", path))?;
+    let body = Header::LEN as u64;
+    let len = end_of(&start[Header::LEN - 16..], body).map_or(len, |end| end.min(len));
+    let found = walk(&mut BufReader::new(&mut file), &header, len, most, sums);
+    let mut found = found.map_err(Error::io("cannot read", path))?;
     let entry = header.entry(&found.sps, &found.pps);
-    let Some(entry) = entry.filter(|_| !found.samples.is_empty()) else {
-        file.set_len(Header::LEN as u64).map_err(Error::io("cannot write", path))?;
-        let info = header.no_frames();
-        return Ok(Written { frames: 0, bytes: Header::LEN as u64, info });
-    };
-    let range = (Header::LEN as u64, found.end);
-    seal(&mut file, path, range, &header.track(entry, found.samples), false)
+    if entry.is_none() {
+        found.samples.clear();
+    }
+    let head = Head::Units { header, entry };
+    Ok(CutOff { file, head, samples: found.samples, body, end: found.end })
 }
 
 /// Copies what is whole of a video that was cut off: the frames up to the first that is not there.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value as Json;
 
 use super::camera::{Files, read_images};
+use super::catch_up::catch_up;
 use super::journal::{self, Contents, Row, RowFormat};
 use super::state::{State, path};
 use super::{counts, publish};
@@ -56,6 +57,9 @@ pub fn assemble(
 ) -> Result<Option<Saved>> {
     let Some(contents) = journal::read(&folder.join("journal"))? else { return Ok(None) };
     unstage(folder, state)?;
+    if ended == Ended::CutOff {
+        catch_up(folder, &contents)?;
+    }
     let mut next = state.clone();
     let (frames, videos) = whole_frames(folder, state, contents.rows.len() as u64, ended)?;
     if frames == 0 {

@@ -42,7 +42,12 @@ fn parse(bytes: &[u8]) -> Vec<u32> {
     records.iter().map_while(frame).collect()
 }
 
+/// Where the record of a frame begins.
+pub fn at(frame: u64) -> u64 {
+    frame * BYTES as u64
+}
+
 /// Where the histogram of a frame begins.
 pub fn histogram_at(frame: u64) -> u64 {
-    frame * BYTES as u64 + 8
+    at(frame) + 8
 }

@@ -14,6 +14,7 @@ use crate::frame::{Frame, Stamps};
 use crate::schema::{BUILT_IN, Feature, Info};
 use crate::tables::column::Cells;
 use crate::tables::timing::Instant;
+use crate::video::Coding;
 use crate::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"sinewjr1";
@@ -154,10 +155,11 @@ pub struct Journal {
 
 impl Journal {
     /// Begins a journal for an episode of a dataset like this.
-    pub fn create(path: &Path, info: &Info, episode: u64) -> Result<Self> {
+    pub fn create(path: &Path, info: &Info, episode: u64, coding: &Coding) -> Result<Self> {
         let mut file = File::create_new(path).map_err(Error::io("cannot begin a journal", path))?;
         let features: Json = serde_json::from_str(&info.to_text()).unwrap_or_default();
-        let heading = json!({ "episode": episode, "info": features }).to_string();
+        let coding = coding.to_heading();
+        let heading = json!({ "episode": episode, "info": features, "coding": coding }).to_string();
         let mut bytes = MAGIC.to_vec();
         bytes.extend([0; 8]);
         bytes.extend(heading.as_bytes());
@@ -183,6 +185,8 @@ pub struct Contents {
     pub episode: u64,
     /// The dataset's features when it began.
     pub info: Info,
+    /// How its videos are encoded; none where this is not known here.
+    pub coding: Option<Coding>,
     /// Its rows.
     pub rows: Vec<Row>,
 }
@@ -206,7 +210,11 @@ pub fn parse(bytes: &[u8], path: &Path) -> Option<Contents> {
     while let Some(row) = record(&mut rest).and_then(|payload| format.read(payload)) {
         rows.push(row);
     }
-    Some(Contents { episode: heading.get("episode")?.as_u64()?, info, rows })
+    let coding = match heading.get("coding") {
+        Some(coding) => Coding::from_heading(coding),
+        None => Some(Coding::default()),
+    };
+    Some(Contents { episode: heading.get("episode")?.as_u64()?, info, coding, rows })
 }
 
 /// The next whole record.

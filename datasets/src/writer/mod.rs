@@ -3,6 +3,7 @@
 //! ```text
 //! Frame ─ Recorder::push ─▶ journal (rows) ───────────┐
 //!                └─ image ─▶ queue ─▶ encoder ─ video ─┴▶ assemble ─▶ finished ─▶ publish
+//!                              └ waits too long: spool ┘
 //!                                     .sinew/recording/   .sinew/finished/   data/ videos/ meta/
 //! ```
 //!
@@ -13,12 +14,15 @@
 
 mod assemble;
 mod camera;
+mod catch_up;
 mod counts;
+mod encoder;
 mod failure;
 pub mod journal;
 mod publish;
 mod queue;
 mod recording;
+pub mod spool;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! The running episode: frames pushed from any thread, rows to the journal, images to their encoders.
 //!
-//! `push` only copies a row into memory and hands image buffers over; a disk thread appends rows,
-//! makes them durable once a second, and spills images that pile up.
+//! `push` only copies a row into memory and hands image buffers over; a disk thread appends rows and
+//! the images that an encoder leaves waiting, and makes them durable twice a second.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,8 @@ use super::Options;
 use super::camera::{Camera, Files};
 use super::failure::{self, Failure};
 use super::journal::{Journal, RowFormat};
-use super::queue::{Job, Queue};
+use super::queue::Queue;
+use super::spool::Spool;
 use crate::frame::Frame;
 use crate::image::Image;
 use crate::schema::{Dtype, Feature, Info};
@@ -96,19 +97,14 @@ impl Recorder {
                 return Err(refuse(number, name, "the camera has given no image yet".into()));
             }
         }
-        let cameras = shared.cameras.len();
+        let (cameras, now) = (shared.cameras.len(), Instant::now());
         shared.format.write(number, frame, &repeated[..cameras], &mut pending.rows)?;
         for (at, ((_, _, queue), image)) in shared.cameras.iter().zip(&frame.images).enumerate() {
             match image {
-                Some(image) if !repeated[at] => {
-                    pending.seen[at] = true;
-                    queue.push(Job::New(image.clone()));
-                }
-                _ => {
-                    shared.repeated.fetch_add(1, Ordering::Relaxed);
-                    queue.push(Job::Repeat);
-                }
+                Some(_) if !repeated[at] => pending.seen[at] = true,
+                _ => drop(shared.repeated.fetch_add(1, Ordering::Relaxed)),
             }
+            queue.push(image.as_ref().filter(|_| !repeated[at]), now);
         }
         pending.frames += 1;
         Ok(())
@@ -118,8 +114,8 @@ impl Recorder {
     /// record in real time waits then.
     pub fn is_busy(&self) -> bool {
         // Nobody takes images any more after a failure.
-        let waits = self.shared.failure.told().is_none();
-        waits && self.shared.cameras.iter().any(|(_, _, queue)| queue.is_long())
+        let (waits, now) = (self.shared.failure.told().is_none(), Instant::now());
+        waits && self.shared.cameras.iter().any(|(_, _, queue)| queue.is_long(now))
     }
 
     /// How many frames were pushed.
@@ -177,11 +173,11 @@ impl Recording {
     /// while they wait for their encoder.
     pub fn start(folder: &Path, info: &Info, episode: u64, options: &Options) -> Result<Self> {
         durable::keep_folders(folder)?;
-        let journal = Journal::create(&folder.join("journal"), info, episode)?;
+        let journal = Journal::create(&folder.join("journal"), info, episode, &options.coding)?;
         let format = RowFormat::new(info);
         let mut cameras = Vec::new();
         let mut named = Vec::new();
-        let mut kept = Kept { files: Vec::new(), flushed: Vec::new() };
+        let mut kept = Kept { files: Vec::new(), spools: Vec::new() };
         let failure = Arc::new(Failure::default());
         for name in format.cameras() {
             let Some(feature) = info.feature(name) else { continue };
@@ -195,8 +191,8 @@ impl Recording {
             }
             let files = Files::of(folder, name, feature.dtype);
             kept.files.extend([files.images.clone(), files.counts.clone()]);
+            kept.spools.push(Spool::new(&files.spool));
             let camera = Camera::start(files, feature, info.fps, options, &failure)?;
-            kept.flushed.push(Arc::clone(&camera.flushed));
             named.push((name.clone(), feature.clone(), Arc::clone(&camera.queue)));
             cameras.push(camera);
         }
@@ -217,7 +213,7 @@ impl Recording {
             failure: Arc::clone(&failure),
         });
         let theirs = Arc::clone(&shared);
-        let disk = failure::spawn("journal", &failure, move || keep(&theirs, journal, &kept))?;
+        let disk = failure::spawn("journal", &failure, move || keep(&theirs, journal, kept))?;
         Ok(Self { shared, cameras, disk })
     }
 
@@ -250,17 +246,18 @@ impl Recording {
 /// What the disk thread makes durable beside the journal.
 struct Kept {
     files: Vec<PathBuf>,
-    /// How many frames each camera has handed to the system.
-    flushed: Vec<Arc<AtomicU64>>,
+    /// One for each camera.
+    spools: Vec<Spool>,
 }
 
-/// The disk thread: appends rows, makes them durable, spills images that pile up.
-fn keep(shared: &Shared, mut journal: Journal, kept: &Kept) -> Result<()> {
+/// The disk thread: appends rows, and images that wait too long or are too many; makes all durable.
+fn keep(shared: &Shared, mut journal: Journal, mut kept: Kept) -> Result<()> {
     let mut rows = Vec::with_capacity(1 << 18);
     let mut due = Instant::now() + DURABLE_EVERY;
     loop {
+        let round = ROUND.min(due.saturating_duration_since(Instant::now()));
         let pending = shared.lock();
-        let waited = shared.wake.wait_timeout_while(pending, ROUND, |pending| !pending.closed);
+        let waited = shared.wake.wait_timeout_while(pending, round, |pending| !pending.closed);
         let (mut pending, _) = waited.unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut pending.rows, &mut rows);
         let (appended, closed) = (pending.frames, pending.closed);
@@ -268,8 +265,9 @@ fn keep(shared: &Shared, mut journal: Journal, kept: &Kept) -> Result<()> {
         // A row that is not whole ends the journal: nothing may come behind it.
         journal.append(&rows)?;
         rows.clear();
-        for (_, _, queue) in shared.cameras.iter().filter(|(_, _, queue)| queue.is_long()) {
-            if let Err(error) = queue.spill() {
+        let now = Instant::now();
+        for ((_, _, queue), spool) in shared.cameras.iter().zip(&mut kept.spools) {
+            if let Err(error) = queue.spool(spool, now) {
                 shared.failure.end(error);
             }
         }
@@ -277,13 +275,22 @@ fn keep(shared: &Shared, mut journal: Journal, kept: &Kept) -> Result<()> {
         if closed {
             return Ok(());
         }
-        if Instant::now() >= due {
-            due = Instant::now() + DURABLE_EVERY;
-            let flushed = kept.flushed.iter().map(|flushed| flushed.load(Ordering::Acquire));
-            let whole = flushed.fold(appended, u64::min);
-            journal.sync()?;
-            kept.files.iter().try_for_each(|path| durable::sync_file(path))?;
-            shared.durable.store(whole, Ordering::Release);
+        if now >= due {
+            due = now + DURABLE_EVERY;
+            make_durable(shared, appended, &journal, &mut kept)?;
         }
     }
+}
+
+/// Waits for the disk. What a spool has of frames that are safe in the video now is forgotten.
+fn make_durable(shared: &Shared, appended: u64, journal: &Journal, kept: &mut Kept) -> Result<()> {
+    let queues = || shared.cameras.iter().map(|(_, _, queue)| queue);
+    let whole = queues().fold(appended, |whole, queue| whole.min(queue.kept()));
+    let spent: Vec<bool> = queues().map(|queue| queue.is_spent()).collect();
+    journal.sync()?;
+    kept.files.iter().try_for_each(|path| durable::sync_file(path))?;
+    kept.spools.iter_mut().try_for_each(Spool::sync)?;
+    shared.durable.store(whole, Ordering::Release);
+    let spent = kept.spools.iter_mut().zip(spent).filter(|(_, spent)| *spent);
+    spent.map(|(spool, _)| spool).try_for_each(Spool::clear)
 }

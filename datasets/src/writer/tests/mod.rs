@@ -5,6 +5,7 @@ mod encoders;
 mod faults;
 mod power_cut;
 mod pressure;
+mod starved;
 
 use std::path::Path;
 use std::sync::Arc;

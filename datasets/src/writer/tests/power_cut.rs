@@ -26,7 +26,7 @@ fn folder() -> tempfile::TempDir {
 /// Pushes frames until so many are durable.
 fn run_until(writer: &mut Writer, watch: &Watch, saved: u64, durable: u64) -> u64 {
     let recorder = writer.begin_episode().unwrap();
-    for pushed in 1.. {
+    for pushed in recorder.frames() + 1.. {
         recorder.push(&frame(saved, pushed - 1)).unwrap();
         let frames = recorder.durable();
         watch.kept(Kept { saved, frames, pushed, settled: false });
@@ -38,8 +38,8 @@ fn run_until(writer: &mut Writer, watch: &Watch, saved: u64, durable: u64) -> u6
     0
 }
 
-/// Records four episodes, one of which is not wanted, and goes while the last one runs. Gives the steps
-/// that were taken, and how long the saved episodes are.
+/// Records four episodes, one of which is not wanted, and goes while the last one runs, whose encoder
+/// stands still for a while. Gives the steps that were taken, and how long the saved episodes are.
 fn recorded() -> (Vec<Step>, Vec<u64>) {
     let folder = folder();
     let watch = Watch::begin(folder.path());
@@ -69,7 +69,10 @@ fn recorded() -> (Vec<Step>, Vec<u64>) {
             writer.discard_episode().unwrap();
         }
     }
-    run_until(&mut writer, &watch, lengths.len() as u64, 60);
+    for (durable, held) in [(60, None), (150, Some(".mp4")), (210, None)] {
+        watch.hold(held);
+        run_until(&mut writer, &watch, lengths.len() as u64, durable);
+    }
     drop(writer);
     (watch.steps(), lengths)
 }

@@ -25,7 +25,7 @@ fn images_wait_on_the_disk_while_an_encoder_does_not_keep_up() {
         recorder.push(&pushed).unwrap();
         assert!(recorder.memory() <= options().memory + IMAGE);
     }
-    let spilled = publish::running(&root, 0).join("observation.images.side.spill");
+    let spilled = publish::running(&root, 0).join("observation.images.side.spool");
     assert!(std::fs::metadata(spilled).unwrap().len() > 60 * IMAGE as u64);
     watch.hold(None);
     let saved = writer.save_episode().unwrap().unwrap();
