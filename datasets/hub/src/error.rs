@@ -22,6 +22,25 @@ pub enum Error {
         /// The address.
         url: String,
     },
+    /// Nobody that is trusted vouches for the server, or it does not speak TLS.
+    #[error(
+        "the connection to the server is not to be trusted: {what} (a server of your own is known by \
+         its authority's PEM file; else look at the address and at the clock): {url}"
+    )]
+    Untrusted {
+        /// What is wrong with its certificate, in the words of TLS.
+        what: String,
+        /// The address.
+        url: String,
+    },
+    /// The file with the authorities that are to be trusted is none.
+    #[error("cannot take the trusted authorities from the PEM file: {what}: {}", path.display())]
+    Authorities {
+        /// What is wrong with it.
+        what: String,
+        /// The file.
+        path: std::path::PathBuf,
+    },
     /// The server wants to know who asks.
     #[error("the server refuses ({status}), {}: {url}", denied(*.with_token))]
     Denied {

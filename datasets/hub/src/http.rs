@@ -4,14 +4,16 @@
 //! time or when the server says. Redirects are followed here rather than by the library below, which
 //! would show the token to another port of the same host: it goes where the address points, and
 //! nowhere else. Certificates are checked against Mozilla's list, which is built in, so that a bare
-//! board without any of its own can ask too.
+//! board without any of its own can ask too; a server of one's own is known by [`Options::authorities`].
 
 use std::fmt;
 use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ureq::Body;
 use ureq::http::{HeaderMap, Response};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::address;
 use crate::{Error, Result};
@@ -39,12 +41,15 @@ pub struct Options {
     pub first_wait: Duration,
     /// How long the server may be silent.
     pub patience: Duration,
+    /// A PEM file with the authorities that may vouch for a server, such as a company's own: these
+    /// and no others. Without it, those on Mozilla's list.
+    pub authorities: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let (first_wait, patience) = (Duration::from_millis(500), Duration::from_secs(15));
-        Self { token: None, tries: 5, first_wait, patience }
+        Self { token: None, tries: 5, first_wait, patience, authorities: None }
     }
 }
 
@@ -53,7 +58,8 @@ impl fmt::Debug for Options {
         let token = self.token.as_ref().map(|_| "(hidden)");
         let mut out = out.debug_struct("Options");
         out.field("token", &token).field("tries", &self.tries);
-        out.field("first_wait", &self.first_wait).field("patience", &self.patience).finish()
+        out.field("first_wait", &self.first_wait).field("patience", &self.patience);
+        out.field("authorities", &self.authorities).finish()
     }
 }
 
@@ -112,17 +118,22 @@ impl From<Error> for Failed {
 }
 
 impl Client {
-    /// A client that has not asked anything yet.
-    pub fn new(options: Options) -> Self {
+    /// A client that has not asked anything yet. Fails where the authorities cannot be read.
+    pub fn new(options: Options) -> Result<Self> {
+        let mut tls = TlsConfig::builder();
+        if let Some(path) = &options.authorities {
+            tls = tls.root_certs(authorities(path)?);
+        }
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
+            .tls_config(tls.build())
             .timeout_connect(Some(options.patience))
             .timeout_per_read(Some(options.patience))
             .timeout_per_write(Some(options.patience))
             .user_agent(concat!("sinew/", env!("CARGO_PKG_VERSION")));
-        Self { agent: config.build().into(), options }
+        Ok(Self { agent: config.build().into(), options })
     }
 
     /// A whole file of at most `limit` bytes.
@@ -280,6 +291,22 @@ fn sense(part: Part, content_range: &str) -> Option<(u64, u64, u64)> {
     fits.then_some((first, length, total))
 }
 
+/// The certificates in a PEM file, all of which are trusted from now on.
+fn authorities(path: &Path) -> Result<RootCerts> {
+    let wrong = |what: String| Error::Authorities { what, path: path.to_owned() };
+    let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let mut known = Vec::new();
+    for item in parse_pem(&bytes) {
+        if let PemItem::Certificate(one) = item.map_err(|error| wrong(error.to_string()))? {
+            known.push(one);
+        }
+    }
+    match known.is_empty() {
+        true => Err(wrong("there is no certificate in it".into())),
+        false => Ok(RootCerts::from(known)),
+    }
+}
+
 /// A header that is text.
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
@@ -306,6 +333,12 @@ fn passing(url: &str, what: String) -> Failed {
 
 /// What the library below could not do; what a second try would not mend is not tried again.
 fn unanswered(url: &str, error: &ureq::Error) -> Failed {
+    if let ureq::Error::Io(source) = error
+        && source.kind() == std::io::ErrorKind::InvalidData
+    {
+        // What came is no TLS, or the certificate is not to be trusted: so it stays.
+        return Error::Untrusted { what: source.to_string(), url: url.to_owned() }.into();
+    }
     let mut failed = passing(url, error.to_string());
     let passes = matches!(
         error,

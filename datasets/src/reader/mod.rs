@@ -68,7 +68,7 @@ impl Dataset {
     /// `https://huggingface.co/datasets/me/pick/resolve/main`. Only its tables are fetched now, and
     /// of its frames only what is looked at.
     pub fn stream(base: &str, options: &remote::Options) -> Result<Self> {
-        let remote = Remote::new(base, options);
+        let remote = Remote::new(base, options)?;
         let root = remote.root().to_owned();
         let folder = tempfile::tempdir()
             .map_err(Error::io("cannot make a temporary folder", &std::env::temp_dir()))?;

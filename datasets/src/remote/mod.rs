@@ -80,16 +80,16 @@ pub(crate) struct Remote {
 
 impl Remote {
     /// The dataset at a base such as `https://huggingface.co/datasets/me/pick/resolve/main`.
-    pub fn new(base: &str, options: &Options) -> Self {
+    pub fn new(base: &str, options: &Options) -> Result<Self> {
         let base = base.trim_end_matches('/').to_owned();
-        Self {
-            client: Arc::new(Client::new(options.server.clone())),
+        Ok(Self {
+            client: Arc::new(Client::new(options.server.clone())?),
             root: PathBuf::from(&base),
             base,
             films: Mutex::default(),
             tables: Mutex::default(),
             blocks: Arc::new(Blocks::new(options)),
-        }
+        })
     }
 
     /// The base, as a path that those of files begin with.

@@ -1,5 +1,6 @@
 //! Servers that do what servers do: answer, fail for a while, send elsewhere, and lie.
 
+mod secret;
 mod server;
 
 use std::sync::Arc;
@@ -11,12 +12,17 @@ use server::{Server, answer, part};
 const TEN: Part = Part::From { first: 2, length: 3 };
 
 fn client(token: Option<&str>) -> Arc<Client> {
-    Arc::new(Client::new(Options {
+    Arc::new(Client::new(options(token)).unwrap())
+}
+
+fn options(token: Option<&str>) -> Options {
+    Options {
         token: token.map(str::to_owned),
         tries: 3,
         first_wait: Duration::from_millis(1),
         patience: Duration::from_millis(300),
-    }))
+        authorities: None,
+    }
 }
 
 fn link(server: &Server, token: Option<&str>) -> Link {

@@ -5,7 +5,10 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
 pub struct Server {
+    scheme: &'static str,
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,
 }
@@ -13,28 +16,49 @@ pub struct Server {
 impl Server {
     /// Gives each question the next answer, and closes the connection after it.
     pub fn with(answers: Vec<String>) -> Self {
+        Self::start("http", answers, |connection| Box::new(connection))
+    }
+
+    /// As [`Server::with`], over TLS.
+    pub fn secret(answers: Vec<String>, config: ServerConfig) -> Self {
+        let config = Arc::new(config);
+        let wrap = move |connection| -> Box<dyn Stream> {
+            let secret = ServerConnection::new(Arc::clone(&config)).unwrap();
+            Box::new(StreamOwned::new(secret, connection))
+        };
+        Self::start("https", answers, wrap)
+    }
+
+    fn start(
+        scheme: &'static str,
+        answers: Vec<String>,
+        wrap: impl Fn(TcpStream) -> Box<dyn Stream> + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let questions = Arc::clone(&asked);
         let serve = move || {
             for answer in answers {
-                let (mut connection, _) = listener.accept().unwrap();
-                let question = question(&mut connection);
+                let (connection, _) = listener.accept().unwrap();
+                let silence = connection.try_clone().unwrap();
+                let mut connection = wrap(connection);
+                // Whoever does not trust the server goes without a question.
+                let Some(question) = question(&mut connection) else { continue };
                 questions.lock().unwrap().push(question);
                 let _gone = connection.write_all(answer.as_bytes());
                 if answer.is_empty() {
-                    let _gone = connection.set_read_timeout(Some(Duration::from_secs(5)));
+                    let _gone = silence.set_read_timeout(Some(Duration::from_secs(5)));
                     let _gone = connection.read(&mut [0]);
                 }
             }
         };
         std::thread::Builder::new().name("server".into()).spawn(serve).unwrap();
-        Self { port, asked }
+        Self { scheme, port, asked }
     }
 
     pub fn url(&self, host: &str) -> String {
-        format!("http://{host}:{}/pick/file.mp4", self.port)
+        format!("{}://{host}:{}/pick/file.mp4", self.scheme, self.port)
     }
 
     /// The heads of the questions so far, in small letters.
@@ -43,13 +67,17 @@ impl Server {
     }
 }
 
-fn question(connection: &mut TcpStream) -> String {
+/// What is said over, in the open or not.
+trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}
+
+fn question(connection: &mut Box<dyn Stream>) -> Option<String> {
     let mut head = Vec::new();
     let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") && connection.read(&mut byte).unwrap() == 1 {
+    while !head.ends_with(b"\r\n\r\n") && connection.read(&mut byte).ok()? == 1 {
         head.push(byte[0]);
     }
-    String::from_utf8(head).unwrap().to_lowercase()
+    Some(String::from_utf8(head).unwrap().to_lowercase())
 }
 
 /// An answer of this status, with these headers and a body of the length they say, or not.
