@@ -207,3 +207,38 @@ fn what_makes_no_recording_is_told_before_anything_moves() {
     assert!(ended.err.contains("is not there"), "{}", ended.err);
     assert!(!folder(&sandbox).exists(), "nothing was begun");
 }
+
+#[test]
+fn a_line_for_lerobots_own_recorder_works() {
+    let sandbox = Sandbox::new();
+    let (follower, leader) = (sandbox.arm("so101", "white"), sandbox.arm("so101_leader", "black"));
+    let line = format!(
+        "record --robot.type=so101_follower --robot.port={} --robot.id=white \
+         --teleop.type=so101_leader --teleop.port={} --teleop.id=black --dataset.repo_id=me/pasted \
+         --dataset.fps=30 --dataset.episode_time_s=1 --dataset.reset_time_s=0 \
+         --dataset.num_episodes=1 --dataset.video=true --dataset.push_to_hub=false \
+         --dataset.num_image_writer_threads_per_camera=4 --dataset.streaming_encoding=true \
+         --dataset.rgb_encoder.vcodec=h264 --display_data=false --play_sounds=false --resume=false",
+        follower.port(),
+        leader.port()
+    );
+    let mut words: Vec<&str> = line.split_whitespace().collect();
+    let cameras = "--robot.cameras={front: {type: sim, width: 64, height: 48, fps: 30}}";
+    words.extend([cameras, "--dataset.single_task=Grab the cube"]);
+    let ended = sandbox.run(&words);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    for flag in ["push_to_hub", "streaming_encoding", "num_image_writer_threads_per_camera"] {
+        assert!(ended.err.contains(flag), "{flag} is passed over in silence: {}", ended.err);
+    }
+    let home = std::fs::read_dir(sandbox.path(".cache/huggingface/lerobot/me")).unwrap();
+    let names: Vec<String> =
+        home.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let [name] = &names[..] else { panic!("{names:?}") };
+    // As LeRobot: date and time behind the name.
+    assert!(
+        name.starts_with("pasted_20") && name.len() == "pasted_20261121_101500".len(),
+        "{name}"
+    );
+    let root = sandbox.path(".cache/huggingface/lerobot/me").join(name);
+    assert_eq!(Dataset::open(&root).unwrap().tasks(), ["Grab the cube"]);
+}

@@ -15,7 +15,7 @@ pub struct Arranged {
 }
 
 /// LeRobot's flags without a meaning here, by the end of their name, and why.
-const NO_MEANING: [(&str, &str); 10] = [
+const NO_MEANING: [(&str, &str); 22] = [
     ("num_read_retries", "every reading is retried within its tick"),
     ("play_sounds", "there is no speech yet"),
     ("display_mode", "there is one viewer"),
@@ -25,6 +25,18 @@ const NO_MEANING: [(&str, &str); 10] = [
     ("display_compressed_images", "there is no viewer yet"),
     ("cameras", "this command uses no cameras"),
     ("gripper_open_pos", "the arm's file says where a gripper springs back to"),
+    ("push_to_hub", "nothing is uploaded yet; hf upload REPO DIR --repo-type=dataset does it"),
+    ("private", "nothing is uploaded yet"),
+    ("tags", "nothing is uploaded yet"),
+    ("num_image_writer_processes", "images go straight to the encoders"),
+    ("num_image_writer_threads_per_camera", "images go straight to the encoders"),
+    ("streaming_encoding", "videos are always encoded while recording"),
+    ("video_encoding_batch_size", "every episode is encoded while it is recorded"),
+    ("encoder_queue_maxsize", "what an encoder cannot take at once waits on the disk"),
+    ("encoder_threads", "each camera's encoder has a thread of its own"),
+    ("pix_fmt", "videos are yuv420p, as LeRobot's"),
+    ("video_backend", "there is one reader of videos"),
+    ("fast_decode", "the encoder's own setting is used"),
     ("discover_packages_path", "plug-ins written in Python cannot be loaded"),
 ];
 

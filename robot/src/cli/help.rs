@@ -11,7 +11,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
         "Set an arm up",
         &["setup", "find-port", "scan", "setup-motors", "calibrate", "doctor", "udev"],
     ),
-    ("Move it", &["teleoperate", "stop"]),
+    ("Move it", &["teleoperate", "record", "stop"]),
     ("Look at what was recorded", &["dataset"]),
     ("Let a policy think", &["policy"]),
     ("For your shell", &["completions", "man"]),
@@ -31,6 +31,7 @@ Start here:
   sinew setup --robot.type=so101_follower --robot.id=white
   sinew setup --teleop.type=so101_leader --teleop.id=black
   sinew teleoperate --robot white --teleop black
+  sinew record --robot white --teleop black --camera front=0 --task 'pick the cube'
 
 Everywhere: --json for scripts, --quiet, -v, --config FILE; sinew <COMMAND> --help for the rest.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 hardware, 4 bad data, 5 refused, 130 interrupted.
