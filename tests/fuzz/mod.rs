@@ -1,5 +1,5 @@
 //! Fuzzing, short: every check over its kept corpus and a bounded number of random changes of it.
-//! Long runs: `RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz TARGET`.
+//! Long runs: `README.md` says how.
 
 mod checks;
 mod dataset_seeds;

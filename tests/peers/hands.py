@@ -69,5 +69,5 @@ class Checks:
             got = read()
         self.near(what, got, want, within)
 
-    def done(self, peer, version):
-        print(json.dumps({"peer": peer, "version": version, "checks": self.count}))
+    def done(self, peer, version, **more):
+        print(json.dumps({"peer": peer, "version": version, "checks": self.count, **more}))

@@ -7,6 +7,7 @@ mod datasets;
 mod edits;
 mod ffprobe;
 mod policies;
+mod recording;
 mod rerun;
 
 use std::io::{BufRead, BufReader, Write};

@@ -1,2 +1,5 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sinew_fuzz::dataset_timing(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    sinew_fuzz::parquet_may_panic();
+    sinew_fuzz::dataset_timing(bytes);
+});
