@@ -22,12 +22,12 @@ mod footage;
 mod header;
 mod mp4;
 mod nal;
-#[cfg(feature = "ffmpeg")]
 mod obu;
 mod read;
 mod records;
 mod recover;
 mod source;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -41,6 +41,7 @@ pub use footage::{Extent, Footage};
 pub use read::VideoReader;
 pub use recover::{recover, recover_checked, salvage, whole_frames};
 pub use source::ReadAt;
+pub use stream::{Coded, Stream};
 pub use write::{VideoWriter, Written};
 
 /// How the pictures of a video are coded.

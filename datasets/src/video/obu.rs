@@ -3,6 +3,7 @@
 /// A sequence header, a unit that says what follows is coded for.
 const SEQUENCE_HEADER: u8 = 1;
 /// A unit that says where a picture begins, which MP4 says by itself.
+#[cfg(feature = "ffmpeg")]
 const DELIMITER: u8 = 2;
 
 /// The next unit: its kind, its bytes, and what comes after.
@@ -27,6 +28,7 @@ fn next(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 }
 
 /// The units of a picture without those that MP4 does not want; none when they make no sense.
+#[cfg(feature = "ffmpeg")]
 pub fn without_delimiters(mut bytes: &[u8]) -> Option<Vec<u8>> {
     let mut kept = Vec::with_capacity(bytes.len());
     while !bytes.is_empty() {
@@ -52,6 +54,7 @@ pub fn sequence_header(setup: &[u8]) -> Option<&[u8]> {
 }
 
 /// The body of an `av1C` box for pictures of 8 bits, 4:2:0.
+#[cfg(feature = "ffmpeg")]
 pub fn configuration(header: &[u8]) -> Option<Vec<u8>> {
     // The unit's own head: a byte, and its size in one or more.
     let size = header.get(1..)?.iter().position(|byte| byte & 0x80 == 0)?;

@@ -7,6 +7,7 @@ mod malformed;
 mod peer;
 mod recover;
 mod round_trip;
+mod stream;
 
 use std::path::Path;
 
