@@ -74,10 +74,10 @@ fn a_mistyped_command_or_flag_names_the_nearest() {
 
 #[test]
 fn a_lerobot_flag_without_meaning_is_named_with_the_reason() {
-    let words = ["teleoperate", "--robot.num_read_retries=2", "--display_data=true"];
+    let words = ["teleoperate", "--robot.num_read_retries=2", "--display_mode=rerun"];
     let ended = Sandbox::new().run(&words);
     assert!(ended.err.contains("num_read_retries has no meaning here: every reading"));
-    assert!(ended.err.contains("display_data has no meaning here"));
+    assert!(ended.err.contains("display_mode has no meaning here"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod repair_a_dataset;
 mod see_the_demo;
 mod set_an_arm_up;
 mod set_up_in_one_go;
+mod show_a_dataset;
 mod simulate;
 mod stop_an_arm;
 mod teleoperate;

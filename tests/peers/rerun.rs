@@ -1,10 +1,12 @@
-//! Rerun shows datasets of ours by its own reader of LeRobot's layout.
+//! Rerun shows datasets of ours by its own reader of LeRobot's layout, and reads what is written for it.
 
 use sinew_datasets::Writer;
 use sinew_datasets::edit;
 use sinew_datasets::writer::Options;
 
 use super::datasets::{info, record};
+use crate::jobs::look_at_a_dataset::golden;
+use crate::sandbox::Sandbox;
 
 #[test]
 fn rerun_shows_every_frame_of_a_recording_and_of_its_compact_copy() {
@@ -17,4 +19,34 @@ fn rerun_shows_every_frame_of_a_recording_and_of_its_compact_copy() {
     for root in [&root, &compact] {
         super::script("rerun", "rerun_dataset.py", &[root.to_str().unwrap()]);
     }
+}
+
+#[test]
+fn rerun_reads_what_is_exported_to_the_last_pixel() {
+    let sandbox = Sandbox::new();
+    let recorded = sandbox.path("recorded");
+    let mut writer = Writer::create(&recorded, info(), Options::default()).unwrap();
+    record(&mut writer, 0..3);
+    writer.finish().unwrap();
+    let theirs = ["v30_video", "v30_image", "v30_rich"].map(|name| golden(&sandbox, name, name));
+    for root in [&[recorded][..], &theirs].concat() {
+        let file = root.with_extension("rrd");
+        let (root, file) = (root.to_str().unwrap(), file.to_str().unwrap());
+        let ended = sandbox.run(&["dataset", "export", root, "--format=rrd", "-o", file]);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        super::script("rerun", "rerun_recording.py", &[file, root]);
+    }
+}
+
+#[test]
+fn rerun_reads_a_loop_that_was_shown() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.path("loop.rrd");
+    let display = format!("--display={}", file.display());
+    let words = ["--json", "teleoperate", "--robot=sim", "--teleop=sim", "--teleop_time_s=1"];
+    let ended = sandbox.run(&[&words[..], &[&display]].concat());
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let (result, file) = (ended.result(), file.to_str().unwrap());
+    assert_eq!(result["display"]["dropped"], 0, "{result}");
+    super::script("rerun", "rerun_live.py", &[file, &result["ticks"].to_string()]);
 }

@@ -15,14 +15,13 @@ pub struct Arranged {
 }
 
 /// LeRobot's flags without a meaning here, by the end of their name, and why.
-const NO_MEANING: [(&str, &str); 22] = [
+const NO_MEANING: [(&str, &str); 21] = [
     ("num_read_retries", "every reading is retried within its tick"),
     ("play_sounds", "there is no speech yet"),
     ("display_mode", "there is one viewer"),
-    ("display_ip", "there is no remote viewer yet"),
-    ("display_port", "there is no remote viewer yet"),
-    ("display_data", "there is no viewer yet; --stats shows the loop"),
-    ("display_compressed_images", "there is no viewer yet"),
+    ("display_compressed_images", "pictures are never sent uncompressed"),
+    ("grpc_port", "nothing is served; --connect sends to a viewer that listens"),
+    ("web_port", "nothing is served; --connect sends to a viewer that listens"),
     ("cameras", "this command uses no cameras"),
     ("gripper_open_pos", "the arm's file says where a gripper springs back to"),
     ("push_to_hub", "nothing is uploaded yet; hf upload REPO DIR --repo-type=dataset does it"),

@@ -101,6 +101,28 @@ pub struct TeleopFlags {
     pub teleop_use_degrees: Option<bool>,
 }
 
+/// Where a loop can be watched.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Display")]
+pub struct DisplayFlags {
+    /// Watch joints and timing in Rerun: in a viewer of this machine, in one at a URL, or later, in
+    /// a FILE.rrd
+    #[arg(
+        long,
+        alias = "display_data",
+        value_name = "URL|FILE",
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub display: Option<String>,
+    /// The machine whose viewer shows it
+    #[arg(long = "display_ip", value_name = "IP", requires = "display")]
+    pub display_ip: Option<String>,
+    /// That viewer's port
+    #[arg(long = "display_port", value_name = "PORT", requires = "display_ip")]
+    pub display_port: Option<u16>,
+}
+
 impl RobotFlags {
     /// Whether a robot was asked for at all.
     pub fn any(&self) -> bool {

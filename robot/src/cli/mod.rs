@@ -7,6 +7,7 @@ pub mod failure;
 pub mod flags;
 pub mod help;
 pub mod keys;
+pub mod output;
 pub mod report;
 mod usage;
 

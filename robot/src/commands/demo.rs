@@ -55,7 +55,7 @@ impl Demo {
         let duration = self.time.map(super::teleoperate::span).or(unseen.then_some(5 * SECOND));
         let pace = Pace { fps: 60.0, duration };
         let hand = Hand::moving(Joints::of(std::iter::once(&leader)), self.seed)?;
-        let outcome = watch(&mut [pair], pace, report)?;
+        let outcome = watch(&mut [pair], pace, report, |_, _| {})?;
         drop(hand);
         let faults = bus.fault_counts();
         if let Some(folder) = &self.out {

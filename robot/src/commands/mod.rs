@@ -41,7 +41,7 @@ pub enum Command {
     Doctor(doctor::Doctor),
     Udev(udev::Udev),
     Teleoperate(teleoperate::Teleoperate),
-    Record(record::Record),
+    Record(Box<record::Record>),
     Dataset(dataset::Dataset),
     #[cfg(feature = "policies")]
     Policy(policy::Policy),

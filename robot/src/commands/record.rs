@@ -21,13 +21,14 @@ use super::teleoperate::{connect, finish, listen, rate, remember, seconds};
 use crate::cameras;
 use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::flags::{RobotFlags, TeleopFlags};
+use crate::cli::flags::{DisplayFlags, RobotFlags, TeleopFlags};
 use crate::cli::report::{Report, Tone};
 use crate::robot::Robot;
 use crate::run::record::{Event, Plan, Session};
 use crate::run::stats::{Recorded, Stats};
 use crate::run::tap::{Slips, Stored, tap};
 use crate::run::teleoperate::{Pace, Pair, run};
+use crate::view::display::Display;
 
 /// Record episodes to a LeRobot dataset
 ///
@@ -97,6 +98,8 @@ pub struct Record {
     robot: RobotFlags,
     #[command(flatten)]
     teleop: TeleopFlags,
+    #[command(flatten)]
+    display: DisplayFlags,
 }
 
 impl Record {
@@ -111,6 +114,8 @@ impl Record {
         let _server = StopServer::start(&robot.name, flag.clone())?;
         let mut pairs = connect(&robot, &leader, &flag, report)?;
         let cameras = cameras::start(&cameras, &robot, report)?;
+        // A viewer may take its time to start: before there is torque.
+        let display = Display::open(&self.display, &robot.name, &pairs, report)?;
         let writer = self.open(&root, info, report)?;
         for device in [&robot, &leader] {
             remember(device, report);
@@ -135,7 +140,8 @@ impl Record {
         let _hand = leader.moved_by_script()?;
         let fps = f64::from(self.dataset_fps) * every as f64;
         let loops = Loop { fps, every, stored: self.action, episodes: self.num_episodes };
-        let exit = loops.run(&mut pairs, &cameras, session, keys, report, self.stats, &root)?;
+        let exit =
+            loops.run(&mut pairs, &cameras, session, keys, display, report, self.stats, &root)?;
         report.say(format!("the dataset: {}", root.display()));
         Ok(exit)
     }
@@ -250,6 +256,7 @@ impl Loop {
         cameras: &[Camera],
         session: Session,
         keys: Keys,
+        mut display: Display,
         report: &Report,
         stats: bool,
         root: &Path,
@@ -273,8 +280,9 @@ impl Loop {
             let recorder = recorder.spawn_scoped(scope, record).map_err(|error| {
                 Failure::new(Exit::Failed, format!("cannot start the recorder: {error}"))
             })?;
-            let outcome = run(pairs, &clock, pace, figures, |tick, pairs, _| {
+            let outcome = run(pairs, &clock, pace, figures, |tick, pairs, stats| {
                 tap.take(tick, pairs, recorder.thread());
+                display.show(pairs, stats);
                 if over.load(Ordering::Acquire) {
                     ControlFlow::Break(())
                 } else {
@@ -299,6 +307,7 @@ impl Loop {
             (camera.name().to_owned(), json!({"shots": counts.shots, "failures": counts.failures}))
         });
         let extra = json!({
+            "display": display.end(report),
             "dataset": root,
             "camera_skew_ms": skew,
             "cameras": counts.collect::<serde_json::Map<_, _>>(),

@@ -11,12 +11,13 @@ use sinew_drivers::{Clock, Nanos};
 
 use super::stop::stopped;
 use crate::cli::failure::{self, Exit, Failure};
-use crate::cli::flags::{RobotFlags, TeleopFlags};
+use crate::cli::flags::{DisplayFlags, RobotFlags, TeleopFlags};
 use crate::cli::report::{Report, Tone};
 use crate::robot::Robot;
 use crate::robot_file::{self, Kept};
 use crate::run::stats::Stats;
 use crate::run::teleoperate::{Outcome, Pace, Pair, run};
+use crate::view::display::Display;
 use crate::view::table::Picture;
 
 /// A leader drives a follower
@@ -24,7 +25,8 @@ use crate::view::table::Picture;
 /// Example: sinew teleoperate --robot.type=so101_follower --robot.port=/dev/ttyACM0
 /// --robot.id=white --teleop.type=so101_leader --teleop.port=/dev/ttyACM1 --teleop.id=black
 ///
-/// Ctrl-C ends it and leaves the arm as --robot.stop says.
+/// Ctrl-C ends it and leaves the arm as --robot.stop says. --display shows it in Rerun, which never
+/// slows the loop: what the viewer is too slow for is left out, and counted.
 #[derive(Debug, Args)]
 pub struct Teleoperate {
     /// Ticks per second
@@ -40,6 +42,8 @@ pub struct Teleoperate {
     robot: RobotFlags,
     #[command(flatten)]
     teleop: TeleopFlags,
+    #[command(flatten)]
+    display: DisplayFlags,
 }
 
 /// A rate that a loop can be run at.
@@ -70,6 +74,8 @@ impl Teleoperate {
         for device in [&robot, &leader] {
             remember(device, report);
         }
+        // A viewer may take its time to start: before there is torque.
+        let mut display = Display::open(&self.display, &robot.name, &pairs, report)?;
         for pair in &mut pairs {
             pair.leader.arm_mut().configure()?;
             pair.follower.configure()?;
@@ -79,8 +85,9 @@ impl Teleoperate {
             "{} follows {} at {} Hz; Ctrl-C ends it ({} afterwards)",
             robot.name, leader.name, self.fps, robot.options.stop
         ));
-        let outcome = watch(&mut pairs, pace, report)?;
-        finish(report, outcome, self.stats, json!({}))
+        let outcome = watch(&mut pairs, pace, report, |pairs, stats| display.show(pairs, stats))?;
+        let extra = json!({ "display": display.end(report) });
+        finish(report, outcome, self.stats, extra)
     }
 }
 
@@ -171,14 +178,22 @@ pub fn connect(
     Ok(pairs)
 }
 
-/// Runs the loop with a picture of it where somebody looks.
-pub fn watch(pairs: &mut [Pair], pace: Pace, report: &Report) -> Result<Outcome, Failure> {
+/// Runs the loop with a picture of it where somebody looks. `each` hears of every tick, too.
+pub fn watch(
+    pairs: &mut [Pair],
+    pace: Pace,
+    report: &Report,
+    mut each: impl FnMut(&[Pair], &Stats),
+) -> Result<Outcome, Failure> {
     let clock = Clock::Real;
     let Some(stats) = Stats::new(clock.now()) else {
         return Err(Failure::new(Exit::Failed, "no memory for the loop's figures"));
     };
     if !report.drawing() {
-        return Ok(run(pairs, &clock, pace, stats, |_, _, _| ControlFlow::Continue(())));
+        return Ok(run(pairs, &clock, pace, stats, |_, pairs, stats| {
+            each(pairs, stats);
+            ControlFlow::Continue(())
+        }));
     }
     let picture = Picture::new(pairs);
     let over = std::sync::atomic::AtomicBool::new(false);
@@ -195,6 +210,7 @@ pub fn watch(pairs: &mut [Pair], pace: Pace, report: &Report) -> Result<Outcome,
         let drawer = std::thread::Builder::new().name("view".to_owned()).spawn_scoped(scope, draw);
         let outcome = run(pairs, &clock, pace, stats, |_, pairs, stats| {
             picture.update(pairs, stats);
+            each(pairs, stats);
             ControlFlow::Continue(())
         });
         over.store(true, std::sync::atomic::Ordering::Release);

@@ -59,6 +59,21 @@ pub struct Recorded {
     pub missed_rows: u64,
 }
 
+/// What the newest tick took.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Last {
+    /// When it was over.
+    pub done: Nanos,
+    /// From its deadline to the begin of work.
+    pub wake: Nanos,
+    /// Waiting for the buses' answers.
+    pub bus: Nanos,
+    /// Its own work.
+    pub work: Nanos,
+    /// From its deadline to its end.
+    pub tick: Nanos,
+}
+
 /// A loop's figures.
 #[derive(Debug, Clone)]
 pub struct Stats {
@@ -76,6 +91,8 @@ pub struct Stats {
     pub work: Spans,
     /// From the oldest to the newest value that a tick went by.
     pub skew: Spans,
+    /// The newest tick.
+    pub last: Last,
     /// What was kept of it.
     pub recorded: Recorded,
     /// When the loop began.
@@ -95,10 +112,21 @@ impl Stats {
             bus: Spans::new()?,
             work: Spans::new()?,
             skew: Spans::new()?,
+            last: Last::default(),
             recorded: Recorded::default(),
             began,
             ended: began,
         })
+    }
+
+    /// Counts a tick.
+    pub fn count(&mut self, last: Last) {
+        self.ticks += 1;
+        self.wake.count(last.wake);
+        self.bus.count(last.bus);
+        self.work.count(last.work);
+        self.tick.count(last.tick);
+        self.last = last;
     }
 
     /// Ticks per second so far.

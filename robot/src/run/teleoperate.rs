@@ -16,7 +16,7 @@ use sinew_drivers::stop::StopReport;
 use sinew_drivers::{Clock, Error, Nanos};
 use sinew_teleop::{Leader, LeaderError};
 
-use super::stats::{Stats, together};
+use super::stats::{Last, Stats, together};
 
 /// A leader that was seen longer ago than this commands nothing; the follower's dead-man holds.
 const STILL_MEANT: Nanos = 200 * MILLI;
@@ -123,12 +123,14 @@ pub fn run(
         };
         let done = clock.now();
         let waited = pairs.iter().map(Pair::waited).sum::<Nanos>() - waited;
-        stats.ticks += 1;
-        stats.wake.count(woke - deadline);
-        stats.bus.count(waited);
-        stats.work.count(done - woke - waited);
+        stats.count(Last {
+            done,
+            wake: woke - deadline,
+            bus: waited,
+            work: done - woke - waited,
+            tick: done - deadline,
+        });
         stats.skew.count(newest.saturating_sub(oldest));
-        stats.tick.count(done - deadline);
         deadline += period;
         // A tick lasts until the next one is due, or until it is done if that is later.
         stats.ended = done.max(deadline);

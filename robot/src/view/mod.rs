@@ -1,3 +1,16 @@
-//! What people look at while an arm moves.
+//! What people look at while an arm moves, and afterwards.
 
+pub mod display;
+#[cfg(feature = "rerun")]
+pub mod rerun;
 pub mod table;
+
+/// Says which build has Rerun, in one that has not.
+#[cfg(not(feature = "rerun"))]
+pub fn no_rerun() -> crate::cli::failure::Failure {
+    crate::cli::failure::Failure::usage(
+        "Rerun is not built in: this is a build without the feature rerun",
+        "the default build has it: cargo install --path robot; any build makes a page to look at: \
+         sinew dataset report",
+    )
+}

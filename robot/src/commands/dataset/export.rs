@@ -6,15 +6,17 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use sinew_datasets::export;
 
+use super::recording::{To, show};
 use super::source::Source;
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::output::free;
 use crate::cli::report::Report;
 
-/// The rows as CSV or JSON lines, for any program
+/// The rows as CSV or JSON lines, for any program, or everything as Rerun's file
 ///
 /// Example: sinew dataset export me/pick --format csv -o pick.csv
 ///
-/// Images stay in the dataset; a vector is a column per joint in CSV and a list in JSON.
+/// A vector is a column per joint in CSV and a list in JSON. Images are in Rerun's file alone.
 #[derive(Debug, Args)]
 pub struct Export {
     #[command(flatten)]
@@ -37,35 +39,26 @@ enum Format {
     Csv,
     /// A JSON object per line
     Jsonl,
-    /// Rerun's file (not there yet)
+    /// Rerun's file: a recording per episode, videos as they lie in the dataset
     Rrd,
 }
 
 impl Export {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
+        let root = self.source.folder()?;
+        let output = free(self.output, self.yes)?;
         let format = match self.format {
             Format::Csv => export::Format::Csv,
             Format::Jsonl => export::Format::Jsonl,
-            Format::Rrd => {
-                return Err(Failure::usage(
-                    "`--format rrd` is not there yet",
-                    "lerobot-dataset-viz --save 1 writes it; `sinew dataset viz` shows it here",
-                ));
-            }
+            Format::Rrd => return show(report, &root, None, To::File(output)),
         };
-        if self.output.exists() && !self.yes {
-            return Err(Failure::usage(
-                format!("there already is {}", self.output.display()),
-                "name another file, or write over it with --yes",
-            ));
-        }
-        let dataset = sinew_datasets::Dataset::open(&self.source.folder()?)?;
+        let dataset = sinew_datasets::Dataset::open(&root)?;
         let of = dataset.episodes().len();
-        let rows = export::export(&dataset, format, &self.output, &mut |done| {
+        let rows = export::export(&dataset, format, &output, &mut |done| {
             report.progress(&format!("episode {} of {of}", done + 1));
         });
         report.progress("");
-        let (path, rows) = (self.output.display().to_string(), rows?);
+        let (path, rows) = (output.display().to_string(), rows?);
         report.say(format!("{path}: {rows} rows"));
         report.result(json!({ "path": path, "rows": rows }));
         Ok(Exit::Done)

@@ -10,6 +10,7 @@ mod lists;
 mod merge;
 mod modify_tasks;
 mod recompute_stats;
+mod recording;
 mod recover;
 mod reencode;
 mod remove_feature;

@@ -1,40 +1,93 @@
 //! `sinew dataset viz`
 
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::report::Shown;
+use super::recording::{To, show};
 use super::source::Source;
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::output::free;
 use crate::cli::report::Report;
 
-/// Look at a dataset in the browser: the report in a temporary file, its path printed
+/// Look at episodes in Rerun: cameras, and a plot per joint
 ///
-/// Example: sinew dataset viz me/pick --episodes 0
+/// Example: sinew dataset viz me/pick --episode 0
+///
+/// Starts the viewer, or uses the one that runs. Where none is installed it says what installs it,
+/// and writes a file meanwhile. The viewer plays H.264 with the ffmpeg that it finds in the PATH, AV1
+/// by itself. `sinew dataset report` makes a page for the browser instead.
 #[derive(Debug, Args)]
 pub struct Viz {
     #[command(flatten)]
     source: Source,
-    #[command(flatten)]
-    shown: Shown,
+    /// Only these episodes, instead of all
+    #[arg(
+        long,
+        visible_alias = "episodes",
+        alias = "episode_index",
+        value_name = "N",
+        value_delimiter = ',',
+        num_args = 1..
+    )]
+    episode: Option<Vec<u64>>,
+    /// Write a file instead, to be opened later: rerun FILE.rrd
+    #[arg(long, value_name = "FILE.rrd")]
+    save: Option<PathBuf>,
+    /// The folder of that file; with LeRobot's `--save 1` it gets LeRobot's name
+    #[arg(long, value_name = "DIR", requires = "save")]
+    output_dir: Option<PathBuf>,
+    /// Show it in a viewer that listens there, such as rerun+http://127.0.0.1:9876/proxy
+    #[arg(long, value_name = "URL", conflicts_with = "save")]
+    connect: Option<String>,
+    /// Write over a file that is there
+    #[arg(long, short)]
+    yes: bool,
 }
 
 impl Viz {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
         let root = self.source.folder()?;
-        let name = root.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let name = format!("sinew-{name}-{}.html", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let exit = self.shown.write(report, &root, &path)?;
-        let screen = ["DISPLAY", "WAYLAND_DISPLAY"];
-        if report.drawing() && screen.iter().any(|name| std::env::var_os(name).is_some()) {
-            let mut open = Command::new("xdg-open");
-            open.arg(&path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-            if let Err(error) = open.status() {
-                report.detail(format!("no browser was opened: xdg-open: {error}"));
+        let to = match (self.save.as_deref().map(Saved::of), self.connect) {
+            (None | Some(Saved::Not), None) => To::Viewer,
+            (None | Some(Saved::Not), Some(url)) => To::Server(url),
+            (Some(saved), _) => {
+                let file = match saved {
+                    Saved::As(file) => file.to_owned(),
+                    _ => file_of(&root, self.episode.as_deref()).into(),
+                };
+                let folder = self.output_dir.unwrap_or_default();
+                To::File(free(folder.join(file), self.yes)?)
             }
+        };
+        show(report, &root, self.episode, to)
+    }
+}
+
+/// What `--save` means: a file, or LeRobot's switch.
+enum Saved<'a> {
+    Not,
+    Somewhere,
+    As(&'a Path),
+}
+
+impl<'a> Saved<'a> {
+    fn of(word: &'a Path) -> Self {
+        match word.to_str() {
+            Some("0" | "false") => Self::Not,
+            Some("1" | "true") => Self::Somewhere,
+            _ => Self::As(word),
         }
-        Ok(exit)
+    }
+}
+
+/// The name that LeRobot gives to the file of a dataset and an episode.
+fn file_of(root: &Path, episodes: Option<&[u64]>) -> String {
+    let parts = root.components().rev().take(2).collect::<Vec<_>>();
+    let parts = parts.iter().rev().map(|part| part.as_os_str().to_string_lossy());
+    let repo = parts.collect::<Vec<_>>().join("_");
+    match episodes {
+        Some([one]) => format!("{repo}_episode_{one}.rrd"),
+        _ => format!("{repo}.rrd"),
     }
 }

@@ -1,0 +1,192 @@
+//! What a camera saw in an episode: coded pictures as they lie in the dataset where Rerun plays them,
+//! and JPEG pictures of the rest.
+
+use std::ops::Range;
+
+use jpeg_encoder::{ColorType, Encoder};
+use re_sdk::RecordingStream;
+use re_sdk_types::archetypes::{EncodedDepthImage, EncodedImage, VideoStream};
+use re_sdk_types::components::{Colormap, MediaType, VideoCodec};
+use sinew_datasets::image::PixelFormat;
+use sinew_datasets::schema::{Dtype, Feature};
+use sinew_datasets::tables::column::Cells;
+use sinew_datasets::tables::episodes::Episode;
+use sinew_datasets::video::{Codec, Coded, Stream};
+use sinew_datasets::{Dataset, Error, Image};
+
+use super::blueprint::entity;
+use super::dataset::{Clock, Result, Wrong};
+
+/// So many pictures are sent together at most …
+const MOST_PICTURES: usize = 64;
+/// … and so many bytes of them, unless one alone has more.
+const MOST_BYTES: usize = 1 << 20;
+/// What a JPEG picture is worth.
+const QUALITY: u8 = 90;
+
+/// One camera of one episode.
+pub struct Camera<'a> {
+    /// The dataset.
+    pub dataset: &'a Dataset,
+    /// The episode.
+    pub episode: &'a Episode,
+    /// The camera's name, which is its entity's.
+    pub name: &'a str,
+    /// As it is declared.
+    pub feature: &'a Feature,
+}
+
+impl Camera<'_> {
+    /// Sends all that it saw.
+    pub fn send(&self, recording: &RecordingStream, clock: &Clock) -> Result<()> {
+        if self.feature.dtype == Dtype::Image {
+            return self.files(recording, clock);
+        }
+        match self.stream()? {
+            Some(stream) => self.video(recording, clock, stream),
+            None => self.decoded(recording, clock),
+        }
+    }
+
+    /// Its video as a stream of coded pictures, one for each frame; none where that is not how it
+    /// lies.
+    fn stream(&self) -> Result<Option<Stream>> {
+        let Some(part) = self.episode.videos.iter().find(|part| part.key == self.name) else {
+            return Ok(None);
+        };
+        let path = self.dataset.video_file(self.name, part.at);
+        match Stream::open(&path, part.from_s, part.to_s) {
+            Ok(stream) => Ok((stream.len() as u64 == self.episode.length).then_some(stream)),
+            Err(Error::Refused { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn video(&self, recording: &RecordingStream, clock: &Clock, stream: Stream) -> Result<()> {
+        let codec = match stream.codec() {
+            Codec::Av1 => VideoCodec::AV1,
+            _ => VideoCodec::H264,
+        };
+        recording.log_static(entity(self.name), &VideoStream::new(codec))?;
+        let size = |coded: &Coded| coded.bytes.len();
+        self.batches(stream.map(|coded| Ok(coded?)), size, |frames, batch| {
+            let keyframes: Vec<bool> = batch.iter().map(|coded| coded.keyframe).collect();
+            let samples = batch.into_iter().map(|coded| coded.bytes);
+            let archetype = VideoStream::update_fields()
+                .with_many_sample(samples)
+                .with_many_is_keyframe(keyframes);
+            let columns = archetype.columns_of_unit_batches()?;
+            Ok(recording.send_columns(entity(self.name), clock.columns(frames), columns)?)
+        })
+    }
+
+    /// Image files as they lie in the table.
+    fn files(&self, recording: &RecordingStream, clock: &Clock) -> Result<()> {
+        let file = |frame| match self.dataset.cells(self.name, frame, 1)? {
+            Cells::Images(files) => Ok(files.last().map(|file| file.to_vec()).unwrap_or_default()),
+            _ => Ok(Vec::new()),
+        };
+        let frames = self.episode.from_index..self.episode.to_index();
+        if !self.feature.is_depth() {
+            return self.pictures(recording, clock, frames.map(file));
+        }
+        let size = Vec::len;
+        self.batches(frames.map(file), size, |frames, batch| {
+            let archetype = EncodedDepthImage::update_fields()
+                .with_many_meter(vec![1000.0; batch.len()])
+                .with_many_colormap(vec![Colormap::Viridis; batch.len()])
+                .with_many_blob(batch);
+            let columns = archetype.columns_of_unit_batches()?;
+            Ok(recording.send_columns(entity(self.name), clock.columns(frames), columns)?)
+        })
+    }
+
+    /// Pictures of a video that Rerun cannot play, decoded here.
+    fn decoded(&self, recording: &RecordingStream, clock: &Clock) -> Result<()> {
+        let frames = self.episode.from_index..self.episode.to_index();
+        let jpeg = |frame| jpeg(&self.dataset.image(self.name, frame)?);
+        self.pictures(recording, clock, frames.map(jpeg))
+    }
+
+    /// Colour pictures, each a file by itself.
+    fn pictures(
+        &self,
+        recording: &RecordingStream,
+        clock: &Clock,
+        files: impl Iterator<Item = Result<Vec<u8>>>,
+    ) -> Result<()> {
+        let size = Vec::len;
+        self.batches(files, size, |frames, batch| {
+            let kinds = batch
+                .iter()
+                .map(|file| MediaType::guess_from_data(file).unwrap_or_else(MediaType::png));
+            let archetype = EncodedImage::update_fields()
+                .with_many_media_type(kinds.collect::<Vec<_>>())
+                .with_many_blob(batch);
+            let columns = archetype.columns_of_unit_batches()?;
+            Ok(recording.send_columns(entity(self.name), clock.columns(frames), columns)?)
+        })
+    }
+
+    /// Sends pictures a few at a time, so that memory holds no more of them.
+    fn batches<T>(
+        &self,
+        pictures: impl Iterator<Item = Result<T>>,
+        size: impl Fn(&T) -> usize,
+        send: impl Fn(Range<usize>, Vec<T>) -> Result<()>,
+    ) -> Result<()> {
+        let (mut batch, mut bytes, mut sent) = (Vec::new(), 0, 0);
+        for picture in pictures {
+            let picture = picture?;
+            bytes += size(&picture);
+            batch.push(picture);
+            if batch.len() >= MOST_PICTURES || bytes >= MOST_BYTES {
+                let end = sent + batch.len();
+                send(sent..end, std::mem::take(&mut batch))?;
+                (bytes, sent) = (0, end);
+            }
+        }
+        match batch.is_empty() {
+            true => Ok(()),
+            false => send(sent..sent + batch.len(), batch),
+        }
+    }
+}
+
+fn jpeg(image: &Image) -> Result<Vec<u8>> {
+    let rgb = image.to_rgb();
+    if rgb.format() != PixelFormat::Rgb8 {
+        return Err(Wrong::Picture("a video of depth cannot be shown yet".into()));
+    }
+    let failed = |why: &dyn std::fmt::Display| Wrong::Picture(why.to_string());
+    let side = |side: u32| u16::try_from(side).map_err(|error| failed(&error));
+    let (width, height) = (side(rgb.width())?, side(rgb.height())?);
+    let mut file = Vec::new();
+    Encoder::new(&mut file, QUALITY)
+        .encode(rgb.pixels(), width, height, ColorType::Rgb)
+        .map_err(|error| failed(&error))?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::rerun::dataset::tests::{Kept, golden};
+
+    #[test]
+    fn a_video_that_cannot_be_streamed_is_decoded_into_jpeg_pictures() {
+        let (dataset, kept) = (golden("v30_video"), Kept::default());
+        let recording = kept.recording();
+        let episode = dataset.episode(1).unwrap();
+        let (name, feature) =
+            dataset.info().features.iter().find(|(_, feature)| feature.is_camera()).unwrap();
+        let camera = Camera { dataset: &dataset, episode, name, feature };
+        let times = dataset.values("timestamp", episode.from_index, episode.length).unwrap();
+        camera.decoded(&recording, &Clock(times.numbers())).unwrap();
+        recording.flush_blocking().unwrap();
+        let rows = kept.rows(&entity(name).to_string(), "EncodedImage:blob");
+        assert_eq!(rows as u64, episode.length);
+        let file = jpeg(&dataset.image(name, episode.from_index).unwrap()).unwrap();
+        assert_eq!(file[..3], [0xff, 0xd8, 0xff]);
+    }
+}
