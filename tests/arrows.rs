@@ -129,3 +129,30 @@ fn the_body_stays_light() {
         }
     }
 }
+
+/// Every crate with its features, as a build of these packages has them.
+fn crates(words: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--prefix=none", "--format={p} [{f}]"])
+        .args(words)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+}
+
+/// Whoever has built the tests has built all that the binary stands on: the sandbox asks for the
+/// binary alone, and a feature less of one crate would compile everything above it once more.
+#[test]
+fn the_binary_stands_on_the_same_crates_as_the_tests() {
+    let tests = crates(&["--workspace", "--edges=normal,build,dev"]);
+    let binary = crates(&["--package=sinew", "--edges=normal,build"]);
+    assert!(binary.len() > 100, "{binary:?}");
+    let again: Vec<_> = binary.difference(&tests).collect();
+    assert!(
+        again.is_empty(),
+        "built once more, for want of features in robot/Cargo.toml: {again:?}"
+    );
+}

@@ -50,7 +50,17 @@ fn binary() -> &'static Path {
     BINARY.get_or_init(|| {
         let features: &[&str] =
             if cfg!(feature = "ffmpeg") { &["--features", "ffmpeg"] } else { &[] };
-        let output = Command::new(env!("CARGO"))
+        // What Cargo tells a test about its package is not for the Cargo below: crates that watch
+        // these names would be built again, now for the binary and next time for the tests.
+        let told = std::env::vars_os().map(|(name, _)| name).filter(|name| {
+            let name = name.to_string_lossy();
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        });
+        let mut cargo = Command::new(env!("CARGO"));
+        for name in told {
+            cargo.env_remove(name);
+        }
+        let output = cargo
             .args(["build", "--package", "sinew", "--bin", "sinew", "--message-format=json"])
             .args(features)
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
