@@ -215,6 +215,11 @@ impl Info {
             Ok(feature) => Ok((name.clone(), feature)),
             Err(what) => Err(wrong(&format!("features.{name}"), what)),
         };
+        // Before 3.0 each episode had files of its own, and no size meant anything.
+        let size = |name: &str, usual: u64| match version {
+            Version::V30 => number(name, usual).map(|size| size.max(1)),
+            _ => Ok(usual),
+        };
         let extra = map.iter().filter(|(key, _)| !KNOWN.contains(&key.as_str()));
         Ok(Self {
             version,
@@ -224,8 +229,8 @@ impl Info {
             total_frames: number("total_frames", 0)?,
             total_tasks: number("total_tasks", 0)?,
             chunks_size: number("chunks_size", 1000)?.max(1),
-            data_files_size_in_mb: number("data_files_size_in_mb", 100)?.max(1),
-            video_files_size_in_mb: number("video_files_size_in_mb", 200)?.max(1),
+            data_files_size_in_mb: size("data_files_size_in_mb", 100)?,
+            video_files_size_in_mb: size("video_files_size_in_mb", 200)?,
             data_path: template("data_path")?.unwrap_or_else(Template::data),
             video_path: template("video_path")?,
             robot_type: map.get("robot_type").and_then(Value::as_str).map(str::to_owned),
