@@ -37,7 +37,7 @@ fn main() {
         (_, true) => Precision::Bf16,
         _ => Precision::F32,
     };
-    let options = Options { threads, precision };
+    let options = Options { threads, precision, keep: None };
     for (name, mut program) in [
         ("act", ours_act(&folder.path().join("act"), &options)),
         ("unet16", ours_unet(&folder.path().join("unet16"), &options)),

@@ -5,12 +5,16 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
 
 use memmap2::{Mmap, UncheckedAdvice};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata, TensorView, serialize_to_file};
+use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
+use crate::kept::Kept;
+use crate::kernels::slab::{Held, Slab};
 
 /// The tensors of one safetensors file. Remembers which were asked for, so that the ones which
 /// nobody needed can be told.
@@ -21,7 +25,11 @@ pub struct Tensors {
     header: Metadata,
     asked: Mutex<BTreeSet<String>>,
     path: PathBuf,
+    kept: Option<Kept>,
 }
+
+/// From one looked-at piece of a file to the next one, and how much of each is looked at.
+const SAMPLES: [usize; 2] = [1 << 20, 4 << 10];
 
 impl Tensors {
     /// Opens a safetensors file and checks its header: lengths, bounds and overlaps.
@@ -33,7 +41,7 @@ impl Tensors {
         let (length, header) = SafeTensors::read_metadata(&map)
             .map_err(|error| Error::Malformed { what: error.to_string(), path: path.to_owned() })?;
         let data = length + size_of::<u64>();
-        Ok(Self { map, data, header, asked: Mutex::default(), path: path.to_owned() })
+        Ok(Self { map, data, header, asked: Mutex::default(), path: path.to_owned(), kept: None })
     }
 
     /// The file.
@@ -145,6 +153,64 @@ impl Tensors {
                 )
             };
         }
+    }
+
+    /// From now on keeps packed weights in a folder, or finds them there. `how` is whatever else
+    /// their form depends on.
+    pub(crate) fn keep(&mut self, folder: &Path, how: &str) {
+        let path = self.path.canonicalize().unwrap_or_else(|_gone| self.path.clone());
+        let names = path.iter().rev().filter_map(|name| name.to_str());
+        let mut names = names.filter(|name| *name != "pretrained_model").skip(1);
+        let stem = format!("{}-{}", names.next().unwrap_or("policy"), how.replace(' ', "-"));
+        let hash = crc32fast::hash(path.as_os_str().as_encoded_bytes());
+        let source = self.source(&path, how);
+        self.kept = Some(Kept::open(folder, &format!("{stem}-{hash:08x}"), source));
+    }
+
+    /// What tells this file from what it was before: its size and age, all of its header, and some
+    /// of its numbers from everywhere. Reading all of them would take as long as packing them.
+    fn source(&self, path: &Path, how: &str) -> Value {
+        let [every, some] = SAMPLES;
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(&self.map[..self.data]);
+        self.map[self.data..].chunks(every).for_each(|piece| {
+            sum.update(&piece[..some.min(piece.len())]);
+        });
+        let modified = path.metadata().and_then(|about| about.modified()).ok();
+        let modified = modified.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        json!({
+            "path": path.to_string_lossy(),
+            "size": self.map.len(),
+            "modified_ns": modified.map(|at| at.as_nanos().to_string()),
+            "sum": sum.finalize(),
+            "how": how,
+            "version": env!("CARGO_PKG_VERSION"),
+        })
+    }
+
+    /// A tensor's weights in the form that a key describes: from the file in which they are kept,
+    /// or made of its numbers.
+    pub(crate) fn packed(
+        &self,
+        tensor: &str,
+        key: &str,
+        size: usize,
+        make: impl FnOnce(&[f32]) -> Result<Slab>,
+    ) -> Result<Held> {
+        if let Some(held) = self.kept.as_ref().and_then(|kept| kept.get(key, size)) {
+            return Ok(held);
+        }
+        let mut slab = make(&self.view(tensor)?)?;
+        self.release(tensor);
+        if let Some(kept) = &self.kept {
+            kept.put(key, &slab.numbers::<u8>()[..size]);
+        }
+        Ok(slab.into())
+    }
+
+    /// To be called when all weights have been packed. Says why where they could not be kept.
+    pub(crate) fn finish(&mut self) -> Option<String> {
+        self.kept.take().and_then(Kept::finish)
     }
 
     /// A tensor's bytes, where it is one of bytes.

@@ -53,11 +53,22 @@ fn snapshot(cache: &Path, id: &str) -> Option<PathBuf> {
     folder.join("config.json").is_file().then_some(folder)
 }
 
+/// Where this user's packed weights are kept.
+#[must_use]
+pub fn weight_cache() -> Option<PathBuf> {
+    below("XDG_CACHE_HOME", "sinew/weights").or_else(|| below("HOME", ".cache/sinew/weights"))
+}
+
+fn said(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+fn below(name: &str, path: &str) -> Option<PathBuf> {
+    said(name).map(|at| PathBuf::from(at).join(path))
+}
+
 /// Where that client keeps what it fetched, by the variables that it goes by.
 fn hub_cache() -> Option<PathBuf> {
-    let said = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let below =
-        |name: &str, path: &str| said(name).map(|at: OsString| PathBuf::from(at).join(path));
     said("HF_HUB_CACHE")
         .map(PathBuf::from)
         .or_else(|| below("HF_HOME", "hub"))

@@ -11,6 +11,7 @@ pub mod draws;
 pub mod error;
 pub mod folder;
 pub mod graph;
+mod kept;
 mod kernels;
 pub mod layers;
 pub mod policy;

@@ -68,7 +68,7 @@ fn running_allocates_nothing() {
     builder.output("y", x);
     let graph = builder.finish();
     for threads in [1, 3] {
-        let options = Options { threads, precision: Precision::F32 };
+        let options = Options { threads, precision: Precision::F32, keep: None };
         let mut program = Program::compile(&graph, &tensors, &options, Device::Cpu).unwrap();
         program.input("x").unwrap().fill(0.5);
         program.run().unwrap();

@@ -6,6 +6,7 @@ pub mod candle;
 pub mod cpu;
 
 use std::num::NonZero;
+use std::path::PathBuf;
 
 use crate::checkpoint::Tensors;
 use crate::error::{Error, Result};
@@ -13,20 +14,24 @@ use crate::graph::Graph;
 use crate::precision::Precision;
 
 /// How a graph is to be run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// How many threads work on it, the caller's among them. Results are the same bit for bit
     /// from run to run with the same number.
     pub threads: usize,
     /// What its weights are held as.
     pub precision: Precision,
+    /// A folder in which a policy's packed weights are kept, so that it is ready sooner the next
+    /// time: [`crate::folder::weight_cache`] is the user's. None keeps none.
+    pub keep: Option<PathBuf>,
 }
 
 impl Default for Options {
     /// All processors but one, which belongs to the control loop.
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self { threads: processors.saturating_sub(1).max(1), precision: Precision::default() }
+        let threads = processors.saturating_sub(1).max(1);
+        Self { threads, precision: Precision::default(), keep: None }
     }
 }
 

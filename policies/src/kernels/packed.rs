@@ -1,18 +1,16 @@
 //! Weights as the product reads them, in the precision that they are kept in.
 
-use super::slab::Slab;
 use super::slab::bytes::Plain;
+use super::slab::{Held, Slab};
 use super::tile::{LANES, Stored};
 
 /// Channels that are packed at a time, so that what is read and written stays in the first cache.
 const RUN: usize = 64;
 
-/// Where weights come from: a tensor's numbers, and how far apart they lie.
+/// Where weights come from: which of a tensor's numbers, and how far apart they lie.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
-    /// The tensor.
-    pub numbers: &'a [f32],
-    /// Its first number that is used.
+    /// The first number that is used.
     pub first: usize,
     /// From an output's weights to the next one's.
     pub output: usize,
@@ -30,9 +28,40 @@ pub struct Source<'a> {
     pub bias: &'a [f32],
 }
 
+impl Source<'_> {
+    /// How many bytes the packed weights are.
+    pub fn bytes(&self, stored: Stored) -> usize {
+        let numbers = self.taps.len() * self.channels * LANES;
+        self.scale.len().div_ceil(LANES) * numbers * stored.bytes()
+    }
+
+    /// Packs a tensor's numbers; none where one of them is too large for the precision.
+    pub fn pack(&self, numbers: &[f32], stored: Stored) -> Option<Slab> {
+        let mut weights = Slab::bytes(self.bytes(stored));
+        let whole = match stored {
+            Stored::F32 => fill(&mut weights, self, numbers, |number| number, f32::is_finite),
+            Stored::F16 => fill(
+                &mut weights,
+                self,
+                numbers,
+                |number| half::f16::from_f32(number).to_bits(),
+                |bits| half::f16::from_bits(bits).is_finite(),
+            ),
+            Stored::Bf16 => fill(
+                &mut weights,
+                self,
+                numbers,
+                |number| half::bf16::from_f32(number).to_bits(),
+                |bits| half::bf16::from_bits(bits).is_finite(),
+            ),
+        };
+        whole.then_some(weights)
+    }
+}
+
 /// Weights, sixteen outputs side by side: `[blocks][taps · channels][LANES]`.
 pub struct Packed {
-    weights: Slab,
+    weights: Held,
     bias: Slab,
     /// Numbers that go in.
     pub inputs: usize,
@@ -43,29 +72,12 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Packs weights; none where one of them is too large for the precision.
-    pub fn new(source: &Source<'_>, stored: Stored) -> Option<Self> {
+    /// Weights that were packed from this source.
+    pub fn new(weights: Held, source: &Source<'_>, stored: Stored) -> Self {
         let (inputs, outputs) = (source.taps.len() * source.channels, source.scale.len());
-        let count = outputs.div_ceil(LANES) * inputs * LANES;
-        let mut weights = Slab::bytes(count * stored.bytes());
-        let whole = match stored {
-            Stored::F32 => fill(&mut weights, source, |number| number, f32::is_finite),
-            Stored::F16 => fill(
-                &mut weights,
-                source,
-                |number| half::f16::from_f32(number).to_bits(),
-                |bits| half::f16::from_bits(bits).is_finite(),
-            ),
-            Stored::Bf16 => fill(
-                &mut weights,
-                source,
-                |number| half::bf16::from_f32(number).to_bits(),
-                |bits| half::bf16::from_bits(bits).is_finite(),
-            ),
-        };
         let mut bias = Slab::floats(outputs.next_multiple_of(LANES));
         bias.numbers::<f32>()[..outputs].copy_from_slice(source.bias);
-        whole.then_some(Self { weights, bias, inputs, outputs, stored })
+        Self { weights, bias, inputs, outputs, stored }
     }
 
     /// How many times sixteen outputs there are.
@@ -89,6 +101,7 @@ impl Packed {
 fn fill<T: Plain>(
     weights: &mut Slab,
     source: &Source<'_>,
+    numbers: &[f32],
     convert: impl Fn(f32) -> T,
     fine: impl Fn(T) -> bool,
 ) -> bool {
@@ -104,10 +117,10 @@ fn fill<T: Plain>(
                 let into = &mut panel[(nth * channels + run.start) * LANES..][..run.len() * LANES];
                 for (lane, output) in outputs.clone().enumerate() {
                     let from = source.first + output * source.output + tap * source.tap;
-                    let from = &source.numbers[from + run.start * source.channel..];
+                    let from = &numbers[from + run.start * source.channel..];
                     let scale = source.scale[output];
-                    let numbers = from.iter().step_by(source.channel);
-                    for (into, number) in into.chunks_exact_mut(LANES).zip(numbers) {
+                    let from = from.iter().step_by(source.channel);
+                    for (into, number) in into.chunks_exact_mut(LANES).zip(from) {
                         into[lane] = convert(number * scale);
                         all &= fine(into[lane]);
                     }

@@ -3,9 +3,12 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
+use std::sync::Arc;
+
+use memmap2::Mmap;
 
 /// A cache line, and the widest register there is.
-const LINE: usize = 64;
+pub const LINE: usize = 64;
 /// A huge page where there are any.
 #[cfg(target_os = "linux")]
 const PAGE: usize = 2 << 20;
@@ -103,11 +106,49 @@ impl Drop for Slab {
     }
 }
 
+/// Weights that are only read: in memory of their own, or in a file that is mapped.
+pub struct Held {
+    start: *const u8,
+    _from: Source,
+}
+
+/// What keeps the memory there.
+enum Source {
+    Made { _slab: Slab },
+    Mapped { _map: Arc<Mmap> },
+}
+
+// SAFETY: nobody writes what is held, and it does not move.
+unsafe impl Send for Held {}
+// SAFETY: as above.
+unsafe impl Sync for Held {}
+
+impl Held {
+    /// So many bytes of a file from a place on, which is one where a cache line begins.
+    pub fn mapped(map: &Arc<Mmap>, at: usize, size: usize) -> Option<Self> {
+        let start = map.get(at..at.checked_add(size)?)?.as_ptr();
+        let aligned = start.addr().is_multiple_of(LINE);
+        aligned.then(|| Self { start, _from: Source::Mapped { _map: map.clone() } })
+    }
+
+    /// Its first number, only to be read.
+    pub fn start<T>(&self) -> *const T {
+        self.start.cast()
+    }
+}
+
+impl std::convert::From<Slab> for Held {
+    fn from(slab: Slab) -> Self {
+        Self { start: slab.start::<u8>(), _from: Source::Made { _slab: slab } }
+    }
+}
+
 /// Numbers for which every pattern of bits is a value.
 pub mod bytes {
     /// Such numbers.
     pub trait Plain: Copy {}
     impl Plain for f32 {}
+    impl Plain for u8 {}
     impl Plain for u16 {}
 }
 

@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::rows::Rows;
-use super::slab::Slab;
+use super::slab::{Held, Slab};
 use super::tile::{Ahead, LANES, ROWS, Stored, Tile};
 use super::{Kernels, Tail};
 
@@ -84,32 +84,37 @@ pub struct Winograd {
 
 /// Weights `[PRODUCTS][blocks][in][LANES]` and an offset for every output.
 pub struct Transformed {
-    weights: Slab,
+    weights: Held,
     bias: Slab,
     inputs: usize,
     outputs: usize,
 }
 
-impl Transformed {
-    /// Transforms `at(output, input)`, nine taps each, line by line.
-    pub fn new(
-        outputs: usize,
-        inputs: usize,
-        bias: &[f32],
-        at: impl Fn(usize, usize) -> [f32; 9],
-    ) -> Self {
-        let mut weights = Slab::floats(PRODUCTS * outputs * inputs);
-        let into = weights.numbers::<f32>();
-        for block in 0..outputs / LANES {
-            for input in 0..inputs {
-                let taps: [[f32; 9]; LANES] =
-                    std::array::from_fn(|lane| at(block * LANES + lane, input));
-                let place = (block * inputs + input) * LANES;
-                for (product, lanes) in transformed(&taps).iter().enumerate() {
-                    into[product * outputs * inputs + place..][..LANES].copy_from_slice(lanes);
-                }
+/// How many bytes transformed weights are.
+pub fn bytes(outputs: usize, inputs: usize) -> usize {
+    PRODUCTS * outputs * inputs * size_of::<f32>()
+}
+
+/// Transforms `at(output, input)`, nine taps each, line by line.
+pub fn transform(outputs: usize, inputs: usize, at: impl Fn(usize, usize) -> [f32; 9]) -> Slab {
+    let mut weights = Slab::bytes(bytes(outputs, inputs));
+    let into = weights.numbers::<f32>();
+    for block in 0..outputs / LANES {
+        for input in 0..inputs {
+            let taps: [[f32; 9]; LANES] =
+                std::array::from_fn(|lane| at(block * LANES + lane, input));
+            let place = (block * inputs + input) * LANES;
+            for (product, lanes) in transformed(&taps).iter().enumerate() {
+                into[product * outputs * inputs + place..][..LANES].copy_from_slice(lanes);
             }
         }
+    }
+    weights
+}
+
+impl Transformed {
+    /// Weights that were transformed for so many outputs and inputs.
+    pub fn new(weights: Held, outputs: usize, inputs: usize, bias: &[f32]) -> Self {
         let mut offsets = Slab::floats(outputs);
         for (offset, bias) in offsets.numbers::<f32>().iter_mut().zip(bias) {
             *offset = *bias;

@@ -19,11 +19,18 @@ pub struct Audit {
     pub for_training: Vec<String>,
     /// Tensors that nobody knows what to do with.
     pub left_over: Vec<String>,
+    /// Why packed weights could not be kept, where they should have been.
+    pub unkept: Option<String>,
 }
 
 impl Audit {
     /// To be made when everything has been read.
-    pub(super) fn new(config: &Config, tensors: &Tensors, steps: [&Pipeline; 2]) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        tensors: &Tensors,
+        steps: [&Pipeline; 2],
+        unkept: Option<String>,
+    ) -> Self {
         let known = |tensor: &String| {
             let counter = tensor.ends_with(".num_batches_tracked");
             let trained = match config {
@@ -41,6 +48,7 @@ impl Audit {
             steps: steps.iter().flat_map(|steps| steps.warnings()).cloned().collect(),
             for_training,
             left_over,
+            unkept,
         }
     }
 
@@ -63,6 +71,7 @@ impl Audit {
             let (count, names) = (self.left_over.len(), some(&self.left_over));
             warnings.push(format!("{count} tensors are not needed by this configuration: {names}"));
         }
+        warnings.extend(self.unkept.clone());
         warnings
     }
 }

@@ -22,7 +22,7 @@ pub use observation::{Image, Observation, Seen};
 use crate::checkpoint::Tensors;
 use crate::chunk::{Ensemble, Queue};
 use crate::config::{Common, Config};
-use crate::device::{Device, Options, Program};
+use crate::device::{Device, Options, Program, cpu};
 use crate::draws::Draws;
 use crate::error::{Error, Result};
 use crate::folder;
@@ -67,16 +67,20 @@ impl Policy {
     pub fn load(path: &Path, device: Device, options: &Options) -> Result<Self> {
         let folder = folder::find(path)?;
         let config = Config::open(&folder)?;
-        let tensors = Tensors::open(&folder.join("model.safetensors"))?;
+        let mut tensors = Tensors::open(&folder.join("model.safetensors"))?;
         let common = config.common();
         let (before, mut after) = pipelines(&folder, common, &tensors)?;
         let relative = after.pair(&before, common.action_dim())?;
         let stock = Stock::new(&config, relative)?;
+        if let Some(keep) = options.keep.as_ref().filter(|_| device == Device::Cpu) {
+            tensors.keep(keep, &cpu::Program::packs(options));
+        }
         let network = Network::compile(&config, &tensors, options, device)?;
+        let unkept = tensors.finish();
         let dim = common.action_dim();
         Ok(Self {
             history: History::new(&config, &before)?,
-            audit: Audit::new(&config, &tensors, [&before, &after]),
+            audit: Audit::new(&config, &tensors, [&before, &after], unkept),
             chunk: vec![0.0; actions(&config) * dim],
             raw: vec![0.0; dim],
             goal: vec![0.0; dim],

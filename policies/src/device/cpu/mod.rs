@@ -83,6 +83,11 @@ impl Program {
         Self::prepare(&graph, tensors, options, kernels)
     }
 
+    /// What the form of packed weights depends on beside their checkpoint.
+    pub(crate) fn packs(options: &Options) -> String {
+        format!("{:?} {}", options.precision, Kernels::best().name).to_lowercase()
+    }
+
     /// Makes a graph ready as it is.
     fn prepare(
         graph: &Graph,

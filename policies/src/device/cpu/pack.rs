@@ -45,7 +45,6 @@ pub struct Sides {
 /// Reads and packs a map's weights.
 pub fn pack(map: &Map, sides: &Sides, tensors: &Tensors, stored: Stored) -> Result<Parts> {
     let name = &map.weights.weight;
-    let weights = tensors.view(name)?;
     let (inputs, outputs) = (sides.into, sides.outputs);
     let first = match &map.form {
         Form::Linear(rows) => rows.start,
@@ -53,7 +52,6 @@ pub fn pack(map: &Map, sides: &Sides, tensors: &Tensors, stored: Stored) -> Resu
     };
     let (bias, scale) = ends(map, first, outputs, tensors)?;
     let base = Source {
-        numbers: &weights,
         first: first * inputs,
         output: inputs,
         tap: 1,
@@ -68,7 +66,15 @@ pub fn pack(map: &Map, sides: &Sides, tensors: &Tensors, stored: Stored) -> Resu
         what: format!("holds numbers that are too large for {stored:?}: use f32"),
     };
     let product = |source: &Source<'_>, taps, rung| {
-        Ok((Packed::new(source, stored).ok_or_else(too_large)?, taps, rung))
+        let Source { first, output, tap, channel, taps: list, channels, .. } = source;
+        let key = format!(
+            "{name} {stored:?} {first} {output} {tap} {channel} {list:?} {channels} {outputs} {:?}",
+            map.norm
+        );
+        let held = tensors.packed(name, &key, source.bytes(stored), |numbers| {
+            source.pack(numbers, stored).ok_or_else(too_large)
+        })?;
+        Ok((Packed::new(held, source, stored), taps, rung))
     };
     let whole = Rung { first: 0, step: 1 };
     let parts = match &map.form {
@@ -80,12 +86,15 @@ pub fn pack(map: &Map, sides: &Sides, tensors: &Tensors, stored: Stored) -> Resu
             let count = window.kernel[0] * window.kernel[1];
             let simple = window.kernel == [3, 3] && window.stride == 1 && window.dilation == 1;
             if simple && winograd::fits(inputs, outputs) {
-                let at = |out: usize, c: usize| {
-                    let taps = &weights[(out * inputs + c) * count..][..9];
-                    std::array::from_fn(|tap| taps[tap] * scale[out])
-                };
-                let transformed = Transformed::new(outputs, inputs, &bias, at);
-                tensors.release(name);
+                let key = format!("{name} winograd {:?}", map.norm);
+                let size = winograd::bytes(outputs, inputs);
+                let held = tensors.packed(name, &key, size, |numbers| {
+                    Ok(winograd::transform(outputs, inputs, |out, c| {
+                        let taps = &numbers[(out * inputs + c) * count..][..9];
+                        std::array::from_fn(|tap| taps[tap] * scale[out])
+                    }))
+                })?;
+                let transformed = Transformed::new(held, outputs, inputs, &bias);
                 return Ok(Parts::Winograd(transformed, *window));
             }
             let all: Vec<_> = (0..count).map(Some).collect();
@@ -103,7 +112,6 @@ pub fn pack(map: &Map, sides: &Sides, tensors: &Tensors, stored: Stored) -> Resu
             phases.collect::<Result<_>>()?
         }
     };
-    tensors.release(name);
     Ok(Parts::Products(parts))
 }
 

@@ -56,7 +56,7 @@ fn check(graph: &Graph, tensors: &Tensors) {
     let values = naive::run(graph, tensors, &of);
     for kernels in [Kernels::best(), Kernels::portable()] {
         for threads in [1, 3] {
-            let options = Options { threads, precision: Precision::F32 };
+            let options = Options { threads, precision: Precision::F32, keep: None };
             let mut program = Program::with(graph, tensors, &options, kernels).unwrap();
             // The second run meets memory that the first one has used.
             for _ in 0..2 {
@@ -304,7 +304,7 @@ fn weights_may_be_kept_in_half_the_memory() {
     let graph = builder.finish();
     let mut answers = Vec::new();
     for precision in [Precision::F32, Precision::F16, Precision::Bf16] {
-        let options = Options { threads: 1, precision };
+        let options = Options { precision, ..one() };
         let mut program = Program::compile(&graph, &tensors, &options).unwrap();
         program.input("x").unwrap().copy_from_slice(&Draw(3).numbers(9 * 32));
         program.run().unwrap();
@@ -314,7 +314,12 @@ fn weights_may_be_kept_in_half_the_memory() {
         let off = answer.iter().zip(&answers[0]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!((from..to).contains(&off), "off by {off}");
     }
-    let options = Options { threads: 1, precision: Precision::Int8 };
+    let options = Options { precision: Precision::Int8, ..one() };
     let refused = Program::compile(&graph, &tensors, &options);
     assert!(refused.err().unwrap().to_string().contains("int8"));
+}
+
+/// One thread, and the rest as it is without being told.
+fn one() -> Options {
+    Options { threads: 1, ..Options::default() }
 }

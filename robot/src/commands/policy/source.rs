@@ -29,6 +29,9 @@ pub struct Machine {
     /// What its weights are held as
     #[arg(long, value_enum, default_value = "f32", value_name = "WHAT")]
     precision: Weights,
+    /// Keep the weights as they are computed with in the user's cache folder: later starts are quicker
+    #[arg(long)]
+    weight_cache: bool,
     /// Other names for what is seen: '{theirs: the policy's, …}'
     #[arg(long = "rename_map", value_name = "MAP", value_parser = names)]
     rename_map: Option<Names>,
@@ -102,6 +105,7 @@ impl Machine {
         if let Some(threads) = self.threads {
             options.threads = usize::from(threads);
         }
+        options.keep = self.weight_cache.then(folder::weight_cache).flatten();
         options
     }
 
