@@ -10,6 +10,7 @@ pub enum Precision {
     F16,
     /// Weights as the upper half of single precision.
     Bf16,
-    /// Weights as bytes with a scale for each output, inputs as bytes with a scale found at run time.
+    /// Weights as whole numbers of a byte with a scale for each output, inputs as whole numbers of two
+    /// bytes with a scale for each row that is found at run time.
     Int8,
 }

@@ -156,6 +156,7 @@ impl Attention {
                     segments: 1,
                     length,
                     weights: weights.cast(),
+                    scales: std::ptr::null(),
                     into: into.at(row),
                     stride: into.stride,
                     bias: std::ptr::null(),

@@ -16,6 +16,7 @@ pub mod product;
 pub mod rows;
 pub mod slab;
 mod tile;
+pub mod whole;
 pub mod winograd;
 
 use crate::graph::Activation;
@@ -29,6 +30,7 @@ pub struct Kernels {
     pub name: &'static str,
     /// The product, by what the weights are kept as and the number of rows less one.
     tile: [[unsafe fn(&Tile); ROWS]; Stored::KINDS],
+    round: unsafe fn(&[f32], &mut [i16]) -> f32,
     curve: unsafe fn(Activation, &mut [f32]),
     softmax: unsafe fn(&mut [f32]),
     normalize: unsafe fn(&[f32], &mut [f32], &norms::Scales),
@@ -62,7 +64,9 @@ static PORTABLE: Kernels = Kernels {
             tile::portable::<3, 2>,
             tile::portable::<4, 2>,
         ],
+        [whole::portable::<1>, whole::portable::<2>, whole::portable::<3>, whole::portable::<4>],
     ],
+    round: whole::rounded,
     curve: curves::curve::<false>,
     softmax: curves::softmax::<false>,
     normalize: curves::normalize::<false>,

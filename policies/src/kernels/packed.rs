@@ -32,7 +32,8 @@ impl Source<'_> {
     /// How many bytes the packed weights are.
     pub fn bytes(&self, stored: Stored) -> usize {
         let numbers = self.taps.len() * self.channels * LANES;
-        self.scale.len().div_ceil(LANES) * numbers * stored.bytes()
+        let scales = if stored == Stored::Int8 { LANES * size_of::<f32>() } else { 0 };
+        self.scale.len().div_ceil(LANES) * (numbers * stored.bytes() + scales)
     }
 
     /// Packs a tensor's numbers; none where one of them is too large for the precision.
@@ -54,12 +55,47 @@ impl Source<'_> {
                 |number| half::bf16::from_f32(number).to_bits(),
                 |bits| half::bf16::from_bits(bits).is_finite(),
             ),
+            Stored::Int8 => {
+                self.pack_whole(numbers, &mut weights);
+                true
+            }
         };
         whole.then_some(weights)
     }
+
+    /// Packs weights as whole numbers, channels two by two, and behind them all what one is worth
+    /// for each output.
+    fn pack_whole(&self, numbers: &[f32], into: &mut Slab) {
+        let Self { channels, taps, .. } = *self;
+        let blocks = self.scale.len().div_ceil(LANES);
+        let panel = taps.len() * channels * LANES;
+        let (weights, scales) = into.numbers::<u8>().split_at_mut(blocks * panel);
+        let (scales, _) = scales.as_chunks_mut::<4>();
+        for (output, by) in self.scale.iter().enumerate() {
+            let at = |tap: usize, channel: usize| {
+                let from = self.first + output * self.output + tap * self.tap;
+                numbers[from + channel * self.channel] * by
+            };
+            let all = taps.iter().flatten().flat_map(|tap| (0..channels).map(|c| at(*tap, c)));
+            let scale = all.fold(0.0, |most: f32, number| most.max(number.abs())) / 127.0;
+            scales[output] = scale.to_ne_bytes();
+            let worth = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+            let panel = &mut weights[output / LANES * panel..][..panel];
+            let (pairs, _) = panel.as_chunks_mut::<{ 2 * LANES }>();
+            for (nth, tap) in taps.iter().enumerate() {
+                let Some(tap) = tap else { continue };
+                for channel in 0..channels {
+                    let pair = &mut pairs[(nth * channels + channel) / 2];
+                    let whole = (at(*tap, channel) * worth).round() as i8;
+                    pair[output % LANES * 2 + channel % 2] = whole.cast_unsigned();
+                }
+            }
+        }
+    }
 }
 
-/// Weights, sixteen outputs side by side: `[blocks][taps · channels][LANES]`.
+/// Weights, sixteen outputs side by side: `[blocks][taps · channels][LANES]`; as whole numbers two
+/// by two, `[blocks][taps · channels / 2][LANES][2]`.
 pub struct Packed {
     weights: Held,
     bias: Slab,
@@ -89,6 +125,13 @@ impl Packed {
     pub fn panel(&self, block: usize, input: usize) -> *const u8 {
         let numbers = (block * self.inputs + input) * LANES;
         self.weights.start::<u8>().wrapping_add(numbers * self.stored.bytes())
+    }
+
+    /// What one is worth in a block's sixteen outputs' weights, where they are whole numbers.
+    pub fn scales(&self, block: usize) -> *const f32 {
+        let behind = self.panel(self.blocks(), 0).cast::<f32>();
+        let whole = self.stored == Stored::Int8;
+        if whole { behind.wrapping_add(block * LANES) } else { std::ptr::null() }
     }
 
     /// A block's sixteen offsets.

@@ -4,14 +4,12 @@ use std::ops::Range;
 
 use super::packed::Packed;
 use super::rows::Rows;
-use super::tile::{Ahead, LANES, ROWS, Tile, narrow};
+use super::tile::{Ahead, CHUNK, LANES, ROWS, Tile, narrow};
 use super::{Kernels, Tail};
 
 /// Rows of one block: their numbers of one chunk stay in the second cache while all the weights
 /// pass by.
 pub const BLOCK: usize = 160;
-/// Numbers of a row in one chunk: the sixteen outputs' weights for them stay in the first cache.
-const CHUNK: usize = 640;
 /// With so few rows it is the weights that are waited for: they are read once, from end to end.
 const SKINNY: usize = 24;
 
@@ -110,26 +108,39 @@ impl Product {
         BLOCK.next_multiple_of(ROWS) * self.taps.offsets.len()
     }
 
-    /// Makes some rows of some blocks of sixteen outputs.
+    /// Makes some rows of some blocks of sixteen outputs of what is in `from`: the product's own
+    /// rows, or the same as whole numbers where the weights are such.
     ///
     /// # Safety
     /// The memory of all rows is there, no other thread writes what is read here or touches these
     /// outputs of these rows, and there is room for [`Product::pointers`].
-    pub unsafe fn run(&self, rows: Range<usize>, blocks: Range<usize>, pointers: *mut *const f32) {
+    pub unsafe fn run(
+        &self,
+        from: &Rows,
+        rows: Range<usize>,
+        blocks: Range<usize>,
+        pointers: *mut *const f32,
+    ) {
         let parts = rows.len().div_ceil(BLOCK);
         let mut start = rows.start;
         for part in 0..parts {
             let left = rows.end - start;
             let count = left.div_ceil(parts - part).next_multiple_of(ROWS).min(left);
             // SAFETY: as the caller promises.
-            unsafe { self.block(start..start + count, blocks.clone(), pointers) };
+            unsafe { self.block(from, start..start + count, blocks.clone(), pointers) };
             start += count;
         }
     }
 
-    unsafe fn block(&self, rows: Range<usize>, blocks: Range<usize>, pointers: *mut *const f32) {
+    unsafe fn block(
+        &self,
+        from: &Rows,
+        rows: Range<usize>,
+        blocks: Range<usize>,
+        pointers: *mut *const f32,
+    ) {
         // SAFETY: as the caller of `run` promises; there are at most BLOCK rows.
-        unsafe { self.taps.point(&self.from, self.zeros.at(0), rows.clone(), pointers) };
+        unsafe { self.taps.point(from, self.zeros.at(0), rows.clone(), pointers) };
         let skinny = rows.len() <= SKINNY;
         let outer = if skinny { blocks.len() } else { 1 };
         for turn in 0..outer {
@@ -181,6 +192,7 @@ impl Product {
                     segments: chunk.taps.len(),
                     length: chunk.length,
                     weights: self.packed.panel(block, chunk.at),
+                    scales: self.packed.scales(block),
                     into: self.into.at(row).add(lane),
                     stride: self.into.stride,
                     bias: if first { self.packed.bias(block) } else { std::ptr::null() },
@@ -211,7 +223,9 @@ fn chunks(taps: &Taps) -> impl Iterator<Item = Chunk> {
     (0..turns).flat_map(move |turn| {
         let taps = turn * together..((turn + 1) * together).min(count);
         (0..pieces).map(move |piece| {
-            let (from, to) = (piece * whole / pieces, (piece + 1) * whole / pieces);
+            // Pairs stay together.
+            let cut = |piece: usize| (piece * whole / pieces).next_multiple_of(2).min(whole);
+            let (from, to) = (cut(piece), cut(piece + 1));
             let at = taps.start * whole + from;
             Chunk { taps: taps.clone(), skip: from, length: to - from, at }
         })

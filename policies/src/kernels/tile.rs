@@ -9,6 +9,9 @@ pub const LANES: usize = 16;
 /// Rows of a full tile: with AVX2 their sums, the weights and a number of theirs fill the registers,
 /// and the compiler keeps four row pointers in registers where it spills five.
 pub const ROWS: usize = 4;
+/// Numbers of a row that are multiplied in one go, at most: the sixteen outputs' weights for them
+/// stay in the first cache.
+pub const CHUNK: usize = 640;
 
 /// One call of the kernel.
 pub struct Tile {
@@ -20,8 +23,11 @@ pub struct Tile {
     pub segments: usize,
     /// How many numbers are in each.
     pub length: usize,
-    /// `[segments · length][LANES]`, as they are stored.
+    /// `[segments · length][LANES]`, as they are stored; whole numbers two by two,
+    /// `[segments · length / 2][LANES][2]`.
     pub weights: *const u8,
+    /// What one is worth in each of sixteen outputs' weights, where they are whole numbers.
+    pub scales: *const f32,
     /// The first row's outputs.
     pub into: *mut f32,
     /// From a row's outputs to the next one's.
@@ -76,17 +82,21 @@ pub enum Stored {
     F16,
     /// The upper half of f32.
     Bf16,
+    /// Whole numbers of a byte, with a scale for each output; rows are whole numbers as well, as
+    /// [`super::whole`] makes them.
+    Int8,
 }
 
 impl Stored {
     /// How many kinds there are.
-    pub const KINDS: usize = 3;
+    pub const KINDS: usize = 4;
 
     /// How many bytes a weight takes.
     pub fn bytes(self) -> usize {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
+            Self::Int8 => 1,
         }
     }
 }
@@ -137,6 +147,17 @@ pub unsafe fn portable<const R: usize, const STORED: usize>(tile: &Tile) {
                 weights = weights.add(stride::<STORED>());
             }
         }
+        finish(tile, sums);
+    }
+}
+
+/// What every portable kernel ends with: adds what is to be added to the sums, and stores them.
+///
+/// # Safety
+/// As for the kernel.
+pub unsafe fn finish<const R: usize>(tile: &Tile, mut sums: [[f32; LANES]; R]) {
+    // SAFETY: as the caller promises.
+    unsafe {
         for (row, sums) in sums.iter_mut().enumerate() {
             let into = tile.into.add(row * tile.stride).cast::<[f32; LANES]>();
             if !tile.bias.is_null() {
@@ -162,7 +183,7 @@ fn add(sums: &mut [f32; LANES], numbers: [f32; LANES]) {
 }
 
 /// One rounding where the processor always has it; a call into a library elsewhere would be slow.
-fn fused(a: f32, b: f32, c: f32) -> f32 {
+pub fn fused(a: f32, b: f32, c: f32) -> f32 {
     if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
         a.mul_add(b, c)
     } else {
@@ -262,14 +283,14 @@ mod tests {
         for number in draw.numbers(count) {
             let (half, brain) = (half::f16::from_f32(number), half::bf16::from_f32(number));
             match stored {
-                Stored::F32 => bytes.extend(number.to_ne_bytes()),
                 Stored::F16 => bytes.extend(half.to_ne_bytes()),
                 Stored::Bf16 => bytes.extend(brain.to_ne_bytes()),
+                _ => bytes.extend(number.to_ne_bytes()),
             }
             worth.push(match stored {
-                Stored::F32 => f64::from(number),
                 Stored::F16 => half.to_f64(),
                 Stored::Bf16 => brain.to_f64(),
+                _ => f64::from(number),
             });
         }
         (bytes, worth)
@@ -301,6 +322,7 @@ mod tests {
             segments: case.segments,
             length: case.length,
             weights: bytes.as_ptr(),
+            scales: std::ptr::null(),
             into: into.as_mut_ptr(),
             stride,
             bias: if case.bias { bias.as_ptr() } else { std::ptr::null() },

@@ -216,6 +216,7 @@ impl Winograd {
                             segments: 1,
                             length: inputs,
                             weights: weights.add(lane * inputs).cast(),
+                            scales: std::ptr::null(),
                             into: into.add(tile * outputs + lane),
                             stride: outputs,
                             bias: std::ptr::null(),

@@ -22,10 +22,11 @@ use self::stage::Kind;
 use self::step::{Scratch, Step};
 use super::{Options, unknown};
 use crate::checkpoint::Tensors;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::Graph;
 use crate::kernels::rows::Rows;
 use crate::kernels::slab::Slab;
+use crate::kernels::whole::HEADER;
 use crate::kernels::{Kernels, Stored};
 use crate::precision::Precision;
 
@@ -99,16 +100,13 @@ impl Program {
             Precision::F32 => Stored::F32,
             Precision::F16 => Stored::F16,
             Precision::Bf16 => Stored::Bf16,
-            Precision::Int8 => {
-                let what = "the CPU executor has no int8: use f16".to_owned();
-                return Err(Error::Unsupported { what });
-            }
+            Precision::Int8 => Stored::Int8,
         };
         let stages = stage::stages(graph, tensors)?;
         let plan = plan::plan(&stages);
         let memory = Slab::floats(plan.size);
         let longest = stages.list.iter().map(stage::Stage::channels).max().unwrap_or_default();
-        let zeros = Slab::floats(longest);
+        let zeros = Slab::floats(HEADER + longest);
         let making = Making {
             kernels,
             stages: &stages,
@@ -116,7 +114,7 @@ impl Program {
             tensors,
             stored,
             memory: Rows::dense(memory.start(), 1, plan.size),
-            zeros: Rows::dense(zeros.start(), 1, longest),
+            zeros: Rows::dense(zeros.start::<f32>().wrapping_add(HEADER), 1, longest),
         };
         let (mut steps, mut times) = (Vec::new(), Vec::new());
         for (index, (stage, made)) in stages.list.iter().zip(making.all()?).enumerate() {

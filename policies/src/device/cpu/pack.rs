@@ -9,6 +9,10 @@ use crate::kernels::packed::{Packed, Source};
 use crate::kernels::product::Taps;
 use crate::kernels::winograd::{self, Transformed};
 
+/// What has fewer channels on one of its sides stays in f32: it has few weights, and they are those
+/// through which everything comes in and goes out.
+const NARROW: usize = 32;
+
 /// A map in the form in which it runs.
 pub enum Parts {
     /// Products: how far apart their rows are in the result, and where the first one is.
@@ -49,6 +53,10 @@ pub fn pack(map: &Map, sides: &Sides, tensors: &Tensors, stored: Stored) -> Resu
     let first = match &map.form {
         Form::Linear(rows) => rows.start,
         _ => 0,
+    };
+    let stored = match inputs.min(outputs) < NARROW || !inputs.is_multiple_of(2) {
+        true => Stored::F32,
+        false => stored,
     };
     let (bias, scale) = ends(map, first, outputs, tensors)?;
     let base = Source {
@@ -99,7 +107,7 @@ pub fn pack(map: &Map, sides: &Sides, tensors: &Tensors, stored: Stored) -> Resu
             }
             let all: Vec<_> = (0..count).map(Some).collect();
             let source = Source { output: inputs * count, channel: count, taps: &all, ..base };
-            vec![product(&source, conv_taps(sides, *window), whole)?]
+            vec![product(&source, conv_taps(sides, *window, stored), whole)?]
         }
         Form::Transposed(window) => {
             let count = window.kernel[0];
@@ -135,11 +143,13 @@ fn ends(
 }
 
 /// The taps of a convolution; whole lines of them where nothing lies between and around them.
-fn conv_taps(sides: &Sides, window: Window) -> Taps {
+fn conv_taps(sides: &Sides, window: Window, stored: Stored) -> Taps {
     let [down, across] = window.kernel;
     let beside = if sides.sequence { 0 } else { window.padding };
     let (stride, dilation) = (window.stride, window.dilation);
-    let lines = sides.dense && window.padding == 0 && dilation == 1;
+    // Rows of whole numbers have their scales between them.
+    let dense = sides.dense && stored != Stored::Int8;
+    let lines = dense && window.padding == 0 && dilation == 1;
     let (across, length) = if lines { (1, across * sides.into) } else { (across, sides.into) };
     let offset = |tap: usize| {
         let (y, x) = (tap / across * dilation, tap % across * dilation);

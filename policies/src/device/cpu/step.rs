@@ -10,7 +10,7 @@ use crate::kernels::product::Product;
 use crate::kernels::rows::Rows;
 use crate::kernels::slab::Slab;
 use crate::kernels::winograd::{PRODUCTS, Winograd};
-use crate::kernels::{Kernels, ROWS, Tail};
+use crate::kernels::{Kernels, ROWS, Stored, Tail, whole};
 
 /// Numbers below which a step is not worth waking anybody for.
 const SMALL: usize = 1 << 14;
@@ -49,6 +49,8 @@ pub struct Copy {
 /// Memory that every worker has for itself, and that nobody looks at after a step.
 pub struct Scratch {
     numbers: Slab,
+    /// What all workers share: rows as whole numbers.
+    whole: Slab,
     pointers: Slab,
     /// Numbers of one worker.
     each: usize,
@@ -66,6 +68,7 @@ impl Scratch {
         let each_pointers = most(&Step::pointers);
         Self {
             numbers: Slab::floats(each * workers),
+            whole: Slab::floats(most(&Step::whole)),
             pointers: Slab::bytes(each_pointers * workers * size_of::<usize>()),
             each,
             each_pointers,
@@ -104,6 +107,14 @@ impl Step {
             Self::GroupNorm(step) => step.scratch(),
             Self::Attention(step) => step.scratch(),
             Self::SpatialSoftmax(step) => step.scratch(),
+            _ => 0,
+        }
+    }
+
+    /// How many numbers all workers together need for whole ones.
+    fn whole(&self) -> usize {
+        match self {
+            Self::Product(step) if step.packed.stored == Stored::Int8 => whole::size(&step.from),
             _ => 0,
         }
     }
@@ -203,9 +214,18 @@ fn run_product(step: &Product, pool: &mut Pool, scratch: &Scratch) {
     let (rows, blocks) = (step.into.count, step.packed.blocks());
     let work = rows * step.packed.inputs * step.packed.outputs / 16;
     let workers = pool.workers();
+    let mut from = step.from;
+    if step.packed.stored == Stored::Int8 {
+        let into = whole::place(&from, scratch.whole.start());
+        shared(pool, size(&from) * 2, from.count, |rows, _| {
+            // SAFETY: as `Step::run`'s caller promises; every worker has its own rows.
+            rows.for_each(|row| unsafe { whole::round(step.kernels, &from, &into, row) });
+        });
+        from = into;
+    }
     if work < SMALL || workers == 1 {
         // SAFETY: as `Step::run`'s caller promises.
-        return unsafe { step.run(0..rows, 0..blocks, scratch.pointers(0)) };
+        return unsafe { step.run(&from, 0..rows, 0..blocks, scratch.pointers(0)) };
     }
     let by_rows = rows >= step.packed.outputs || blocks < workers;
     pool.run(&|worker| {
@@ -214,7 +234,7 @@ fn run_product(step: &Product, pool: &mut Pool, scratch: &Scratch) {
             false => (0..rows, share(blocks, worker, workers, 1)),
         };
         // SAFETY: as `Step::run`'s caller promises; no two workers share an output.
-        unsafe { step.run(rows, blocks, scratch.pointers(worker)) };
+        unsafe { step.run(&from, rows, blocks, scratch.pointers(worker)) };
     });
 }
 
