@@ -3,65 +3,54 @@
 //! OpenVINO where that Python has it.
 //!
 //! `SINEW_PEER_PYTHON=… cargo bench -p sinew-policies --bench networks -- [threads] [rounds]
-//! [f16|bf16]`
+//! [f16|bf16|int8]`
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::panic, missing_docs)] // a bench is its own report
 
+mod common;
+
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Instant;
+
+use common::{Peer, best, cpu_ms, numbers_asked, peak_mb, precision};
 
 use sinew_policies::checkpoint::Tensors;
 use sinew_policies::device::cpu::Program;
 use sinew_policies::graph::Builder;
 use sinew_policies::layers::unet1d::Unet1d;
-use sinew_policies::{Config, Options, Precision, act};
+use sinew_policies::{Config, Options, act};
 
 fn main() {
-    let numbers = std::env::args().filter_map(|argument| argument.parse::<usize>().ok());
-    let numbers: Vec<usize> = numbers.collect();
-    let threads = numbers.first().copied().unwrap_or(1);
-    let rounds = numbers.get(1).copied().unwrap_or(10);
-    let Some(python) = std::env::var_os("SINEW_PEER_PYTHON") else {
-        println!(
-            "SKIPPED: SINEW_PEER_PYTHON names no Python with LeRobot, which makes the networks"
-        );
-        return;
-    };
+    let (threads, rounds) = numbers_asked();
     let folder = tempfile::tempdir().unwrap();
-    let mut peer = Peer::new(&python, folder.path(), threads);
-    let asked = |name: &str| std::env::args().any(|argument| argument == name);
-    let precision = match (asked("f16"), asked("bf16")) {
-        (true, _) => Precision::F16,
-        (_, true) => Precision::Bf16,
-        _ => Precision::F32,
-    };
+    let Some(mut peer) = Peer::start("networks.py", folder.path(), &[], threads) else { return };
+    println!("{}", peer.ready);
+    let runs: Vec<String> = peer.ready.split(';').skip(2).map(str::to_owned).collect();
+    let precision = precision();
     let options = Options { threads, precision, keep: None };
     for (name, mut program) in [
         ("act", ours_act(&folder.path().join("act"), &options)),
         ("unet16", ours_unet(&folder.path().join("unet16"), &options)),
     ] {
-        let mut best: BTreeMap<String, [f64; 2]> = BTreeMap::new();
-        let mut note = |who: &str, times: [f64; 2]| {
-            let best = best.entry(who.to_owned()).or_insert([f64::MAX; 2]);
-            best.iter_mut().zip(times).for_each(|(best, time)| *best = best.min(time));
-        };
+        let mut times: BTreeMap<String, Vec<[f64; 2]>> = BTreeMap::new();
         for _ in 0..rounds {
-            for run in peer.runs.clone().iter().filter(|run| run.starts_with(name)) {
-                note(run, peer.run(run));
+            for run in runs.iter().filter(|run| run.starts_with(name)) {
+                let took = peer.run(run);
+                times.entry(run.clone()).or_default().push([took[0], took[1]]);
             }
             let (wall, cpu) = (Instant::now(), cpu_ms());
             program.run().unwrap();
             let cpu = cpu_ms() - cpu;
-            note("ours", [wall.elapsed().as_secs_f64() * 1e3, cpu]);
+            let ours = [wall.elapsed().as_secs_f64() * 1e3, cpu];
+            times.entry("ours".to_owned()).or_default().push(ours);
         }
-        let ours = best["ours"];
+        let ours = best(&times["ours"]);
         println!(
             "{name}, {threads} threads, {precision:?}, {}: milliseconds wall and CPU",
             program.kernels()
         );
-        for (who, [wall, cpu]) in &best {
+        for (who, times) in &times {
+            let [wall, cpu] = best(times);
             println!(
                 "  {who:24} {wall:8.2} {cpu:8.2}   ours is {:.2} and {:.2} of it",
                 ours[0] / wall,
@@ -151,67 +140,4 @@ fn table(program: &Program) {
     for (kind, (ms, work)) in kinds {
         println!("    {ms:7.2} ms {:6.1} GFLOP/s  all {kind}", work / ms);
     }
-}
-
-/// LeRobot, in a process of its own.
-struct Peer {
-    child: Child,
-    says: BufReader<ChildStdout>,
-    runs: Vec<String>,
-}
-
-impl Peer {
-    fn new(python: &std::ffi::OsStr, folder: &Path, threads: usize) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peer.py");
-        let mut child = Command::new(python)
-            .arg(script)
-            .arg(folder)
-            .arg(threads.to_string())
-            .env("OMP_NUM_THREADS", threads.to_string())
-            .env("HF_HUB_OFFLINE", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut says = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        while !line.starts_with("ready") {
-            line.clear();
-            assert!(says.read_line(&mut line).unwrap() > 0, "the peer ended");
-        }
-        println!("{}", line.trim());
-        let runs = line.trim().split(';').skip(2).map(str::to_owned).collect();
-        Self { child, says, runs }
-    }
-
-    fn run(&mut self, what: &str) -> [f64; 2] {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{what}").unwrap();
-        let mut line = String::new();
-        self.says.read_line(&mut line).unwrap();
-        let mut times = line.split_whitespace().map(|time| time.parse().unwrap());
-        [times.next().unwrap(), times.next().unwrap()]
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        self.child.wait().unwrap();
-    }
-}
-
-/// CPU milliseconds of this process, all threads.
-fn cpu_ms() -> f64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the clock exists and `time` has room for its answer.
-    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
-    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
-}
-
-/// The most memory that this process has held.
-fn peak_mb() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
-    line.trim().trim_end_matches(" kB").trim().parse::<f64>().unwrap_or_default() / 1024.0
 }

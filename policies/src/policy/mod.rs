@@ -158,6 +158,12 @@ impl Policy {
         Ok(Action { goal: &self.goal, raw: &self.raw, fresh })
     }
 
+    /// Whether the next action needs a chunk to be made.
+    #[must_use]
+    pub fn needs_a_chunk(&self) -> bool {
+        self.stock.needs_a_chunk()
+    }
+
     /// Shows it an observation without asking for an action.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<()> {
         self.history.observe(observation, &mut self.before)
