@@ -104,6 +104,40 @@ fn a_bench_gives_its_figures() {
         assert!(result["chunk_ms"][key].is_number(), "{key}: {result}");
     }
     assert!(result["layers"].as_array().unwrap().len() > 10, "{result}");
+    assert!(result["action_error"].is_null(), "{result}");
+}
+
+#[test]
+fn a_bench_of_fewer_bits_says_how_far_the_actions_are_off() {
+    let sandbox = Sandbox::new();
+    let folder = policy(&sandbox, 64);
+    let mut before = 0.0;
+    for precision in ["f16", "bf16", "int8"] {
+        let words = ["bench", folder.to_str().unwrap(), "--chunks", "1", "--precision", precision];
+        let ended = run(&sandbox, &words);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        let result = ended.result();
+        let most = result["action_error"]["max"].as_f64().unwrap();
+        assert!(most > before && most < 1.0, "{result}");
+        assert!(result["action_error"]["rms"].as_f64().unwrap() < most, "{result}");
+        before = most / 2.0;
+    }
+}
+
+#[test]
+fn packed_weights_are_kept_where_they_are_asked_to_be() {
+    let sandbox = Sandbox::new();
+    let folder = policy(&sandbox, 64);
+    let words = ["bench", folder.to_str().unwrap(), "--chunks", "1", "--weight-cache"];
+    for _ in 0..2 {
+        let ended = run(&sandbox, &words);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        assert!(!ended.err.contains("not kept"), "{}", ended.err);
+        let kept = fs::read_dir(sandbox.path(".cache/sinew/weights")).unwrap();
+        let kept: Vec<_> = kept.map(|entry| entry.unwrap().file_name()).collect();
+        assert!(kept[0].to_str().unwrap().starts_with("act-f32-"), "{kept:?}");
+        assert_eq!(kept.len(), 1, "{kept:?}");
+    }
 }
 
 #[test]
@@ -118,6 +152,7 @@ fn a_converted_policy_answers_nearly_the_same() {
     let result = ended.result();
     let bytes = |key: &str| result[key].as_u64().unwrap();
     assert!(bytes("bytes") * 10 < bytes("bytes_before") * 7, "{result}");
+    assert!(result["action_error"]["max"].as_f64().unwrap() > 0.0, "{result}");
     assert!(fs::read_to_string(sandbox.path("half/README.md")).unwrap().contains("as f16"));
     let again = run(&sandbox, &["convert", folder, "--to", "f16", "-o", half]);
     assert_eq!(again.code, 2, "what is there is left alone: {again:?}");

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::{Value, json};
-use sinew_policies::draws::Draws;
-use sinew_policies::policy::{Image, Observation, Policy, Seen};
+use sinew_policies::policy::Policy;
 
+use super::sight::{Off, Sight, chunk};
 use super::source::{Machine, Source};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::{Report, Tone};
@@ -28,18 +28,12 @@ pub struct Bench {
     warm_up: u32,
 }
 
-/// Something to look at: as large as the policy wants it.
-struct Sight {
-    numbers: Vec<(String, Vec<f32>)>,
-    images: Vec<(String, [usize; 2], Vec<u8>)>,
-}
-
 impl Bench {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
         let begun = Instant::now();
         let mut policy = self.source.load(&self.machine, report)?;
         let load_ms = ms(begun.elapsed());
-        let sight = Sight::new(&policy)?;
+        let sight = Sight::new(&policy, 1)?;
         let seen = sight.seen();
         for _ in 0..self.warm_up {
             chunk(&mut policy, &seen)?;
@@ -61,6 +55,13 @@ impl Bench {
         let threads = self.machine.options().threads;
         let layers = layers(&policy);
         let peak_mb = peak_mb();
+        let off = match self.machine.is_exact() {
+            true => None,
+            false => {
+                let mut exact = self.source.load(&self.machine.exact(), report)?;
+                Some(Off::measure(&mut policy, &mut exact)?)
+            }
+        };
         report.say(report.tone(Tone::Strong, &policy.folder().display().to_string()));
         report.say(format!(
             "  {} in {} on {threads} threads: {p50:.2} ms a chunk, 95 in 100 below {p95:.2} ms, best {min:.2} ms",
@@ -74,6 +75,9 @@ impl Bench {
             known(cpu_ms),
             known(peak_mb)
         ));
+        if let Some(off) = &off {
+            report.say(format!("  {}", off.told()));
+        }
         table(report, &layers);
         report.result(json!({
             "policy": policy.config().name(),
@@ -83,52 +87,11 @@ impl Bench {
             "chunk_ms": {"p50": p50, "p95": p95, "min": min},
             "cpu_ms": cpu_ms,
             "peak_mb": peak_mb,
+            "action_error": off.as_ref().map(Off::json),
             "chunks": self.chunks,
             "layers": layers.iter().map(Layer::json).collect::<Vec<_>>(),
         }));
         Ok(Exit::Done)
-    }
-}
-
-/// A whole chunk: from the bytes of images to actions in the robot's units.
-fn chunk(policy: &mut Policy, seen: &Observation<'_>) -> Result<(), Failure> {
-    policy.draw_from(Draws::seeded(0));
-    policy.reset();
-    policy.select_action(seen)?;
-    Ok(())
-}
-
-impl Sight {
-    fn new(policy: &Policy) -> Result<Self, Failure> {
-        let (mut numbers, mut images) = (Vec::new(), Vec::new());
-        let mut dice = Draws::seeded(1);
-        for (name, feature) in &policy.config().common().inputs {
-            let sources = policy.before().sources(name);
-            let Some(source) = sources.first().filter(|source| policy.takes(source)) else {
-                continue;
-            };
-            match feature.image() {
-                Some([_, high, wide]) => {
-                    let byte = |at: usize| ((at * 7 + at / (wide * 3) * 5) % 256) as u8;
-                    let rgb = (0..feature.numbers()).map(byte).collect();
-                    images.push((source.clone(), [wide, high], rgb));
-                }
-                None => {
-                    let mut values = vec![0.0; feature.numbers()];
-                    dice.fill(&mut values)?;
-                    numbers.push((source.clone(), values));
-                }
-            }
-        }
-        Ok(Self { numbers, images })
-    }
-
-    fn seen(&self) -> Vec<(&str, Seen<'_>)> {
-        let numbers = self.numbers.iter().map(|(name, one)| (name.as_str(), Seen::Numbers(one)));
-        let images = self.images.iter().map(|(name, [width, height], rgb)| {
-            (name.as_str(), Seen::Image(Image { width: *width, height: *height, rgb }))
-        });
-        numbers.chain(images).collect()
     }
 }
 

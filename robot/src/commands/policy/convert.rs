@@ -1,12 +1,14 @@
 //! `sinew policy convert`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use sinew_policies::convert::{Storage, convert};
+use sinew_policies::{Device, Options, Policy};
 
 use super::super::dataset::bytes;
+use super::sight::Off;
 use super::source::Source;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::Report;
@@ -60,6 +62,16 @@ impl Convert {
             bytes(converted.before),
             converted.change
         ));
+        let off = match off(&folder, &self.output) {
+            Ok(off) => {
+                report.say(format!("  {}", off.told()));
+                Some(off)
+            }
+            Err(failure) => {
+                report.warn(format!("how far actions are off was not measured: {}", failure.what));
+                None
+            }
+        };
         report.result(json!({
             "path": self.output.display().to_string(),
             "weights": storage.name(),
@@ -67,7 +79,14 @@ impl Convert {
             "bytes_before": converted.before,
             "bytes": converted.after,
             "max_relative_change": converted.change,
+            "action_error": off.as_ref().map(Off::json),
         }));
         Ok(Exit::Done)
     }
+}
+
+/// How far the actions of converted weights are off. Some policies can be converted, but not run.
+fn off(from: &Path, to: &Path) -> Result<Off, Failure> {
+    let load = |folder| Policy::load(folder, Device::Cpu, &Options::default());
+    Off::measure(&mut load(to)?, &mut load(from)?)
 }

@@ -7,6 +7,7 @@ mod info;
 mod offered;
 mod open_loop;
 mod run;
+mod sight;
 mod source;
 
 use clap::{Args, Subcommand};

@@ -109,6 +109,16 @@ impl Machine {
         options
     }
 
+    /// Whether weights are held as they are trained.
+    pub fn is_exact(&self) -> bool {
+        self.precision == Weights::F32
+    }
+
+    /// The same with weights as they are trained.
+    pub fn exact(&self) -> Self {
+        Self { precision: Weights::F32, ..self.clone() }
+    }
+
     /// What its weights are held as.
     pub fn precision(&self) -> &'static str {
         self.precision.name()
