@@ -1,10 +1,10 @@
 //! The weights of a checkpoint: `model.safetensors`, mapped into memory and never copied whole.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::UNIX_EPOCH;
 
 use memmap2::{Mmap, UncheckedAdvice};
@@ -26,7 +26,12 @@ pub struct Tensors {
     asked: Mutex<BTreeSet<String>>,
     path: PathBuf,
     kept: Option<Kept>,
+    /// Packed weights that somebody holds, by their keys.
+    held: Mutex<BTreeMap<String, Shared>>,
 }
+
+/// What one makes and the others wait for.
+type Shared = Arc<Mutex<Weak<Held>>>;
 
 /// From one looked-at piece of a file to the next one, and how much of each is looked at.
 const SAMPLES: [usize; 2] = [1 << 20, 4 << 10];
@@ -41,7 +46,15 @@ impl Tensors {
         let (length, header) = SafeTensors::read_metadata(&map)
             .map_err(|error| Error::Malformed { what: error.to_string(), path: path.to_owned() })?;
         let data = length + size_of::<u64>();
-        Ok(Self { map, data, header, asked: Mutex::default(), path: path.to_owned(), kept: None })
+        Ok(Self {
+            map,
+            data,
+            header,
+            asked: Mutex::default(),
+            path: path.to_owned(),
+            kept: None,
+            held: Mutex::default(),
+        })
     }
 
     /// The file.
@@ -188,9 +201,28 @@ impl Tensors {
         })
     }
 
-    /// A tensor's weights in the form that a key describes: from the file in which they are kept,
-    /// or made of its numbers.
+    /// A tensor's weights in the form that a key describes: as another part of the network holds
+    /// them, from the file in which they are kept, or made of its numbers.
     pub(crate) fn packed(
+        &self,
+        tensor: &str,
+        key: &str,
+        size: usize,
+        make: impl FnOnce(&[f32]) -> Result<Slab>,
+    ) -> Result<Arc<Held>> {
+        let mut all = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = all.entry(key.to_owned()).or_default().clone();
+        drop(all);
+        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = shared.upgrade() {
+            return Ok(held);
+        }
+        let held = Arc::new(self.found_or_made(tensor, key, size, make)?);
+        *shared = Arc::downgrade(&held);
+        Ok(held)
+    }
+
+    fn found_or_made(
         &self,
         tensor: &str,
         key: &str,
@@ -310,4 +342,23 @@ fn numbers(dtype: Dtype, bytes: &[u8]) -> Option<Cow<'_, [f32]>> {
         Dtype::F64 => each(bytes, |bytes| f64::from_le_bytes(bytes) as f32),
         _ => return None,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::graph::weights::tensors;
+    use crate::kernels::slab::Slab;
+
+    #[test]
+    fn what_two_parts_of_a_network_pack_alike_is_there_once() {
+        let tensors = tensors(&[("w", &[4, 4])]);
+        let pack = |key| tensors.packed("w", key, 64, |_| Ok(Slab::bytes(64))).unwrap();
+        let (first, second, other) = (pack("a"), pack("a"), pack("b"));
+        assert!(Arc::ptr_eq(&first, &second));
+        assert!(!Arc::ptr_eq(&first, &other));
+        drop((first, second));
+        assert_eq!(Arc::strong_count(&pack("a")), 1, "nobody else keeps it");
+    }
 }

@@ -1,5 +1,7 @@
 //! Weights as the product reads them, in the precision that they are kept in.
 
+use std::sync::Arc;
+
 use super::slab::bytes::Plain;
 use super::slab::{Held, Slab};
 use super::tile::{LANES, Stored};
@@ -97,7 +99,7 @@ impl Source<'_> {
 /// Weights, sixteen outputs side by side: `[blocks][taps · channels][LANES]`; as whole numbers two
 /// by two, `[blocks][taps · channels / 2][LANES][2]`.
 pub struct Packed {
-    weights: Held,
+    weights: Arc<Held>,
     bias: Slab,
     /// Numbers that go in.
     pub inputs: usize,
@@ -109,7 +111,7 @@ pub struct Packed {
 
 impl Packed {
     /// Weights that were packed from this source.
-    pub fn new(weights: Held, source: &Source<'_>, stored: Stored) -> Self {
+    pub fn new(weights: Arc<Held>, source: &Source<'_>, stored: Stored) -> Self {
         let (inputs, outputs) = (source.taps.len() * source.channels, source.scale.len());
         let mut bias = Slab::floats(outputs.next_multiple_of(LANES));
         bias.numbers::<f32>()[..outputs].copy_from_slice(source.bias);

@@ -6,6 +6,7 @@
 //! The rounding of the transforms costs about two decimal digits: f32 leaves enough, f16 would not.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::rows::Rows;
 use super::slab::{Held, Slab};
@@ -84,7 +85,7 @@ pub struct Winograd {
 
 /// Weights `[PRODUCTS][blocks][in][LANES]` and an offset for every output.
 pub struct Transformed {
-    weights: Held,
+    weights: Arc<Held>,
     bias: Slab,
     inputs: usize,
     outputs: usize,
@@ -114,7 +115,7 @@ pub fn transform(outputs: usize, inputs: usize, at: impl Fn(usize, usize) -> [f3
 
 impl Transformed {
     /// Weights that were transformed for so many outputs and inputs.
-    pub fn new(weights: Held, outputs: usize, inputs: usize, bias: &[f32]) -> Self {
+    pub fn new(weights: Arc<Held>, outputs: usize, inputs: usize, bias: &[f32]) -> Self {
         let mut offsets = Slab::floats(outputs);
         for (offset, bias) in offsets.numbers::<f32>().iter_mut().zip(bias) {
             *offset = *bias;
