@@ -98,3 +98,54 @@ fn where_nothing_can_be_read_nothing_is_made() {
     assert!(ended.err.contains("no episode can be read"), "{}", ended.err);
     assert_eq!(fs::read_dir(root.parent().unwrap()).unwrap().count(), 1);
 }
+
+#[test]
+fn info_that_is_gone_is_made_of_what_the_files_say() {
+    let sandbox = Sandbox::new();
+    let root = golden(&sandbox, "v30_video", "sets/pick");
+    let word = root.to_str().unwrap();
+    let before = Dataset::open(&root).unwrap();
+    for left in [None, Some("{\"fps\": 3")] {
+        let info = root.join("meta/info.json");
+        fs::remove_file(&info).unwrap();
+        left.into_iter().for_each(|text| fs::write(&info, text).unwrap());
+        let planned = sandbox.run(&["dataset", "repair", word, "--dry-run"]);
+        assert_eq!(planned.code, 0, "{planned:?}");
+        for part in [
+            "meta/info.json is made anew",
+            "30 frames per second, as the times of the rows say",
+            "feature action: float32 [6], as the rows hold it, its names are not known",
+            "feature observation.images.top: video of 48×48 pixels",
+            "which robot it was is not known",
+            "2 episodes, 33 frames",
+        ] {
+            assert!(planned.out.contains(part), "{part}: {}", planned.out);
+        }
+        let ended = sandbox.run(&["--json", "dataset", "repair", word, "--yes"]);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        let result = ended.result();
+        assert_eq!(result["losses"], json!([]));
+        assert!(result["declared"].as_array().unwrap().len() > 4, "{result}");
+        assert_eq!(sandbox.run(&["dataset", "verify", word]).code, 0);
+        let now = Dataset::open(&root).unwrap();
+        assert_eq!(now.values("action", 0, 33).unwrap(), before.values("action", 0, 33).unwrap());
+    }
+}
+
+#[test]
+fn a_recording_that_was_cut_off_is_not_thrown_away_with_a_broken_info() {
+    let sandbox = Sandbox::new();
+    let root = golden(&sandbox, "v30_video", "sets/pick");
+    let left = root.join(".sinew/recording/episode-000002");
+    fs::create_dir_all(&left).unwrap();
+    fs::write(left.join("journal"), "of a recording").unwrap();
+    fs::remove_file(root.join("meta/info.json")).unwrap();
+    let ended = sandbox.run(&["dataset", "repair", root.to_str().unwrap(), "--yes"]);
+    assert_ne!(ended.code, 0, "{ended:?}");
+    assert!(ended.err.contains("a recording was cut off here"), "{}", ended.err);
+    assert!(left.join("journal").exists());
+    let (word, to) = (root.to_str().unwrap(), sandbox.path("sets/mended"));
+    let ended = sandbox.run(&["dataset", "repair", word, "--out", to.to_str().unwrap()]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(left.join("journal").exists() && Dataset::open(&to).is_ok());
+}

@@ -89,6 +89,21 @@ impl Place {
 /// How far an image may be off after it was coded again, on average.
 const CODED: u32 = 8;
 
+/// Removes an info.json, or has it say another rate, other numbers, and a camera and an action less.
+fn break_info(path: &Path, wrong: bool) {
+    if !wrong {
+        return std::fs::remove_file(path).unwrap();
+    }
+    let mut info: Json = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    info["fps"] = json!(7);
+    info["total_episodes"] = json!(0);
+    info["total_frames"] = json!(12);
+    let features = info["features"].as_object_mut().unwrap();
+    features.shift_remove("action").unwrap();
+    features.shift_remove("observation.images.front").unwrap();
+    std::fs::write(path, info.to_string()).unwrap();
+}
+
 /// Edits a dataset of this kind with the binary, and has LeRobot look at what came out.
 fn ours_in_theirs(kind: &str) {
     let (place, sandbox) = (Place::new(), Sandbox::new());
@@ -141,6 +156,13 @@ fn ours_in_theirs(kind: &str) {
     if kept_as(Dtype::Image) {
         // Images keep their statistics when they are coded for the first time.
         make("videos", &["convert", &source, "--to", "video"], all(), json!({"apart": CODED}));
+    }
+    // info.json is gone, or says what is not so: it is made of what the files say.
+    for (name, wrong) in [("headless", false), ("mistaken", true)] {
+        let broken = at(name);
+        crate::jobs::look_at_a_dataset::copy(Path::new(&source), Path::new(&broken));
+        break_info(&Path::new(&broken).join("meta/info.json"), wrong);
+        make(&format!("{name}_mended"), &["repair", &broken], all(), none());
     }
     let old = at("old");
     edit(&sandbox, &["convert", &source, "--to", "v2.1", "--out", &old]);

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::schema::Info;
 use crate::{Error, Result, durable, writer};
 
 /// A folder that is being filled. It vanishes unless it is finished.
@@ -62,7 +63,16 @@ impl Drop for Site {
 /// Nobody can record into it meanwhile; what an earlier recording left is taken up first.
 pub fn in_place<T>(root: &Path, edit: impl FnOnce(&Path) -> Result<T>) -> Result<(T, PathBuf)> {
     let root = root.canonicalize().map_err(Error::io("cannot find", root))?;
-    writer::recover(&root)?;
+    if Info::load(&root).is_ok() {
+        writer::recover(&root)?;
+    } else if writer::is_unfinished(&root)? {
+        let what = format!(
+            "a recording was cut off here, which goes on only where meta/info.json can be read: \
+             make the new dataset in another folder first, from {}",
+            root.display()
+        );
+        return Err(Error::Refused { what });
+    }
     let lock = writer::lock(&root)?;
     let new = sibling(&root, "edit")?;
     let made = match edit(&new) {

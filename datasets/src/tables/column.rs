@@ -148,6 +148,10 @@ pub fn from_array(name: &str, feature: &Feature, array: &ArrayRef, path: &Path) 
     }
     match feature.dtype {
         Dtype::Text => {
+            let held = array.data_type();
+            if !matches!(held, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) {
+                return Err(wrong(format!("holds {held}, not texts")));
+            }
             let texts =
                 arrow::compute::cast(array, &DataType::Utf8).map_err(|e| wrong(e.to_string()))?;
             let texts = texts.as_string::<i32>();

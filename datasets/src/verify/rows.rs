@@ -187,6 +187,15 @@ impl<'a> File<'a, '_> {
                 self.cells(name, feature, batch);
             }
         }
+        for field in batch.schema().fields() {
+            let name = field.name();
+            let known = self.scene.info.feature(name).is_some();
+            if !known && self.broken.insert(format!("{} {name}", self.path.display())) {
+                let undeclared = "is not declared in info.json";
+                let error = Error::malformed(self.path, format!("column {name}"), undeclared);
+                self.findings.add_error(Code::Column, self.scene.root, &error);
+            }
+        }
         rows.count += batch.num_rows() as u64;
     }
 

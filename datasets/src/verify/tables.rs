@@ -10,6 +10,7 @@ use crate::schema::{Info, Version};
 use crate::stats::{self, AllStats};
 use crate::tables::episodes::{self, Episode, FileAt};
 use crate::tables::tasks;
+use crate::{Error, tables};
 
 /// The tables, as far as they can be read.
 #[derive(Debug, Default)]
@@ -73,7 +74,10 @@ impl Listed {
         };
         for path in tables {
             match episodes::read(&path, &cameras, true) {
-                Ok(episodes) => self.episodes.extend(episodes),
+                Ok(episodes) => {
+                    self.episodes.extend(episodes);
+                    undeclared(root, &path, &cameras, findings);
+                }
                 Err(error) => {
                     self.whole = false;
                     findings.add_table(root, &error);
@@ -103,6 +107,20 @@ impl Listed {
     /// How many frames the episodes have.
     pub fn frames(&self) -> u64 {
         self.episodes.iter().fold(0, |all, episode| all.saturating_add(episode.length))
+    }
+}
+
+/// Looks for cameras that a table of episodes has videos of, and info.json does not know.
+fn undeclared(root: &Path, path: &Path, cameras: &[&str], findings: &mut Findings) {
+    let Ok(table) = tables::metadata(path) else { return };
+    let camera = |name: &str| {
+        let key = name.strip_prefix("videos/")?.strip_suffix("/chunk_index")?;
+        (!cameras.contains(&key)).then(|| key.to_owned())
+    };
+    for key in table.schema().fields().iter().filter_map(|field| camera(field.name())) {
+        let what = "has videos, but is not declared as such in info.json";
+        let error = Error::malformed(path, format!("camera {key}"), what);
+        findings.add_error(Code::Column, root, &error);
     }
 }
 

@@ -313,6 +313,13 @@ fn take_up(root: &Path) -> Result<(State, Recovered)> {
     Ok((state, recovered))
 }
 
+/// Whether a recording left something that [`recover`] would take up.
+pub(crate) fn is_unfinished(root: &Path) -> Result<bool> {
+    let left =
+        |name| Ok::<_, Error>(!durable::sorted(&root.join(publish::OURS).join(name))?.is_empty());
+    Ok(left("recording")? || left("finished")?)
+}
+
 /// Gives the dataset back, of which nothing of ours is unfinished.
 pub(crate) fn release(root: &Path, lock: File) -> Result<()> {
     durable::remove(&root.join(publish::OURS))?;

@@ -1,8 +1,9 @@
 //! A damaged dataset made sound again: every episode that can still be read, in a new dataset.
 //!
 //! ```text
-//! tables, as far as they can be read ─┐
-//! rows, by the numbers they carry ────┴▶ locate: where each episode's rows are
+//! info.json, as far as the files agree ┐
+//! tables, as far as they can be read ──┤
+//! rows, by the numbers they carry ─────┴▶ locate: where each episode's rows are
 //!                                            └─▶ films: where its frames are, of cut-off videos too
 //!                                                  └─▶ look: how many of both can be read
 //!                                                        └─▶ plan ─▶ assemble, as any other edit
@@ -11,6 +12,8 @@
 //! Of an episode that is damaged from some frame on, the frames before it are kept; of any other, its
 //! values are what they were, bit for bit. What is lost is told, and why.
 
+mod declare;
+mod evidence;
 mod films;
 mod locate;
 mod look;
@@ -56,6 +59,8 @@ pub struct Repaired {
     pub made: Made,
     /// The episodes that are not what they were.
     pub losses: Vec<Loss>,
+    /// What info.json did not say, or not as the files are, and what was taken for it.
+    pub declared: Vec<String>,
 }
 
 /// An episode as far as it was found.
@@ -81,6 +86,7 @@ struct Damaged<'a> {
     files: Vec<DataFile>,
     found: Vec<Found>,
     films: Films,
+    declared: Vec<String>,
 }
 
 /// Makes a sound dataset of everything that can be read of a damaged one.
@@ -116,7 +122,8 @@ pub fn repair(source: &Path, to: Option<&Path>, watch: Watch<'_>) -> Result<Repa
         Some(Part { task: one.task.clone(), recount: one.recount, ..whole })
     };
     plan.parts = damaged.found.iter().filter_map(part).collect();
-    Ok(Repaired { made: assemble(&plan, to, watch)?, losses })
+    let declared = damaged.declared.clone();
+    Ok(Repaired { made: assemble(&plan, to, watch)?, losses, declared })
 }
 
 impl Found {
@@ -142,12 +149,12 @@ impl Found {
 
 impl<'a> Damaged<'a> {
     fn open(root: &'a Path) -> Result<Self> {
-        let info = Info::load(root)?;
+        let (info, declared) = declare::declare(root)?;
         let listed = Listed::silent(root, &info);
         let located = locate::locate(root, &info, &listed);
         let mut found = located.found;
         let films = films::find(root, &info, &listed, &mut found)?;
-        Ok(Self { root, info, listed, files: located.files, found, films })
+        Ok(Self { root, info, listed, files: located.files, found, films, declared })
     }
 
     /// The dataset of the episodes of which something is left.

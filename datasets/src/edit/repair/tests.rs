@@ -1,3 +1,5 @@
+mod declared;
+
 use std::fs;
 
 use serde_json::json;

@@ -14,8 +14,9 @@ use crate::cli::report::{Report, Tone};
 ///
 /// Episodes whose rows and pictures can be read are kept as they are; of those that are cut off or
 /// damaged from some frame on, the frames before it; what is lost is told, and why. Tables, numbers,
-/// times and statistics that are not in line with the data are made anew. The damaged dataset stays
-/// beside the new one until you remove it.
+/// times and statistics that are not in line with the data are made anew, and so is meta/info.json:
+/// what was taken for what it does not say is told. The damaged dataset stays beside the new one until
+/// you remove it.
 ///
 /// Example: sinew dataset repair me/pick --dry-run
 #[derive(Debug, Args)]
@@ -44,8 +45,8 @@ impl Repair {
             report.say(report.tone(Tone::Good, &whole));
             let root = source.display().to_string();
             report.result(json!({
-                "root": root, "episodes": episodes, "frames": frames, "findings": [], "losses": [],
-                "kept": null, "dry_run": false,
+                "root": root, "episodes": episodes, "frames": frames, "findings": [], "declared": [],
+                "losses": [], "kept": null, "dry_run": false,
             }));
             return Ok(Exit::Done);
         }
@@ -65,6 +66,9 @@ impl Outcome for Mended {
     }
 
     fn tell(&self, report: &Report) {
+        for line in &self.repaired.declared {
+            report.say(report.tone(Tone::Odd, line));
+        }
         for Loss { episode, now, frames, kept, why } in &self.repaired.losses {
             let line = match now {
                 None => format!("episode {episode}, {frames} frames, is lost: {why}"),
@@ -77,6 +81,7 @@ impl Outcome for Mended {
 
     fn add(&self, fields: &mut Map<String, Value>) {
         fields.insert("findings".into(), json!(self.findings));
+        fields.insert("declared".into(), json!(self.repaired.declared));
         fields.insert("losses".into(), json!(self.repaired.losses));
     }
 }
