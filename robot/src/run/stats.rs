@@ -126,6 +126,7 @@ impl Stats {
         self.bus.count(last.bus);
         self.work.count(last.work);
         self.tick.count(last.tick);
+        self.ended = last.done;
         self.last = last;
     }
 

@@ -133,7 +133,7 @@ pub fn run(
         stats.skew.count(newest.saturating_sub(oldest));
         deadline += period;
         // A tick lasts until the next one is due, or until it is done if that is later.
-        stats.ended = done.max(deadline);
+        stats.ended = stats.ended.max(deadline);
         let tick = Tick { number, began: woke, late: done > deadline };
         number += 1;
         if tick.late {
