@@ -12,8 +12,8 @@ use super::failure::Failure;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Cameras")]
 pub struct CameraFlags {
-    /// A camera as NAME=SOURCE[@WIDTHxHEIGHT[xFPS]]: a device such as /dev/video0, an address such as
-    /// http://phone:8080/video, or sim; once for each camera
+    /// A camera as NAME=SOURCE, or with its size and rate as NAME=SOURCE@WIDTHxHEIGHTxFPS: a device
+    /// such as /dev/video0, an address such as http://phone:8080/video, or sim; once for each camera
     #[arg(long = "camera", value_name = "NAME=SOURCE")]
     camera: Vec<String>,
     /// Cameras as LeRobot's table: '{front: {type: opencv, index_or_path: 0, width: 640, height: 480,
