@@ -2,8 +2,11 @@
 
 use sinew_core::joint::Units;
 use sinew_drivers::arm::Arm;
+use sinew_drivers::bus::BusCounts;
 use sinew_drivers::spec::{ArmSpec, JointSpec};
 use sinew_drivers::{Error, Nanos};
+
+use crate::source::{Lead, Source};
 
 /// Why a leader cannot lead this arm.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,15 +35,6 @@ pub enum LeaderError {
     },
 }
 
-/// What the leader says in one tick, in the follower's order.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Lead {
-    /// A value for each of the follower's; a base, which no arm leads, is told to stand still.
-    pub values: Vec<f64>,
-    /// How old the oldest of them is.
-    pub age: Nanos,
-}
-
 /// A leader arm and whom it leads.
 pub struct Leader {
     arm: Arm,
@@ -59,13 +53,13 @@ impl Leader {
             .enumerate()
             .map(|(index, joint)| place(&arm, follower, index, joint))
             .collect::<Result<Vec<_>, _>>()?;
-        let values = vec![0.0; follower.spec().value_count()];
-        Ok(Self { arm, places, lead: Lead { values, age: Nanos::MAX } })
+        Ok(Self { arm, places, lead: Lead::new(follower.spec().value_count()) })
     }
+}
 
-    /// Where the leader wants the follower now. A joint that did not answer keeps its newest good
-    /// value, and the age says so.
-    pub fn read(&mut self) -> Result<&Lead, Error> {
+impl Source for Leader {
+    /// A joint that did not answer keeps its newest good value, and the age says so.
+    fn read(&mut self, _now: Nanos) -> Result<&Lead, Error> {
         let seen = self.arm.observe()?;
         self.lead.age = 0;
         for (value, place) in self.lead.values.iter_mut().zip(&self.places) {
@@ -77,19 +71,16 @@ impl Leader {
         Ok(&self.lead)
     }
 
-    /// What it said last.
-    pub fn lead(&self) -> &Lead {
+    fn lead(&self) -> &Lead {
         &self.lead
     }
 
-    /// The leader arm.
-    pub fn arm(&self) -> &Arm {
-        &self.arm
+    fn configure(&mut self) -> Result<(), Error> {
+        self.arm.configure()
     }
 
-    /// The leader arm, for instance to stop it.
-    pub fn arm_mut(&mut self) -> &mut Arm {
-        &mut self.arm
+    fn bus_counts(&self) -> BusCounts {
+        self.arm.bus_counts()
     }
 }
 
@@ -170,7 +161,7 @@ mod tests {
             hand.clock().sleep(20 * MILLI);
             world.clock().sleep(20 * MILLI);
             hand.hand(1, Some(2000.0 + f64::from(tick) * 5.0));
-            let values = leader.read().unwrap().values.clone();
+            let values = leader.read(0).unwrap().values.clone();
             follower.observe().unwrap();
             follower.command(&values).unwrap();
         }
@@ -185,7 +176,7 @@ mod tests {
         let (_world, follower) = arm("lekiwi", None);
         let mut leader = Leader::new(leader, &follower).unwrap();
         hand.clock().sleep(20 * MILLI);
-        let lead = leader.read().unwrap();
+        let lead = leader.read(0).unwrap();
         assert_eq!(lead.values.len(), 9);
         assert_eq!(lead.values[6..], [0.0; 3]);
     }

@@ -2,6 +2,11 @@
 
 pub mod keys;
 pub mod leader;
+pub mod played;
+pub mod ramp;
 pub mod scripted;
+pub mod source;
 
-pub use leader::{Lead, Leader, LeaderError};
+pub use leader::{Leader, LeaderError};
+pub use played::Played;
+pub use source::{Lead, Source};

@@ -6,6 +6,7 @@ pub(crate) mod look_at_a_dataset;
 mod record_episodes;
 mod record_through_a_kill;
 mod repair_a_dataset;
+mod replay_an_episode;
 mod see_the_demo;
 mod set_an_arm_up;
 mod set_up_in_one_go;

@@ -14,7 +14,7 @@ const ARMS: [&str; 4] =
 /// What one types to record, with these flags besides.
 fn words<'a>(more: &[&'a str]) -> Vec<&'a str> {
     let quick = ["--dataset.no_stamp", "--dataset.episode_time_s=1", "--dataset.reset_time_s=0"];
-    [&["--json", "record"], &ARMS[..], &quick, more].concat()
+    [&["--json", "record", "--dry_run_s=0"], &ARMS[..], &quick, more].concat()
 }
 
 fn folder(sandbox: &Sandbox) -> std::path::PathBuf {
@@ -124,7 +124,7 @@ fn keys_end_repeat_and_stop_an_episode() {
 #[test]
 fn arrows_work_at_a_terminal_which_is_given_back() {
     let sandbox = Sandbox::new();
-    let long = ["record", "--dataset.episode_time_s=60", "--dataset.no_stamp"];
+    let long = ["record", "--dry_run_s=0", "--dataset.episode_time_s=60", "--dataset.no_stamp"];
     let (mut record, mut keyboard) = sandbox.start_at_terminal(&[&long, &ARMS[..]].concat());
     let mut press = |keys: &[u8]| {
         std::thread::sleep(std::time::Duration::from_millis(300));
@@ -149,7 +149,7 @@ fn ctrl_c_leaves_the_arm_safe_and_keeps_what_is_recorded() {
     let kinds = ["--robot.type=so101_follower", "--robot.id=white", "--teleop.type=so101_leader"];
     let rest = ["--teleop.id=black", "--camera=front=sim@64x48x30", "--task=x", "--dataset.root"];
     let root = sandbox.path("set");
-    let words = [&["--json", "record"], &kinds[..], &robot, &teleop, &rest];
+    let words = [&["--json", "record", "--dry_run_s=0"], &kinds[..], &robot, &teleop, &rest];
     let mut record = sandbox.start(&[&words.concat()[..], &[root.to_str().unwrap()]].concat());
     assert_eq!(record.next()["phase"], "recording");
     std::thread::sleep(std::time::Duration::from_millis(700));

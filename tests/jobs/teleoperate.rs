@@ -15,6 +15,8 @@ pub fn words<'a>(follower: &'a Arm, leader: &'a Arm, more: &[&'a str]) -> Vec<&'
         "--teleop.id=black",
         "--teleop.port",
         leader.port(),
+        // How fast a simulated bus is depends on the machine.
+        "--dry_run_s=0",
     ];
     [&words[..], more].concat()
 }
@@ -118,11 +120,27 @@ fn a_simulated_pair_needs_nothing_plugged_in() {
         "--teleop.type=so101_leader",
         "--teleop.port=sim",
         "--teleop_time_s=0.5",
+        "--fps=10",
     ];
     let ended = Sandbox::new().run(&words);
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
-    assert!(ended.result()["ticks"].as_u64().unwrap() > 5);
+    assert!(ended.result()["ticks"].as_u64().unwrap() >= 5);
     assert_eq!(ended.result()["stopped"]["motors"].as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn a_rate_that_the_arm_cannot_hold_is_refused_before_there_is_torque() {
+    let sandbox = Sandbox::new();
+    let (follower, leader) = (sandbox.arm("so101", "white"), sandbox.arm("so101_leader", "black"));
+    // Reading six motors takes two milliseconds on the wire, and there are two arms.
+    let more = ["--fps=1000", "--dry_run_s=0.5"];
+    let ended = sandbox.run(&words(&follower, &leader, &more));
+    assert_eq!(ended.code, 2, "{}", ended.err);
+    for part in ["1000 Hz cannot be held: reading the motors takes", "--fps=", "nothing has moved"]
+    {
+        assert!(ended.err.contains(part), "{part}: {}", ended.err);
+    }
+    assert_eq!(follower.torques(), [false; 6]);
 }
 
 #[test]
@@ -135,6 +153,7 @@ fn a_simulated_leader_is_of_the_robots_kind() {
         (&["--robot=sim", "--robot.type=bi_so_follower"], 12),
     ] {
         let words = ["--json", "teleoperate", "--teleop=sim", "--teleop_time_s=0.2"];
+        let words = [&words[..], &["--dry_run_s=0"]].concat();
         let ended = sandbox.run(&[&words[..], robot].concat());
         assert_eq!(ended.code, 0, "{robot:?} {}{}", ended.out, ended.err);
         let stopped = ended.result()["stopped"]["motors"].as_array().map(Vec::len);
@@ -153,6 +172,7 @@ fn both_arms_go_by_their_names_once_they_were_seen() {
         assert!(first.err.contains(part), "{}", first.err);
     }
     let named = ["--json", "teleoperate", "--robot=white", "--teleop=black", "--teleop_time_s=0.1"];
+    let named = [&named[..], &["--dry_run_s=0"]].concat();
     let ended = sandbox.run(&named);
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
     let swapped = sandbox.run(&["--json", "teleoperate", "--robot=white", "--teleop=white"]);

@@ -12,7 +12,8 @@ fn lerobot_trains_on_what_was_recorded_here_and_its_policy_runs_here() {
     let arms = ["--robot=sim", "--teleop=sim", "--camera=front=sim@96x96x30"];
     let spans = ["--dataset.episode_time_s=2", "--dataset.reset_time_s=0"];
     let rest = ["--dataset.num_episodes=2", "--task=Pick the cube", "--dataset.root", root];
-    let recorded = sandbox.run(&[&["--json", "record"], &arms[..], &spans, &rest].concat());
+    let recorded =
+        sandbox.run(&[&["--json", "record", "--dry_run_s=0"], &arms[..], &spans, &rest].concat());
     assert_eq!(recorded.code, 0, "{}", recorded.err);
     assert_eq!(recorded.result()["frames"], 120);
     let out = sandbox.path("trained");

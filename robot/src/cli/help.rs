@@ -11,7 +11,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
         "Set an arm up",
         &["setup", "find-port", "scan", "setup-motors", "calibrate", "doctor", "udev"],
     ),
-    ("Move it", &["teleoperate", "record", "stop"]),
+    ("Move it", &["teleoperate", "record", "replay", "stop"]),
     ("Look at what was recorded", &["dataset"]),
     ("Let a policy think", &["policy"]),
     ("For your shell", &["completions", "man"]),

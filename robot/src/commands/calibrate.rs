@@ -9,7 +9,7 @@ use sinew_drivers::calibrate::{self, Calibrator, CheckRow, Live};
 use sinew_drivers::clock::MILLI;
 use sinew_drivers::{Clock, calibration_file};
 
-use super::teleoperate::remember;
+use super::driving::remember;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{RobotFlags, TeleopFlags};
 use crate::cli::keys::Keys;

@@ -1,18 +1,20 @@
 //! `sinew demo`
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
+use sinew_drivers::Clock;
 use sinew_drivers::arm::{Arm, ArmOptions};
 use sinew_drivers::clock::SECOND;
 use sinew_drivers::sim::FaultPlan;
 use sinew_drivers::stop::StopFlag;
 
-use super::teleoperate::{finish, listen, watch};
+use super::driving::{figures, finish, listen, watch};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::{Report, Tone};
-use crate::run::teleoperate::{Pace, Pair};
+use crate::run::control::{Pace, Pair, end};
 use crate::simulated::{Hand, Joints, Simulated};
 
 /// The whole product on a simulated arm, nothing plugged in
@@ -30,7 +32,7 @@ pub struct Demo {
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
     /// Seconds to run; without it, until Ctrl-C (headless: 5)
-    #[arg(long, value_name = "S", value_parser = super::teleoperate::seconds)]
+    #[arg(long, value_name = "S", value_parser = super::driving::seconds)]
     time: Option<f64>,
     /// Also writes the summary there, as demo.json
     #[arg(long, value_name = "DIR")]
@@ -45,21 +47,24 @@ impl Demo {
         let flag = listen()?;
         let leader = Simulated::new("so101_leader", self.seed)?;
         let follower = Simulated::new("so101_follower", self.seed.wrapping_add(1))?;
-        let pair = Pair::new(set_up(&leader, &flag)?, set_up(&follower, &flag)?)
+        let pair = Pair::led(set_up(&leader, &flag)?, set_up(&follower, &flag)?)
             .map_err(|unlike| Failure::new(Exit::Failed, unlike.to_string()))?;
         let bus = follower.bus.clone();
         bus.faults(FaultPlan::answers(FAULTS));
         report.say(report.tone(Tone::Strong, "A simulated leader drives a simulated follower."));
         report.say("○ where the leader is   ● where the follower is   (Ctrl-C ends it)\n");
         let unseen = self.headless || !report.drawing();
-        let duration = self.time.map(super::teleoperate::span).or(unseen.then_some(5 * SECOND));
+        let duration = self.time.map(super::driving::span).or(unseen.then_some(5 * SECOND));
         let pace = Pace { fps: 60.0, duration };
         let hand = Hand::moving(Joints::of(std::iter::once(&leader)), self.seed)?;
-        let outcome = watch(&mut [pair], pace, report, |_, _| {})?;
+        let mut pairs = [pair];
+        let stats = figures(&Clock::Real)?;
+        let ran = watch(&mut pairs, pace, stats, report, |_, _, _| ControlFlow::Continue(()));
+        let outcome = end(&mut pairs, ran);
         drop(hand);
         let faults = bus.fault_counts();
         if let Some(folder) = &self.out {
-            let summary = outcome.stats.json(&outcome.bus);
+            let summary = outcome.lap.stats.json(&outcome.bus);
             let failed = |error: std::io::Error| {
                 Failure::new(Exit::Failed, format!("{}: {error}", folder.display()))
             };

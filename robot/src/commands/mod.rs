@@ -6,11 +6,13 @@ mod dataset;
 #[cfg(feature = "sim")]
 mod demo;
 mod doctor;
+mod driving;
 mod find_port;
 mod man;
 #[cfg(feature = "policies")]
 mod policy;
 mod record;
+mod replay;
 mod reserved;
 mod scan;
 mod setup;
@@ -42,6 +44,7 @@ pub enum Command {
     Udev(udev::Udev),
     Teleoperate(teleoperate::Teleoperate),
     Record(Box<record::Record>),
+    Replay(replay::Replay),
     Dataset(dataset::Dataset),
     #[cfg(feature = "policies")]
     Policy(policy::Policy),
@@ -69,6 +72,7 @@ impl Command {
             Self::Udev(command) => command.run(report),
             Self::Teleoperate(command) => command.run(report),
             Self::Record(command) => command.run(report),
+            Self::Replay(command) => command.run(report),
             Self::Dataset(command) => command.run(report),
             #[cfg(feature = "policies")]
             Self::Policy(command) => command.run(report),

@@ -17,17 +17,17 @@ use sinew_drivers::stop::StopServer;
 use sinew_drivers::{Clock, calibration_file::lerobot_home};
 use sinew_teleop::keys::Keys;
 
-use super::teleoperate::{connect, finish, listen, rate, remember, seconds};
+use super::driving::{LoopFlags, connect, figures, finish, listen, rate, ready, remember, seconds};
 use crate::cameras;
 use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{DisplayFlags, RobotFlags, TeleopFlags};
 use crate::cli::report::{Report, Tone};
 use crate::robot::Robot;
+use crate::run::control::{Pace, Pair, end, lap};
 use crate::run::record::{Event, Plan, Session};
-use crate::run::stats::{Recorded, Stats};
+use crate::run::stats::Recorded;
 use crate::run::tap::{Slips, Stored, tap};
-use crate::run::teleoperate::{Pace, Pair, run};
 use crate::view::display::Display;
 
 /// Record episodes to a LeRobot dataset
@@ -89,9 +89,8 @@ pub struct Record {
     /// greatest up to 60
     #[arg(long, value_name = "HZ", value_parser = rate)]
     fps: Option<f64>,
-    /// The loop's figures at the end, stage by stage
-    #[arg(long)]
-    stats: bool,
+    #[command(flatten)]
+    looped: LoopFlags,
     #[command(flatten)]
     cameras: CameraFlags,
     #[command(flatten)]
@@ -120,10 +119,8 @@ impl Record {
         for device in [&robot, &leader] {
             remember(device, report);
         }
-        for pair in &mut pairs {
-            pair.leader.arm_mut().configure()?;
-            pair.follower.configure()?;
-        }
+        let fps = f64::from(self.dataset_fps) * every as f64;
+        ready(&mut pairs, fps, &self.looped, &flag, report)?;
         let rows = |span: f64| (span * f64::from(self.dataset_fps)).round() as u64;
         let plan = Plan {
             task: Arc::from(self.task.as_str()),
@@ -138,10 +135,17 @@ impl Record {
         report.note("→ or n: on   ← or r: again   Esc or q: stop");
         #[cfg(feature = "sim")]
         let _hand = leader.moved_by_script()?;
-        let fps = f64::from(self.dataset_fps) * every as f64;
         let loops = Loop { fps, every, stored: self.action, episodes: self.num_episodes };
-        let exit =
-            loops.run(&mut pairs, &cameras, session, keys, display, report, self.stats, &root)?;
+        let exit = loops.run(
+            &mut pairs,
+            &cameras,
+            session,
+            keys,
+            display,
+            report,
+            self.looped.stats,
+            &root,
+        )?;
         report.say(format!("the dataset: {}", root.display()));
         Ok(exit)
     }
@@ -262,11 +266,11 @@ impl Loop {
         root: &Path,
     ) -> Result<Exit, Failure> {
         let clock = Clock::Real;
-        let no_memory = || Failure::new(Exit::Failed, "no memory for the loop's figures");
-        let figures = Stats::new(clock.now()).ok_or_else(no_memory)?;
+        let figures = figures(&clock)?;
         let values = pairs.iter().map(|pair| pair.asked().len()).sum();
         let (mut tap, mut slips) = tap(values, cameras, self.every, self.stored);
         let over = AtomicBool::new(false);
+        let mut begun = false;
         let pace = Pace { fps: self.fps, duration: None };
         let mut told = teller(report, self.episodes);
         let (mut outcome, kept) = std::thread::scope(|scope| {
@@ -280,8 +284,12 @@ impl Loop {
             let recorder = recorder.spawn_scoped(scope, record).map_err(|error| {
                 Failure::new(Exit::Failed, format!("cannot start the recorder: {error}"))
             })?;
-            let outcome = run(pairs, &clock, pace, figures, |tick, pairs, stats| {
-                tap.take(tick, pairs, recorder.thread());
+            let ran = lap(pairs, &clock, pace, figures, |tick, pairs, stats| {
+                // On its way to where it is wanted an arm does nothing that is worth learning.
+                begun |= pairs.iter().all(|pair| pair.is_there(tick.began));
+                if begun {
+                    tap.take(tick, pairs, recorder.thread());
+                }
                 display.show(pairs, stats);
                 if over.load(Ordering::Acquire) {
                     ControlFlow::Break(())
@@ -292,12 +300,12 @@ impl Loop {
             // The recorder sees by it that the loop is over.
             drop(tap);
             let kept = recorder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            Ok::<_, Failure>((outcome, kept))
+            Ok::<_, Failure>((end(pairs, ran), kept))
         })?;
         report.progress("");
         let (kept, skew) = match kept {
             Ok((recorded, skew)) => {
-                outcome.stats.recorded = recorded;
+                outcome.lap.stats.recorded = recorded;
                 (Ok(()), skew)
             }
             Err(error) => (Err(error), json!(null)),

@@ -13,9 +13,9 @@ use sinew_drivers::spec::{self, Role};
 use sinew_drivers::{Clock, calibrate, setup, stop};
 
 use super::calibrate::by_hand;
+use super::driving::remember;
 use super::scan::{Format, look, show_problems};
 use super::setup_motors::{agreed, everywhere, expected, one_by_one, tell};
-use super::teleoperate::remember;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{RobotFlags, TeleopFlags};
 use crate::cli::keys::Keys;

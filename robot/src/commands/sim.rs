@@ -7,7 +7,7 @@ use serde_json::json;
 use sinew_drivers::clock::MILLI;
 use sinew_drivers::sim::{FaultPlan, Serve};
 
-use super::teleoperate::listen;
+use super::driving::listen;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::Report;
 

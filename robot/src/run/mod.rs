@@ -1,6 +1,9 @@
 //! Loops that move arms.
 
+pub mod control;
+pub mod realtime;
 pub mod record;
+pub mod rehearsal;
 pub mod stats;
 pub mod tap;
-pub mod teleoperate;
+pub mod tracking;

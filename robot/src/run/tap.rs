@@ -11,7 +11,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use sinew_drivers::Nanos;
 use sinew_drivers::camera::{Camera, Shot};
 
-use super::teleoperate::{Pair, Tick};
+use super::control::{Pair, Tick};
 
 /// What the recorder is told of one tick.
 #[derive(Debug, Default)]

@@ -3,8 +3,8 @@
 use crate::cli::failure::Failure;
 use crate::cli::flags::DisplayFlags;
 use crate::cli::report::Report;
+use crate::run::control::Pair;
 use crate::run::stats::Stats;
-use crate::run::teleoperate::Pair;
 #[cfg(feature = "rerun")]
 use crate::view::rerun::live::Viewer;
 

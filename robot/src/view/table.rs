@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::run::control::Pair;
 use crate::run::stats::Stats;
-use crate::run::teleoperate::Pair;
 
 /// How many letters a bar is wide.
 const WIDTH: usize = 28;

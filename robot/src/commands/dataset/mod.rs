@@ -25,7 +25,6 @@ use clap::{Args, Subcommand};
 
 #[cfg(feature = "policies")]
 pub use info::bytes;
-#[cfg(feature = "policies")]
 pub use source::folder_of;
 
 use crate::cli::failure::{Exit, Failure};

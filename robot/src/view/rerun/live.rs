@@ -20,8 +20,8 @@ use sinew_drivers::{Clock, Nanos};
 use super::blueprint::{self, Contents, Line, Plot, Role};
 use super::target::Sink;
 use crate::cli::failure::{Exit, Failure};
+use crate::run::control::Pair;
 use crate::run::stats::Stats;
-use crate::run::teleoperate::Pair;
 
 /// Ticks that may wait to be shown: some seconds of any loop.
 const SLOTS: usize = 512;
@@ -241,7 +241,7 @@ mod tests {
             let options = ArmOptions { dead_man: None, ..ArmOptions::default() };
             Arm::connect(arm.spec.clone(), arm.open(), &arm.calibration, options).unwrap()
         });
-        Pair::new(leader, follower).unwrap()
+        Pair::led(leader, follower).unwrap()
     }
 
     fn tick(stats: &mut Stats) {

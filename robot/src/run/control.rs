@@ -1,8 +1,8 @@
-//! A leader drives a follower.
+//! The loop that moves arms: each source drives its follower.
 //!
 //! ```text
-//!  deadline ─▶ leader.read ─▶ follower.observe ─▶ follower.command ─▶ next deadline
-//!                                                    (limits inside)
+//!  deadline ─▶ source.read ─▶ follower.observe ─▶ ramp ─▶ follower.command ─▶ next deadline
+//!                                                         (limits inside)
 //! ```
 //! Deadlines are absolute: a late tick makes no later one late, and ticks that cannot be caught up
 //! are left out, not run in a burst. Nothing in a tick allocates, locks or prints.
@@ -11,51 +11,77 @@ use std::ops::ControlFlow;
 
 use sinew_drivers::arm::Arm;
 use sinew_drivers::bus::BusCounts;
-use sinew_drivers::clock::{MILLI, SECOND};
+use sinew_drivers::clock::SECOND;
 use sinew_drivers::stop::StopReport;
 use sinew_drivers::{Clock, Error, Nanos};
-use sinew_teleop::{Leader, LeaderError};
+use sinew_teleop::ramp::{PAUSE, Ramp};
+use sinew_teleop::{Leader, LeaderError, Source};
 
+use super::realtime::{Granted, Realtime};
 use super::stats::{Last, Stats, together};
 
-/// A leader that was seen longer ago than this commands nothing; the follower's dead-man holds.
-const STILL_MEANT: Nanos = 200 * MILLI;
-
-/// A leader and the follower it drives.
+/// A source and the follower it drives.
 pub struct Pair {
-    /// Moved by hand.
-    pub leader: Leader,
+    source: Box<dyn Source>,
     /// Driven.
     pub follower: Arm,
+    ramp: Ramp,
 }
 
 impl Pair {
-    /// Matches the two by their joints' names and units.
-    pub fn new(leader: Arm, follower: Arm) -> Result<Self, LeaderError> {
-        Ok(Self { leader: Leader::new(leader, &follower)?, follower })
+    /// Lets `source` drive `follower`.
+    pub fn new(source: Box<dyn Source>, follower: Arm) -> Self {
+        Self { source, ramp: Ramp::new(follower.spec().value_count()), follower }
     }
 
-    /// One tick, and from when to when its values are.
-    fn tick(&mut self, clock: &Clock) -> Result<(Nanos, Nanos), Error> {
-        let lead = self.leader.read()?;
+    /// Lets an arm that is moved by hand drive another; they are matched by their joints' names and
+    /// units.
+    pub fn led(leader: Arm, follower: Arm) -> Result<Self, LeaderError> {
+        Ok(Self::new(Box::new(Leader::new(leader, &follower)?), follower))
+    }
+
+    /// Makes both ready; the follower is under torque from now on.
+    pub fn configure(&mut self) -> Result<(), Error> {
+        self.source.configure()?;
+        self.follower.configure()
+    }
+
+    /// Reads both, and says from when to when their values are.
+    fn look(&mut self, clock: &Clock) -> Result<(Nanos, Nanos), Error> {
+        let lead = self.source.read(clock.now())?;
         let led = clock.now().saturating_sub(lead.age);
         let seen = self.follower.observe()?;
         let now = clock.now();
         let oldest = seen.ages.iter().fold(0, |oldest: Nanos, age| oldest.max(*age));
         let newest = seen.ages.iter().fold(oldest, |newest: Nanos, age| newest.min(*age));
-        if lead.age <= STILL_MEANT {
-            self.follower.command(&lead.values)?;
-        }
         Ok((led.min(now.saturating_sub(oldest)), now.saturating_sub(newest)))
     }
 
+    /// Reads both, and sends the follower on its way to where the source wants it.
+    fn tick(&mut self, clock: &Clock) -> Result<(Nanos, Nanos), Error> {
+        let span = self.look(clock)?;
+        let lead = self.source.lead();
+        // What was said longer ago commands nothing; the follower's dead-man holds.
+        if lead.age <= PAUSE {
+            let now = clock.now();
+            let there = &self.follower.observation().values;
+            self.follower.command(self.ramp.toward(now, there, &lead.values))?;
+        }
+        Ok(span)
+    }
+
+    /// Whether the follower has been brought to where its source wanted it.
+    pub fn is_there(&self, now: Nanos) -> bool {
+        self.ramp.is_over(now)
+    }
+
     fn waited(&self) -> Nanos {
-        self.leader.arm().bus_counts().waited + self.follower.bus_counts().waited
+        self.source.bus_counts().waited + self.follower.bus_counts().waited
     }
 
     /// What the follower was asked for last.
     pub fn asked(&self) -> &[f64] {
-        &self.leader.lead().values
+        &self.source.lead().values
     }
 }
 
@@ -80,32 +106,77 @@ pub struct Pace {
 }
 
 /// How a loop ended.
-pub struct Outcome {
+pub struct Lap {
     /// Its figures.
     pub stats: Stats,
     /// What ended it, if it was not the time.
     pub error: Option<Error>,
+    /// What the system granted the loop.
+    pub granted: Granted,
+}
+
+/// A loop that ended, and its arms in their stop state.
+pub struct Outcome {
+    /// How it ended.
+    pub lap: Lap,
     /// How each follower was left.
     pub stopped: Vec<StopReport>,
     /// What happened on the followers' and leaders' buses.
     pub bus: BusCounts,
 }
 
-/// Runs until the time is up or somebody stops it, and leaves every arm in its stop state.
-/// `each` is called after every tick, and ends the loop when it breaks.
-pub fn run(
+/// Runs until the time is up or somebody stops it. `each` is called after every tick, and ends the
+/// loop when it breaks. The arms are left as they are then: [`end`] stops them.
+pub fn lap(
+    pairs: &mut [Pair],
+    clock: &Clock,
+    pace: Pace,
+    stats: Stats,
+    each: impl FnMut(Tick, &[Pair], &Stats) -> ControlFlow<()>,
+) -> Lap {
+    // Time that does not pass by itself is nothing to be in time for.
+    let realtime = matches!(clock, Clock::Real).then(Realtime::claim);
+    let (stats, error) = ticks(pairs, clock, pace, stats, Pair::tick, each);
+    Lap { stats, error, granted: realtime.map(|realtime| realtime.0).unwrap_or_default() }
+}
+
+/// Leaves every arm in its stop state.
+pub fn end(pairs: &mut [Pair], lap: Lap) -> Outcome {
+    let stopped = pairs.iter_mut().map(|pair| pair.follower.end()).collect();
+    let counts =
+        pairs.iter().flat_map(|pair| [pair.source.bus_counts(), pair.follower.bus_counts()]);
+    Outcome { lap, stopped, bus: together(counts) }
+}
+
+/// The same without a command: what a tick's reading takes, before there is torque.
+pub fn rehearse(
+    pairs: &mut [Pair],
+    clock: &Clock,
+    pace: Pace,
+    stats: Stats,
+    each: impl FnMut(Tick, &[Pair], &Stats) -> ControlFlow<()>,
+) -> Result<Stats, Error> {
+    let (stats, error) = ticks(pairs, clock, pace, stats, Pair::look, each);
+    error.map_or(Ok(stats), Err)
+}
+
+fn ticks(
     pairs: &mut [Pair],
     clock: &Clock,
     pace: Pace,
     mut stats: Stats,
+    mut one: impl FnMut(&mut Pair, &Clock) -> Result<(Nanos, Nanos), Error>,
     mut each: impl FnMut(Tick, &[Pair], &Stats) -> ControlFlow<()>,
-) -> Outcome {
+) -> (Stats, Option<Error>) {
     let period = (SECOND as f64 / pace.fps) as Nanos;
     let began = clock.now();
-    (stats.began, stats.ended) = (began, began);
+    if stats.ticks == 0 {
+        (stats.began, stats.ended) = (began, began);
+    }
     let end = pace.duration.map(|span| began.saturating_add(span));
     let mut deadline = began;
     let mut number = 0;
+    let mut begun = false;
     let error = loop {
         if end.is_some_and(|end| deadline >= end) {
             break None;
@@ -114,7 +185,7 @@ pub fn run(
         let woke = clock.now();
         let waited = pairs.iter().map(Pair::waited).sum::<Nanos>();
         let ticked = pairs.iter_mut().try_fold((Nanos::MAX, Nanos::MIN), |span, pair| {
-            let (oldest, newest) = pair.tick(clock)?;
+            let (oldest, newest) = one(pair, clock)?;
             Ok((oldest.min(span.0), newest.max(span.1)))
         });
         let (oldest, newest) = match ticked {
@@ -122,6 +193,10 @@ pub fn run(
             Err(error) => break Some(error),
         };
         let done = clock.now();
+        if !begun && pairs.iter().all(|pair| pair.is_there(done)) {
+            begun = true;
+            pairs.iter_mut().for_each(|pair| pair.source.begin(done));
+        }
         let waited = pairs.iter().map(Pair::waited).sum::<Nanos>() - waited;
         stats.count(Last {
             done,
@@ -146,10 +221,7 @@ pub fn run(
             break None;
         }
     };
-    let stopped = pairs.iter_mut().map(|pair| pair.follower.end()).collect();
-    let counts =
-        pairs.iter().flat_map(|pair| [pair.leader.arm().bus_counts(), pair.follower.bus_counts()]);
-    Outcome { stats, error, stopped, bus: together(counts) }
+    (stats, error)
 }
 
 #[cfg(test)]
@@ -183,23 +255,24 @@ mod tests {
         let clock = Clock::virtual_time();
         let (hand, leader) = arm("so101_leader", &clock);
         let (_world, follower) = arm("so101_follower", &clock);
-        let mut pairs = [Pair::new(leader, follower).unwrap()];
+        let mut pairs = [Pair::led(leader, follower).unwrap()];
         if let Some(id) = kill {
             hand.set_dead(id, true);
         }
         let pace = Pace { fps: 50.0, duration: Some(SECOND / 10) };
         let stats = Stats::new(0).unwrap();
-        run(&mut pairs, &clock, pace, stats, |_, _, _| ControlFlow::Continue(()))
+        let ran = lap(&mut pairs, &clock, pace, stats, |_, _, _| ControlFlow::Continue(()));
+        end(&mut pairs, ran)
     }
 
     #[test]
     fn values_of_one_tick_are_a_few_milliseconds_apart_and_a_silent_joint_shows() {
         let well = ran(None);
-        assert!(well.error.is_none(), "{:?}", well.error);
-        let skew = well.stats.json(&well.bus)["skew_ms"]["max"].as_f64().unwrap();
+        assert!(well.lap.error.is_none(), "{:?}", well.lap.error);
+        let skew = well.lap.stats.json(&well.bus)["skew_ms"]["max"].as_f64().unwrap();
         assert!((0.1..10.0).contains(&skew), "{skew}");
         let silent = ran(Some(2));
-        let skew = silent.stats.json(&silent.bus)["skew_ms"]["max"].as_f64().unwrap();
+        let skew = silent.lap.stats.json(&silent.bus)["skew_ms"]["max"].as_f64().unwrap();
         assert!(skew >= 80.0, "not seen in any of five ticks: {skew}");
     }
 
@@ -207,7 +280,7 @@ mod tests {
     fn waking_waiting_and_working_make_the_tick() {
         let outcome = ran(None);
         let most = |spans: &crate::run::stats::Spans| spans.quantile(1.0);
-        let stats = &outcome.stats;
+        let stats = &outcome.lap.stats;
         assert!(most(&stats.bus) > 500, "a bus at a megabit takes its time");
         assert!(most(&stats.work) < most(&stats.bus), "no time passes here but on the wire");
         assert!(most(&stats.tick) <= most(&stats.wake) + most(&stats.bus) + most(&stats.work) + 3);

@@ -1,0 +1,276 @@
+//! What every command that drives an arm does: finding the arms, a dry run, the loop with a picture
+//! of it, and the last words.
+
+use std::ops::ControlFlow;
+
+use clap::Args;
+use serde_json::Value;
+use sinew_drivers::arm::{Arm, ArmOptions};
+use sinew_drivers::clock::SECOND;
+use sinew_drivers::stop::StopFlag;
+use sinew_drivers::{Clock, Nanos};
+
+use super::stop::stopped;
+use crate::cli::failure::{self, Exit, Failure};
+use crate::cli::report::{Report, Tone};
+use crate::part::Part;
+use crate::robot::Robot;
+use crate::robot_file::{self, Kept};
+use crate::run::control::{Lap, Outcome, Pace, Pair, Tick, lap};
+use crate::run::rehearsal::{Verdict, judge};
+use crate::run::stats::Stats;
+use crate::view::table::Picture;
+
+/// How the loop is run.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Loop")]
+pub struct LoopFlags {
+    /// The loop's figures at the end, stage by stage
+    #[arg(long)]
+    pub stats: bool,
+    /// Seconds in which the arm is only read, before there is torque, to see whether it holds the
+    /// rate; 0 leaves that out
+    #[arg(long = "dry_run_s", value_name = "S", default_value_t = 2.0, value_parser = seconds)]
+    pub dry_run_s: f64,
+}
+
+/// A rate that a loop can be run at.
+pub fn rate(text: &str) -> Result<f64, String> {
+    let fits = |rate: &f64| (0.1..=2000.0).contains(rate);
+    text.parse().ok().filter(fits).ok_or_else(|| "a rate is a number from 0.1 to 2000".into())
+}
+
+/// A span of time from the command line.
+pub fn seconds(text: &str) -> Result<f64, String> {
+    let fits = |span: &f64| (0.0..=1e9).contains(span);
+    text.parse().ok().filter(fits).ok_or_else(|| "seconds are a number from 0 up".into())
+}
+
+/// Seconds as a span.
+pub fn span(seconds: f64) -> Nanos {
+    (seconds * SECOND as f64) as Nanos
+}
+
+/// A flag that Ctrl-C, SIGTERM, SIGHUP and panics raise.
+pub fn listen() -> Result<StopFlag, Failure> {
+    let flag = StopFlag::new();
+    flag.listen_to_signals().map_err(|error| {
+        Failure::new(Exit::Failed, format!("signals cannot be watched, so nothing starts: {error}"))
+    })?;
+    flag.listen_to_panics();
+    Ok(flag)
+}
+
+/// Sees to it that the name of a device that answered means it. That it cannot is no reason not to
+/// move it.
+pub fn remember(device: &Robot, report: &Report) {
+    let (side, name) = (device.side, &device.name);
+    match device.keep_name() {
+        Ok(Kept::Same) => {}
+        Ok(Kept::New) => report.note(format!("from now on: --{side} {name}")),
+        Ok(Kept::Moved(ports)) => {
+            report.note(format!(
+                "{name} was on {}; its file is brought up to date",
+                ports.join(", ")
+            ));
+        }
+        Ok(Kept::Other(other)) => report.warn(format!(
+            "--robot {name} means another arm, a {} on {} ({}), and still does: give this {} \
+             another id, so that `sinew stop --robot` can find it",
+            other.kind,
+            other.port,
+            robot_file::path_of(name).display(),
+            device.kind
+        )),
+        Err(failure) => report.warn(format!("--robot {name} will not find it: {}", failure.what)),
+    }
+}
+
+/// Finds the arms of a device; nothing moves yet.
+pub fn arms(device: &Robot, flag: &StopFlag, report: &Report) -> Result<Vec<Arm>, Failure> {
+    let one = |part: &Part| {
+        let file = part.calibration_path.display();
+        report.detail(format!("{} on {}, calibration {file}", part.spec.title, part.port));
+        let options = ArmOptions { stop_flag: Some(flag.clone()), ..device.options.clone() };
+        let (bus, calibration) = (part.open(Clock::Real)?, part.calibration()?);
+        let arm = Arm::connect(part.spec.clone(), bus, &calibration, options)
+            .map_err(|error| part.explain(error))?;
+        for notice in arm.notices() {
+            report.warn(notice.to_string());
+        }
+        Ok(arm)
+    };
+    device.parts().iter().map(one).collect()
+}
+
+/// Finds a robot's and a leader's arms; nothing moves yet.
+pub fn connect(
+    robot: &Robot,
+    leader: &Robot,
+    flag: &StopFlag,
+    report: &Report,
+) -> Result<Vec<Pair>, Failure> {
+    if robot.parts().len() != leader.parts().len() {
+        return Err(Failure::usage(
+            format!(
+                "{} has {} arms and {} has {}",
+                robot.name,
+                robot.parts().len(),
+                leader.name,
+                leader.parts().len()
+            ),
+            "a pair leads a pair, one arm leads one arm",
+        ));
+    }
+    let (leaders, followers) = (arms(leader, flag, report)?, arms(robot, flag, report)?);
+    let pair = |(leader, follower)| {
+        Pair::led(leader, follower)
+            .map_err(|unlike| Failure::usage(unlike.to_string(), "use a leader of the same kind"))
+    };
+    leaders.into_iter().zip(followers).map(pair).collect()
+}
+
+/// Makes the arms ready; they are under torque from now on. Before that it is seen whether they hold
+/// the rate.
+pub fn ready(
+    pairs: &mut [Pair],
+    fps: f64,
+    flags: &LoopFlags,
+    flag: &StopFlag,
+    report: &Report,
+) -> Result<(), Failure> {
+    let clock = Clock::Real;
+    if flags.dry_run_s > 0.0 {
+        let verdict = judge(pairs, &clock, fps, span(flags.dry_run_s), flag, figures(&clock)?)?;
+        match verdict {
+            Verdict::Holds => {}
+            Verdict::Stumbles(late) => report.warn(format!(
+                "{:.0} % of the ticks are late at {fps} Hz: this machine is busy",
+                late * 100.0
+            )),
+            Verdict::TooFast(slow) => {
+                return Err(Failure::usage(
+                    format!(
+                        "{fps} Hz cannot be held: {} takes {:.1} ms, and a tick has {:.1}",
+                        slow.stage, slow.takes_ms, slow.has_ms
+                    ),
+                    format!("--fps={} or less; nothing has moved", slow.holds),
+                ));
+            }
+        }
+    }
+    for pair in pairs {
+        pair.configure()?;
+    }
+    Ok(())
+}
+
+/// A loop's figures, none counted yet.
+pub fn figures(clock: &Clock) -> Result<Stats, Failure> {
+    let no_memory = || Failure::new(Exit::Failed, "no memory for the loop's figures");
+    Stats::new(clock.now()).ok_or_else(no_memory)
+}
+
+/// Runs the loop with a picture of it where somebody looks. `each` hears of every tick, too.
+pub fn watch(
+    pairs: &mut [Pair],
+    pace: Pace,
+    stats: Stats,
+    report: &Report,
+    mut each: impl FnMut(Tick, &[Pair], &Stats) -> ControlFlow<()>,
+) -> Lap {
+    let clock = Clock::Real;
+    if !report.drawing() {
+        return lap(pairs, &clock, pace, stats, each);
+    }
+    let picture = Picture::new(pairs);
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let draw = || {
+            let mut again = false;
+            while !over.load(std::sync::atomic::Ordering::Acquire) {
+                report.draw(&picture.text(again));
+                again = true;
+                clock.sleep(SECOND / 12);
+            }
+            report.draw(&picture.text(again));
+        };
+        let drawer = std::thread::Builder::new().name("view".to_owned()).spawn_scoped(scope, draw);
+        let ran = lap(pairs, &clock, pace, stats, |tick, pairs, stats| {
+            picture.update(pairs, stats);
+            each(tick, pairs, stats)
+        });
+        over.store(true, std::sync::atomic::Ordering::Release);
+        drop(drawer);
+        ran
+    })
+}
+
+/// Says how a loop went, and how the arms were left.
+pub fn finish(
+    report: &Report,
+    outcome: Outcome,
+    stats: bool,
+    extra: Value,
+) -> Result<Exit, Failure> {
+    let mut result = outcome.lap.stats.json(&outcome.bus);
+    if let (Value::Object(result), Value::Object(extra)) = (&mut result, extra) {
+        result.insert("stopped".into(), stopped(&outcome.stopped));
+        result.insert("realtime".into(), outcome.lap.granted.json());
+        result.extend(extra);
+    }
+    let summary = format!(
+        "{} ticks at {:.1} Hz, {} late; bus: {} requests, {} retries, {} answers lost",
+        outcome.lap.stats.ticks,
+        outcome.lap.stats.rate(),
+        outcome.lap.stats.late_ticks,
+        outcome.bus.requests,
+        outcome.bus.retries,
+        outcome.bus.lost
+    );
+    report.say(summary);
+    if let Some(refused) = outcome.lap.granted.refused() {
+        report.detail(refused);
+    }
+    if stats {
+        for (name, spans) in [
+            ("wake", &outcome.lap.stats.wake),
+            ("bus", &outcome.lap.stats.bus),
+            ("work", &outcome.lap.stats.work),
+            ("tick", &outcome.lap.stats.tick),
+        ] {
+            let q = |share| spans.quantile(share);
+            report.say(format!(
+                "  {name:<5} p50 {:>6} µs · p99 {:>6} µs · p99.9 {:>6} µs",
+                q(0.5),
+                q(0.99),
+                q(0.999)
+            ));
+        }
+    }
+    report.result(result);
+    let unsafe_motors: Vec<_> = outcome
+        .stopped
+        .iter()
+        .flat_map(|one| &one.motors)
+        .filter(|motor| !motor.ok)
+        .map(|motor| format!("{} (id {})", motor.name, motor.id))
+        .collect();
+    if !unsafe_motors.is_empty() {
+        return Err(Failure::advise(
+            Exit::Hardware,
+            format!("not confirmed stopped: {}", unsafe_motors.join(", ")),
+            "switch the arm's power off, support the arm, and check these motors' cables",
+        ));
+    }
+    if let Some(one) = outcome.stopped.first() {
+        let line =
+            format!("arm left safe: {} ({}), confirmed by every motor", one.policy, one.cause);
+        report.say(report.tone(Tone::Good, &line));
+    }
+    match outcome.lap.error {
+        None => Ok(Exit::Done),
+        Some(sinew_drivers::Error::Stopped { cause }) => Ok(failure::stopped(cause)),
+        Some(error) => Err(error.into()),
+    }
+}

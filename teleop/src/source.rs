@@ -1,0 +1,44 @@
+//! What says, tick by tick, where a follower is to go.
+
+use sinew_drivers::bus::BusCounts;
+use sinew_drivers::{Error, Nanos};
+
+/// What a source says in one tick, in the follower's order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lead {
+    /// A value for each of the follower's; a base that nobody leads is told to stand still.
+    pub values: Vec<f64>,
+    /// How old the oldest of them is.
+    pub age: Nanos,
+}
+
+impl Lead {
+    /// Nothing said yet, for a follower of so many values.
+    pub fn new(values: usize) -> Self {
+        Self { values: vec![0.0; values], age: Nanos::MAX }
+    }
+}
+
+/// A leader arm, a recorded episode, a policy: anything that drives a follower. Lives in the control
+/// thread, so that nothing here waits for anything but its own bus.
+pub trait Source: Send {
+    /// Where it wants the follower in the tick that begins now.
+    fn read(&mut self, now: Nanos) -> Result<&Lead, Error>;
+
+    /// What it said last.
+    fn lead(&self) -> &Lead;
+
+    /// Tells it, once, that the follower is where it asked for: what has a course of its own begins
+    /// it now.
+    fn begin(&mut self, _now: Nanos) {}
+
+    /// Makes it ready before the first tick.
+    fn configure(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// What has happened on its bus, if it has one.
+    fn bus_counts(&self) -> BusCounts {
+        BusCounts::default()
+    }
+}
