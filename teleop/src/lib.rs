@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod fed;
 pub mod keys;
 pub mod leader;
 pub mod played;

@@ -10,7 +10,7 @@ use super::look_at_a_dataset::golden as dataset;
 use crate::sandbox::Sandbox;
 
 /// A copy of a policy that LeRobot wrote, in the home, with images of this size.
-fn policy(sandbox: &Sandbox, side: usize) -> PathBuf {
+pub fn policy(sandbox: &Sandbox, side: usize) -> PathBuf {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/policies/act_vae_1cam");
     let to = sandbox.path("act");
     fs::create_dir_all(&to).unwrap();

@@ -13,7 +13,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ),
     ("Move it", &["teleoperate", "record", "replay", "stop"]),
     ("Look at what was recorded", &["dataset"]),
-    ("Let a policy think", &["policy"]),
+    ("Let a policy think, and drive", &["policy", "rollout"]),
     ("For your shell", &["completions", "man"]),
     ("Not there yet", &[]),
 ];

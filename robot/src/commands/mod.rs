@@ -14,6 +14,8 @@ mod policy;
 mod record;
 mod replay;
 mod reserved;
+#[cfg(feature = "policies")]
+mod rollout;
 mod scan;
 mod setup;
 mod setup_motors;
@@ -45,6 +47,8 @@ pub enum Command {
     Teleoperate(teleoperate::Teleoperate),
     Record(Box<record::Record>),
     Replay(replay::Replay),
+    #[cfg(feature = "policies")]
+    Rollout(Box<rollout::Rollout>),
     Dataset(dataset::Dataset),
     #[cfg(feature = "policies")]
     Policy(policy::Policy),
@@ -73,6 +77,8 @@ impl Command {
             Self::Teleoperate(command) => command.run(report),
             Self::Record(command) => command.run(report),
             Self::Replay(command) => command.run(report),
+            #[cfg(feature = "policies")]
+            Self::Rollout(command) => command.run(report),
             Self::Dataset(command) => command.run(report),
             #[cfg(feature = "policies")]
             Self::Policy(command) => command.run(report),

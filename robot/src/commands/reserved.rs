@@ -18,8 +18,6 @@ pub struct Anything {
 pub enum Reserved {
     /// Which camera is which
     FindCameras(Anything),
-    /// Let a policy drive
-    Rollout(Anything),
     /// Try a policy in simulation
     Eval(Anything),
     /// Train a policy
@@ -46,7 +44,6 @@ impl Reserved {
     fn meanwhile(&self) -> (&'static str, &'static str) {
         match self {
             Self::FindCameras(_) => ("find-cameras", "lerobot-find-cameras shows them"),
-            Self::Rollout(_) => ("rollout", "lerobot-rollout takes the same arms and calibrations"),
             Self::Eval(_) => ("eval", "lerobot-eval has its own simulations"),
             Self::Train(_) => ("train", "lerobot-train trains; its checkpoints will run here"),
             Self::Hub(_) => ("hub", "huggingface-cli pushes and pulls"),

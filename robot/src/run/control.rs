@@ -40,6 +40,13 @@ impl Pair {
         Ok(Self::new(Box::new(Leader::new(leader, &follower)?), follower))
     }
 
+    /// Lets another source drive the follower from now on; it is brought there smoothly.
+    #[cfg(feature = "policies")]
+    pub fn drive(&mut self, source: Box<dyn Source>) {
+        self.source = source;
+        self.ramp = Ramp::new(self.follower.spec().value_count());
+    }
+
     /// Makes both ready; the follower is under torque from now on.
     pub fn configure(&mut self) -> Result<(), Error> {
         self.source.configure()?;

@@ -4,6 +4,8 @@ pub mod control;
 pub mod realtime;
 pub mod record;
 pub mod rehearsal;
+#[cfg(feature = "policies")]
+pub mod rollout;
 pub mod stats;
 pub mod tap;
 pub mod tracking;

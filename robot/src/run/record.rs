@@ -277,7 +277,7 @@ fn numbers(values: &[f64]) -> Value {
 }
 
 /// A camera's picture as datasets have them: the pixels are shared.
-fn image(shot: &Shot) -> Option<Image> {
+pub fn image(shot: &Shot) -> Option<Image> {
     let format = match shot.picture.layout {
         Layout::Rgb8 => PixelFormat::Rgb8,
         Layout::I420 => PixelFormat::I420,

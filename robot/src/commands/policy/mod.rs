@@ -1,14 +1,14 @@
 //! `sinew policy`: one file per operation; this table is all that knows them all.
 
 mod bench;
-mod check;
+pub mod check;
 mod convert;
 mod info;
-mod offered;
+pub mod offered;
 mod open_loop;
 mod run;
 mod sight;
-mod source;
+pub mod source;
 
 use clap::{Args, Subcommand};
 

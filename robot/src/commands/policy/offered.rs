@@ -3,6 +3,7 @@
 use sinew_datasets::Dataset;
 use sinew_datasets::stats::Stats;
 use sinew_datasets::verify::joint_name;
+use sinew_drivers::camera::CameraSpec;
 use sinew_policies::preflight::{Numbers, Offered};
 
 use crate::robot::Robot;
@@ -37,14 +38,22 @@ fn ranges(stats: &Stats) -> Vec<[f32; 2]> {
     stats.min.iter().zip(&stats.max).map(|(min, max)| [*min as f32, *max as f32]).collect()
 }
 
-/// What a robot's joints are; its cameras are not known before it records.
-pub fn by_robot(robot: &Robot) -> Offered {
-    let arms = robot.parts().iter().flat_map(|part| &part.spec.joints);
-    let names: Vec<String> = arms.map(|joint| format!("{}.pos", joint.name)).collect();
-    let joints = Numbers { count: names.len(), names, ranges: Vec::new() };
+/// What a robot with these cameras has to offer.
+pub fn by_robot(robot: &Robot, cameras: &[(String, CameraSpec)]) -> Offered {
+    let names: Vec<String> =
+        robot.parts().iter().flat_map(|part| part.spec.value_names()).collect();
+    let values = Numbers { count: names.len(), names, ranges: Vec::new() };
+    let sizes =
+        cameras.iter().map(|(name, spec)| (camera_feature(name), [spec.width, spec.height]));
     Offered {
-        numbers: [("observation.state".to_owned(), joints.clone())].into(),
-        action: Some(joints),
+        numbers: [("observation.state".to_owned(), values.clone())].into(),
+        action: Some(values),
+        cameras: sizes.map(|(name, size)| (name, size.map(|side| side as usize))).collect(),
         ..Offered::default()
     }
+}
+
+/// What datasets and policies call a camera.
+pub fn camera_feature(name: &str) -> String {
+    format!("observation.images.{name}")
 }

@@ -1,0 +1,211 @@
+//! A policy beside the loop: it looks at what the loop hands on, and feeds it with chunks.
+//!
+//! ```text
+//!  loop ── slips (joints, pictures) ─▶ policy's thread ── chunks ─▶ loop
+//! ```
+//! The loop never waits for it. While a chunk is made, the arm goes on with the one before, and holds
+//! still once that is used up.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use sinew_datasets::Image;
+use sinew_drivers::clock::MICRO;
+use sinew_drivers::{Clock, Nanos};
+use sinew_policies::policy::{Image as Shown, Seen};
+use sinew_policies::{Config, Error, Policy};
+use sinew_teleop::fed::{Chunk, Feeder};
+
+use super::record::image;
+use super::tap::{Slip, Slips};
+
+/// When the next chunk is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Inference {
+    /// When the one before is used up; the arm holds still meanwhile
+    #[default]
+    Sync,
+    /// While the one before is carried out
+    Async,
+}
+
+/// How a policy drives.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// When the next chunk is made.
+    pub inference: Inference,
+    /// Asynchronously: once less than this share of a chunk is left.
+    pub threshold: f64,
+    /// Rows per second, as in the training's dataset.
+    pub rate: f64,
+    /// The cameras' features, in the order of a slip's shots.
+    pub cameras: Vec<String>,
+}
+
+/// What a policy has done.
+#[derive(Clone, Debug)]
+pub struct Thought {
+    /// Chunks made.
+    pub chunks: u64,
+    /// What each took, in microseconds.
+    pub took: Histogram<u64>,
+}
+
+/// The longest inference that is told apart, in microseconds.
+const LONGEST: u64 = 600_000_000;
+
+/// A policy at work.
+pub struct Driver {
+    policy: Policy,
+    plan: Plan,
+    clock: Clock,
+    feeders: Vec<Feeder>,
+    /// The newest slips, as many as the policy looks at.
+    seen: VecDeque<Slip>,
+    /// How many that is.
+    depth: usize,
+    /// How many rows of a chunk are carried out.
+    rows: usize,
+    /// Whether every row needs a chunk of its own.
+    every: bool,
+    /// The newest chunk's begin and end.
+    last: Option<(Nanos, Nanos)>,
+    thought: Thought,
+}
+
+impl Driver {
+    /// Lets `policy` feed these followers, all with the same rows.
+    pub fn new(policy: Policy, plan: Plan, feeders: Vec<Feeder>) -> Option<Self> {
+        let (chunk, steps, every) = match policy.config() {
+            Config::Act(act) => {
+                (act.chunk_size, act.n_action_steps, act.temporal_ensemble_coeff.is_some())
+            }
+            Config::Diffusion(diffusion) => {
+                (diffusion.n_action_steps, diffusion.n_action_steps, false)
+            }
+            Config::VqBet(vqbet) => (vqbet.action_chunk_size, vqbet.action_chunk_size, false),
+        };
+        let took = Histogram::new_with_bounds(1, LONGEST, 3).ok()?;
+        Some(Self {
+            depth: policy.config().common().n_obs_steps.max(1),
+            rows: if plan.inference == Inference::Async { chunk } else { steps },
+            every,
+            policy,
+            plan,
+            clock: Clock::Real,
+            feeders,
+            seen: VecDeque::new(),
+            last: None,
+            thought: Thought { chunks: 0, took },
+        })
+    }
+
+    /// Looks and thinks until the loop is over. An error is the end of it: the arm is to be stopped.
+    pub fn drive(&mut self, slips: &mut Slips, over: &AtomicBool) -> Result<(), Error> {
+        self.policy.reset();
+        while !over.load(Ordering::Acquire) && !slips.is_over() {
+            let mut fresh = false;
+            while let Some(slip) = slips.next() {
+                fresh = true;
+                self.seen.push_back(slip);
+                if self.seen.len() > self.depth
+                    && let Some(old) = self.seen.pop_front()
+                {
+                    slips.lay_back(old);
+                }
+            }
+            // A camera that gave nothing yet shows nothing to think about.
+            let whole = self.seen.back().is_some_and(|slip| slip.shots.iter().all(Option::is_some));
+            if fresh && whole && self.is_due() {
+                self.think()?;
+            } else {
+                std::thread::park_timeout(Duration::from_millis(20));
+            }
+        }
+        Ok(())
+    }
+
+    /// What it has done.
+    pub fn thought(&self) -> &Thought {
+        &self.thought
+    }
+
+    /// In how many ticks the arm held still because no chunk was there.
+    pub fn starved(&self) -> u64 {
+        self.feeders.iter().map(Feeder::starved).max().unwrap_or(0)
+    }
+
+    fn is_due(&self) -> bool {
+        let Some((first, end)) = self.last else { return true };
+        let left = (end - self.clock.now()) as f64;
+        match self.plan.inference {
+            _ if self.every => true,
+            Inference::Sync => left <= 0.0,
+            Inference::Async => left < self.plan.threshold * (end - first) as f64,
+        }
+    }
+
+    fn think(&mut self) -> Result<(), Error> {
+        let began = self.clock.now();
+        let seen = self.seen.back().map_or(began, |slip| slip.began);
+        // Until there are as many moments as it looks at, the policy itself repeats the first one.
+        let (newest, before) = match self.seen.make_contiguous().split_last() {
+            Some(split) => split,
+            None => return Ok(()),
+        };
+        for slip in before {
+            show(slip, &self.plan, |seen| self.policy.observe(seen))?;
+        }
+        let rows = if self.every {
+            let policy = &mut self.policy;
+            show(newest, &self.plan, |seen| Ok(policy.select_action(seen)?.goal.to_vec()))?
+        } else {
+            show(newest, &self.plan, |seen| self.policy.observe(seen))?;
+            let dim = self.policy.config().common().action_dim();
+            let mut rows = self.policy.make_chunk()?.to_vec();
+            rows.truncate(self.rows * dim);
+            self.policy.to_goals(&mut rows)?;
+            rows
+        };
+        let now = self.clock.now();
+        let late = self.plan.inference == Inference::Sync || self.every;
+        let chunk = Arc::new(Chunk {
+            first: if late { now } else { seen },
+            rate: self.plan.rate,
+            width: self.policy.config().common().action_dim(),
+            rows: rows.into_iter().map(f64::from).collect(),
+        });
+        self.last = Some((chunk.first, chunk.end()));
+        for feeder in &mut self.feeders {
+            // Without room the loop is not running, and nothing is asked of it.
+            feeder.feed(Arc::clone(&chunk));
+        }
+        self.thought.chunks += 1;
+        let took = u64::try_from((now - began) / MICRO).unwrap_or(0);
+        self.thought.took.saturating_record(took.clamp(1, LONGEST));
+        Ok(())
+    }
+}
+
+/// Shows the policy what the loop saw.
+fn show<T>(
+    slip: &Slip,
+    plan: &Plan,
+    look: impl FnOnce(&[(&str, Seen<'_>)]) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let state: Vec<f32> = slip.state.iter().map(|value| *value as f32).collect();
+    let shots = plan.cameras.iter().zip(&slip.shots);
+    let pictures: Vec<(&str, Image)> = shots
+        .filter_map(|(name, shot)| Some((name.as_str(), image(shot.as_deref()?)?.to_rgb())))
+        .collect();
+    let shown = pictures.iter().map(|(name, image)| {
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        (*name, Seen::Image(Shown { width, height, rgb: image.pixels() }))
+    });
+    let numbers = ("observation.state", Seen::Numbers(&state));
+    let seen: Vec<_> = std::iter::once(numbers).chain(shown).collect();
+    look(&seen)
+}

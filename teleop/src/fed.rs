@@ -1,0 +1,214 @@
+//! A source that another thread feeds with chunks of rows, such as a policy's.
+//!
+//! ```text
+//!  policy ── Arc<Chunk> ─▶ newest ─┐
+//!    ▲                             ├─▶ at this instant: one row, or two blended
+//!    └──── Arc<Chunk> ── used ◀────┘
+//! ```
+//! A chunk says when its first row is due, so that one that took long to make is joined at the row
+//! for now: what it says of the past is left out. Where a chunk takes over from another that still
+//! had something to say, it does so gradually. Nothing is allocated or freed here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rtrb::{Consumer, Producer, RingBuffer};
+use sinew_drivers::clock::{MILLI, SECOND};
+use sinew_drivers::{Error, Nanos};
+
+use crate::source::{Lead, Source};
+
+/// How long a chunk takes to take over.
+const BLEND: Nanos = 150 * MILLI;
+
+/// How many chunks may be on their way.
+const ROOM: usize = 4;
+
+/// Rows that follow each other at a steady rate.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Chunk {
+    /// When the first row is due.
+    pub first: Nanos,
+    /// Rows per second.
+    pub rate: f64,
+    /// Values in a row.
+    pub width: usize,
+    /// The rows, one behind the other.
+    pub rows: Vec<f64>,
+}
+
+impl Chunk {
+    /// How many rows it has.
+    pub fn len(&self) -> usize {
+        self.rows.len().checked_div(self.width).unwrap_or(0)
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// When its last row is no longer meant.
+    pub fn end(&self) -> Nanos {
+        self.first.saturating_add((self.len() as f64 / self.rate * SECOND as f64) as Nanos)
+    }
+
+    /// A value at an instant, between the rows before and behind it; before the first row and behind
+    /// the last one it is as there.
+    fn at(&self, now: Nanos, column: usize) -> Option<f64> {
+        let last = self.len().checked_sub(1)?;
+        let place = (now - self.first) as f64 / SECOND as f64 * self.rate;
+        let row = (place as usize).min(last);
+        let value = |row: usize| self.rows.get(row.min(last) * self.width + column).copied();
+        let (here, next) = (value(row)?, value(row + 1)?);
+        Some(here + (place - row as f64).clamp(0.0, 1.0) * (next - here))
+    }
+}
+
+/// What is fed.
+pub struct Fed {
+    newest: Consumer<Arc<Chunk>>,
+    used: Producer<Arc<Chunk>>,
+    chunk: Option<Arc<Chunk>>,
+    /// The one that is being taken over from, and since when.
+    before: Option<(Arc<Chunk>, Nanos)>,
+    /// Which of a row's values are this follower's: from here on.
+    column: usize,
+    lead: Lead,
+    starved: Arc<AtomicU64>,
+}
+
+/// What feeds.
+pub struct Feeder {
+    newest: Producer<Arc<Chunk>>,
+    used: Consumer<Arc<Chunk>>,
+    starved: Arc<AtomicU64>,
+}
+
+/// Both ends, for a follower of so many values that begin at this place of a row.
+pub fn fed(column: usize, values: usize) -> (Feeder, Fed) {
+    let (newest, take) = RingBuffer::new(ROOM);
+    // As many as are on their way and in use may come back before anybody looks.
+    let (lay_back, used) = RingBuffer::new(ROOM + 2);
+    let starved = Arc::new(AtomicU64::new(0));
+    let feeder = Feeder { newest, used, starved: Arc::clone(&starved) };
+    let lead = Lead::new(values);
+    (feeder, Fed { newest: take, used: lay_back, chunk: None, before: None, column, lead, starved })
+}
+
+impl Feeder {
+    /// Hands a chunk over; it takes the place of the one before. Answers whether there was room.
+    pub fn feed(&mut self, chunk: Arc<Chunk>) -> bool {
+        while self.used.pop().is_ok() {}
+        self.newest.push(chunk).is_ok()
+    }
+
+    /// In how many ticks there was nothing left to do, so that the arm held still.
+    pub fn starved(&self) -> u64 {
+        self.starved.load(Ordering::Relaxed)
+    }
+}
+
+impl Fed {
+    fn take(&mut self, now: Nanos) {
+        while let Ok(chunk) = self.newest.pop() {
+            if let Some((old, _)) = self.before.take() {
+                self.lay_back(old);
+            }
+            self.before = self.chunk.replace(chunk).map(|old| (old, now));
+        }
+        if self.before.as_ref().is_some_and(|(old, since)| now - since >= BLEND || now >= old.end())
+            && let Some((old, _)) = self.before.take()
+        {
+            self.lay_back(old);
+        }
+    }
+
+    fn lay_back(&mut self, chunk: Arc<Chunk>) {
+        // Only with a feeder that is gone is there no room; then the process ends anyway.
+        self.used.push(chunk).unwrap_or_default();
+    }
+}
+
+impl Source for Fed {
+    fn read(&mut self, now: Nanos) -> Result<&Lead, Error> {
+        self.take(now);
+        let Some(chunk) = &self.chunk else { return Ok(&self.lead) };
+        if now >= chunk.end() {
+            self.starved.fetch_add(1, Ordering::Relaxed);
+        }
+        for (place, value) in self.lead.values.iter_mut().enumerate() {
+            let column = self.column + place;
+            let Some(asked) = chunk.at(now, column) else { continue };
+            let old = self.before.as_ref().and_then(|(old, since)| {
+                let share = (now - since) as f64 / BLEND as f64;
+                Some((old.at(now, column)?, share))
+            });
+            *value = old.map_or(asked, |(old, share)| old + share * (asked - old));
+        }
+        self.lead.age = 0;
+        Ok(&self.lead)
+    }
+
+    fn lead(&self) -> &Lead {
+        &self.lead
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(first: Nanos, rows: &[f64]) -> Arc<Chunk> {
+        Arc::new(Chunk { first, rate: 10.0, width: 2, rows: rows.to_vec() })
+    }
+
+    fn said(fed: &mut Fed, ms: Nanos) -> f64 {
+        fed.read(ms * MILLI).unwrap().values[0]
+    }
+
+    #[test]
+    fn before_the_first_chunk_nothing_is_meant() {
+        let (_feeder, mut fed) = fed(0, 1);
+        assert_eq!(fed.read(0).unwrap().age, Nanos::MAX);
+    }
+
+    #[test]
+    fn a_chunk_that_comes_late_is_joined_at_the_row_for_now() {
+        let (mut feeder, mut fed) = fed(1, 1);
+        assert!(feeder.feed(chunk(0, &[9.0, 0.0, 9.0, 1.0, 9.0, 2.0])));
+        assert_eq!(said(&mut fed, 100), 1.0);
+        assert_eq!(said(&mut fed, 150), 1.5);
+        assert_eq!(feeder.starved(), 0);
+        assert_eq!((said(&mut fed, 290), feeder.starved()), (2.0, 0));
+        assert_eq!((said(&mut fed, 300), feeder.starved()), (2.0, 1), "it holds, and that is told");
+    }
+
+    #[test]
+    fn the_next_chunk_takes_over_without_a_jump() {
+        let (mut feeder, mut fed) = fed(0, 1);
+        feeder.feed(chunk(0, &[0.0; 40]));
+        assert_eq!(said(&mut fed, 500), 0.0);
+        feeder.feed(chunk(500 * MILLI, &[30.0; 40]));
+        assert_eq!(said(&mut fed, 500), 0.0);
+        assert_eq!(said(&mut fed, 550), 10.0);
+        assert_eq!(said(&mut fed, 600), 20.0);
+        assert_eq!(said(&mut fed, 650), 30.0);
+    }
+
+    #[test]
+    fn what_is_used_up_is_taken_over_from_at_once_and_everything_comes_back() {
+        let (mut feeder, mut fed) = fed(0, 1);
+        let chunks: Vec<_> =
+            (0..20).map(|at: i32| chunk(Nanos::from(at) * SECOND, &[f64::from(at); 2])).collect();
+        for (at, one) in chunks.iter().enumerate() {
+            assert!(feeder.feed(Arc::clone(one)), "no room for {at}");
+            assert_eq!(said(&mut fed, at as Nanos * 1000), at as f64);
+        }
+        assert!(feeder.feed(chunk(20 * SECOND, &[0.0; 2])));
+        said(&mut fed, 20_000);
+        feeder.feed(chunk(21 * SECOND, &[0.0; 2]));
+        let held = chunks.iter().filter(|chunk| Arc::strong_count(chunk) > 1).count();
+        assert_eq!(held, 0);
+    }
+}
