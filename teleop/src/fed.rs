@@ -6,8 +6,8 @@
 //!    └──── Arc<Chunk> ── used ◀────┘
 //! ```
 //! A chunk says when its first row is due, so that one that took long to make is joined at the row
-//! for now: what it says of the past is left out. Where a chunk takes over from another that still
-//! had something to say, it does so gradually. Nothing is allocated or freed here.
+//! for now: what it says of the past is left out. A chunk takes over gradually from the one before,
+//! which stays at its last row once it is used up. Nothing is allocated or freed here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,8 +18,8 @@ use sinew_drivers::{Error, Nanos};
 
 use crate::source::{Lead, Source};
 
-/// How long a chunk takes to take over.
-const BLEND: Nanos = 150 * MILLI;
+/// How long a chunk usually takes to take over.
+pub const BLEND: Nanos = 150 * MILLI;
 
 /// How many chunks may be on their way.
 const ROOM: usize = 4;
@@ -31,6 +31,8 @@ pub struct Chunk {
     pub first: Nanos,
     /// Rows per second.
     pub rate: f64,
+    /// How long it takes to take over from the one before.
+    pub blend: Nanos,
     /// Values in a row.
     pub width: usize,
     /// The rows, one behind the other.
@@ -117,9 +119,8 @@ impl Fed {
             }
             self.before = self.chunk.replace(chunk).map(|old| (old, now));
         }
-        if self.before.as_ref().is_some_and(|(old, since)| now - since >= BLEND || now >= old.end())
-            && let Some((old, _)) = self.before.take()
-        {
+        let blend = self.chunk.as_ref().map_or(0, |chunk| chunk.blend);
+        if let Some((old, _)) = self.before.take_if(|(_, since)| now - *since >= blend) {
             self.lay_back(old);
         }
     }
@@ -141,7 +142,7 @@ impl Source for Fed {
             let column = self.column + place;
             let Some(asked) = chunk.at(now, column) else { continue };
             let old = self.before.as_ref().and_then(|(old, since)| {
-                let share = (now - since) as f64 / BLEND as f64;
+                let share = (now - since) as f64 / chunk.blend as f64;
                 Some((old.at(now, column)?, share))
             });
             *value = old.map_or(asked, |(old, share)| old + share * (asked - old));
@@ -160,7 +161,7 @@ mod tests {
     use super::*;
 
     fn chunk(first: Nanos, rows: &[f64]) -> Arc<Chunk> {
-        Arc::new(Chunk { first, rate: 10.0, width: 2, rows: rows.to_vec() })
+        Arc::new(Chunk { first, rate: 10.0, blend: BLEND, width: 2, rows: rows.to_vec() })
     }
 
     fn said(fed: &mut Fed, ms: Nanos) -> f64 {
@@ -197,17 +198,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_used_up_is_taken_over_from_at_once_and_everything_comes_back() {
+    fn what_is_used_up_holds_its_last_row_until_the_next_takes_over_and_comes_back() {
         let (mut feeder, mut fed) = fed(0, 1);
-        let chunks: Vec<_> =
-            (0..20).map(|at: i32| chunk(Nanos::from(at) * SECOND, &[f64::from(at); 2])).collect();
-        for (at, one) in chunks.iter().enumerate() {
+        let chunks: Vec<_> = (0..20)
+            .map(|at: i32| chunk(Nanos::from(at) * SECOND, &[f64::from(at) * 3.0; 2]))
+            .collect();
+        for (at, one) in (0_u32..).zip(&chunks) {
             assert!(feeder.feed(Arc::clone(one)), "no room for {at}");
-            assert_eq!(said(&mut fed, at as Nanos * 1000), at as f64);
+            let (now, held) = (Nanos::from(at) * 1000, f64::from(at.max(1) - 1) * 3.0);
+            assert_eq!(said(&mut fed, now), held, "no jump");
+            if at > 0 {
+                assert_eq!(said(&mut fed, now + 50), held + 1.0);
+            }
+            assert_eq!(said(&mut fed, now + 150), f64::from(at) * 3.0);
         }
-        assert!(feeder.feed(chunk(20 * SECOND, &[0.0; 2])));
-        said(&mut fed, 20_000);
-        feeder.feed(chunk(21 * SECOND, &[0.0; 2]));
+        for at in 20..22 {
+            feeder.feed(chunk(at * SECOND, &[0.0; 2]));
+            said(&mut fed, at * 1000);
+            said(&mut fed, at * 1000 + 150);
+        }
         let held = chunks.iter().filter(|chunk| Arc::strong_count(chunk) > 1).count();
         assert_eq!(held, 0);
     }

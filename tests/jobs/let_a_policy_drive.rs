@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
+use sinew_datasets::Dataset;
 
 use super::use_a_policy::policy;
 use crate::sandbox::{Ended, Sandbox};
@@ -38,6 +39,57 @@ fn chunks_follow_each_other_and_the_arm_ends_safe() {
         }
         assert_eq!(result["stopped"]["motors"].as_array().unwrap().len(), 6);
         assert!(ended.err.contains("going back"), "{}", ended.err);
+    }
+}
+
+#[test]
+fn episodes_are_recorded_and_the_arm_goes_home_in_between() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.path("eval_act");
+    let set = [
+        "--strategy.type=episodic",
+        "--dataset.num_episodes=2",
+        "--dataset.episode_time_s=2",
+        "--dataset.reset_time_s=2",
+        "--task=Stand still",
+        "--action=sent",
+        "--dataset.root",
+        root.to_str().unwrap(),
+    ];
+    let ended = rollout(&sandbox, &[&[CAMERA, "--inference.type=async"], &set[..]].concat());
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let result = ended.result();
+    assert_eq!((whole(&result["episodes"]), whole(&result["frames"])), (2, 120), "{result}");
+    assert_eq!(result["missed_rows"], 0, "{result}");
+    let verify = sandbox.run(&["--json", "dataset", "verify", root.to_str().unwrap()]);
+    assert_eq!(verify.code, 0, "{}", verify.out);
+    let dataset = Dataset::open(&root).unwrap();
+    assert_eq!(dataset.tasks(), ["Stand still"]);
+    let state = |row: u64| dataset.values("observation.state", row, 1).unwrap().numbers();
+    let apart = |a: u64, b: u64| {
+        let (a, b) = (state(a), state(b));
+        a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+    };
+    // The arm was brought to where the policy wants it before the first episode began; at home it was
+    // before the second.
+    assert!(apart(59, 60) > 3.0, "it is not back: {:?} {:?}", state(59), state(60));
+    assert!(apart(59, 119) < apart(59, 60), "{:?} {:?}", state(59), state(119));
+}
+
+#[test]
+fn a_dataset_and_its_strategy_go_together() {
+    let sandbox = Sandbox::new();
+    for (flags, part) in [
+        (&["--dataset.repo_id=me/eval_act"][..], "--strategy.type=episodic"),
+        (&["--strategy.type=episodic"], "--dataset.repo_id="),
+        (
+            &["--strategy.type=episodic", "--dataset.repo_id=me/eval_act", "--dataset.fps=10"],
+            "--dataset.fps the same",
+        ),
+    ] {
+        let ended = rollout(&sandbox, &[&[CAMERA], flags].concat());
+        assert_eq!(ended.code, 2, "{flags:?} {}", ended.err);
+        assert!(ended.err.contains(part), "{flags:?} {}", ended.err);
     }
 }
 

@@ -31,4 +31,10 @@ fn lerobot_trains_on_what_was_recorded_here_and_its_policy_runs_here() {
         sandbox.run(&["--json", "policy", "run", checkpoint, "--dataset", root, "--episode=0"]);
     let result = run.result();
     assert_eq!((&result["frames"], result["joints"].as_array().unwrap().len()), (&60.into(), 6));
+    // What it learned drives the arm that it was learned from.
+    let arm = ["--robot=sim", "--camera=front=sim@96x96x30", "--dry_run_s=0", "--duration=2"];
+    let words = [&["--json", "rollout", "--policy.path", checkpoint], &arm[..]].concat();
+    let driven = sandbox.run(&words);
+    assert_eq!(driven.code, 0, "{}", driven.err);
+    assert!(driven.result()["chunks"].as_u64().unwrap() > 1, "{}", driven.out);
 }

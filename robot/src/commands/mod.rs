@@ -12,6 +12,7 @@ mod man;
 #[cfg(feature = "policies")]
 mod policy;
 mod record;
+mod recording;
 mod replay;
 mod reserved;
 #[cfg(feature = "policies")]

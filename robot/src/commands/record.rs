@@ -1,33 +1,21 @@
 //! `sinew record`
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use clap::Args;
-use serde_json::{Value, json};
-use sinew_datasets::Writer;
-use sinew_datasets::schema::{Dtype, Feature, Info};
-use sinew_datasets::video::Coding;
-use sinew_datasets::writer::Options;
-use sinew_drivers::camera::{Camera, CameraSpec};
+use serde_json::Value;
+use sinew_drivers::Clock;
 use sinew_drivers::stop::StopServer;
-use sinew_drivers::{Clock, calibration_file::lerobot_home};
-use sinew_teleop::keys::Keys;
 
-use super::driving::{LoopFlags, connect, figures, finish, listen, rate, ready, remember, seconds};
+use super::driving::{LoopFlags, connect, figures, finish, listen, rate, ready, remember};
+use super::recording::DatasetFlags;
 use crate::cameras;
 use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{DisplayFlags, RobotFlags, TeleopFlags};
-use crate::cli::report::{Report, Tone};
+use crate::cli::report::Report;
 use crate::robot::Robot;
-use crate::run::control::{Pace, Pair, end, lap};
-use crate::run::record::{Event, Plan, Session};
-use crate::run::stats::Recorded;
-use crate::run::tap::{Slips, Stored, tap};
+use crate::run::control::{Pace, end};
 use crate::view::display::Display;
 
 /// Record episodes to a LeRobot dataset
@@ -39,56 +27,12 @@ use crate::view::display::Display;
 /// stops, and what is recorded is kept. Ctrl-C also stops, after the arm was made safe.
 #[derive(Debug, Args)]
 pub struct Record {
-    /// The dataset's name, such as me/pick; the date and time are added to it
-    #[arg(long = "dataset.repo_id", visible_alias = "dataset", value_name = "REPO")]
-    repo_id: Option<String>,
-    /// Its folder, instead of one with its name in LeRobot's folder
-    #[arg(long = "dataset.root", value_name = "DIR")]
-    root: Option<PathBuf>,
-    /// What is being done, in words
-    #[arg(long = "dataset.single_task", visible_alias = "task", value_name = "TASK")]
-    task: String,
-    /// Rows per second
-    #[arg(long = "dataset.fps", value_name = "HZ", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    dataset_fps: u32,
-    /// Seconds an episode lasts at most
-    #[arg(long = "dataset.episode_time_s", value_name = "S", default_value_t = 60.0, value_parser = seconds)]
-    episode_time_s: f64,
-    /// Seconds to put things back after an episode
-    #[arg(long = "dataset.reset_time_s", value_name = "S", default_value_t = 60.0, value_parser = seconds)]
-    reset_time_s: f64,
-    /// How many episodes; with --resume, how many more
-    #[arg(long = "dataset.num_episodes", value_name = "N", default_value_t = 50)]
-    num_episodes: u64,
-    /// Camera images as videos; false keeps each as a picture of its own
-    #[arg(long = "dataset.video", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
-    video: bool,
-    /// The name as it is, without date and time
-    #[arg(long = "dataset.no_stamp", value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
-    no_stamp: bool,
-    /// The video encoder; see: sinew dataset reencode --help
-    #[arg(long = "dataset.rgb_encoder.vcodec", value_name = "NAME", default_value = "openh264")]
-    vcodec: String,
-    /// How coarse videos may be, for FFmpeg's encoders
-    #[arg(long = "dataset.rgb_encoder.crf", value_name = "N")]
-    crf: Option<u32>,
-    /// Frames from one keyframe to the next, for FFmpeg's encoders
-    #[arg(long = "dataset.rgb_encoder.g", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    g: Option<u32>,
-    /// Time for quality, in the encoder's words
-    #[arg(long = "dataset.rgb_encoder.preset", value_name = "NAME")]
-    preset: Option<String>,
-    /// Go on with the dataset of this name, of whichever program
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
-    resume: bool,
-    /// Which action is stored: what the leader asked for, what was sent behind all limits, or where
-    /// the joints are
-    #[arg(long, value_name = "WHICH", default_value = "teleop")]
-    action: Stored,
     /// Ticks per second of the arm's control, a multiple of the dataset's rate; by default the
     /// greatest up to 60
     #[arg(long, value_name = "HZ", value_parser = rate)]
     fps: Option<f64>,
+    #[command(flatten)]
+    dataset: DatasetFlags,
     #[command(flatten)]
     looped: LoopFlags,
     #[command(flatten)]
@@ -103,289 +47,68 @@ pub struct Record {
 
 impl Record {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
+        if self.dataset.task.is_none() {
+            return Err(Failure::usage(
+                "what is being done?",
+                "say it in words: --task \"pick the cube\"",
+            ));
+        }
         let every = self.every()?;
-        let cameras = self.cameras.specs()?;
+        let specs = self.cameras.specs()?;
         let robot = Robot::choose(&self.robot)?;
         let leader = Robot::choose_leader(&self.teleop, Some(&robot))?;
-        let root = self.folder()?;
-        let info = self.info(&robot, &cameras)?;
+        let root = self.dataset.folder()?;
+        if self.dataset.is_a_policys() {
+            return Err(Failure::usage(
+                format!("{}: names that begin with eval_ are a policy's", root.display()),
+                "choose another name; a policy drives with: sinew rollout",
+            ));
+        }
         let flag = listen()?;
         let _server = StopServer::start(&robot.name, flag.clone())?;
         let mut pairs = connect(&robot, &leader, &flag, report)?;
-        let cameras = cameras::start(&cameras, &robot, report)?;
+        let cameras = cameras::start(&specs, &robot, report)?;
         // A viewer may take its time to start: before there is torque.
-        let display = Display::open(&self.display, &robot.name, &pairs, report)?;
-        let writer = self.open(&root, info, report)?;
+        let mut display = Display::open(&self.display, &robot.name, &pairs, report)?;
+        let recorder = self.dataset.recorder(&robot, &specs, &root, every, report)?;
         for device in [&robot, &leader] {
             remember(device, report);
         }
-        let fps = f64::from(self.dataset_fps) * every as f64;
+        let fps = f64::from(self.dataset.dataset_fps) * every as f64;
         ready(&mut pairs, fps, &self.looped, &flag, report)?;
-        let rows = |span: f64| (span * f64::from(self.dataset_fps)).round() as u64;
-        let plan = Plan {
-            task: Arc::from(self.task.as_str()),
-            episodes: self.num_episodes,
-            rows: rows(self.episode_time_s).max(1),
-            reset_rows: rows(self.reset_time_s),
-        };
-        let session = Session::new(writer, plan, cameras.len())?;
-        let keys = Keys::listen().map_err(|error| {
-            Failure::new(Exit::Failed, format!("cannot listen to keys: {error}"))
-        })?;
-        report.note("→ or n: on   ← or r: again   Esc or q: stop");
         #[cfg(feature = "sim")]
         let _hand = leader.moved_by_script()?;
-        let loops = Loop { fps, every, stored: self.action, episodes: self.num_episodes };
-        let exit = loops.run(
-            &mut pairs,
-            &cameras,
-            session,
-            keys,
-            display,
-            report,
-            self.looped.stats,
-            &root,
-        )?;
-        report.say(format!("the dataset: {}", root.display()));
-        Ok(exit)
+        let pace = Pace { fps, duration: None };
+        let stats = figures(&Clock::Real)?;
+        let each = |_, pairs: &_, stats: &_| {
+            display.show(pairs, stats);
+            ControlFlow::Continue(())
+        };
+        let mut kept = recorder.run(&mut pairs, &cameras, pace, stats, report, each, end)?;
+        if let Value::Object(extra) = &mut kept.extra {
+            extra.insert("display".into(), display.end(report));
+        }
+        let ended = finish(report, kept.outcome, self.looped.stats, kept.extra);
+        kept.saved?;
+        ended
     }
 
     /// How many ticks there are for each row.
     fn every(&self) -> Result<u64, Failure> {
-        let fps = f64::from(self.dataset_fps);
-        let Some(control) = self.fps else { return Ok(u64::from((60 / self.dataset_fps).max(1))) };
+        let fps = f64::from(self.dataset.dataset_fps);
+        let Some(control) = self.fps else {
+            return Ok(u64::from((60 / self.dataset.dataset_fps).max(1)));
+        };
         let every = (control / fps).round();
         if every < 1.0 || (every * fps - control).abs() > 1e-6 {
             return Err(Failure::usage(
-                format!("--fps={control} is no multiple of --dataset.fps={}", self.dataset_fps),
-                format!("for instance --fps={}", self.dataset_fps * 2),
+                format!(
+                    "--fps={control} is no multiple of --dataset.fps={}",
+                    self.dataset.dataset_fps
+                ),
+                format!("for instance --fps={}", self.dataset.dataset_fps * 2),
             ));
         }
         Ok(every as u64)
-    }
-
-    /// Where the dataset is to be.
-    fn folder(&self) -> Result<PathBuf, Failure> {
-        if let Some(root) = &self.root {
-            return Ok(root.clone());
-        }
-        let name = match &self.repo_id {
-            Some(name) => name.clone(),
-            None => format!("local/{}", slug(&self.task)),
-        };
-        let parts: Vec<&str> = name.split('/').collect();
-        let plain = |part: &&str| {
-            let letters = |letter: char| letter.is_alphanumeric() || "._-".contains(letter);
-            !part.is_empty() && !part.starts_with('.') && part.chars().all(letters)
-        };
-        if parts.len() != 2 || !parts.iter().all(plain) {
-            return Err(Failure::usage(
-                format!("{name:?} is no name of a dataset"),
-                "a name is OWNER/NAME: --dataset.repo_id=me/pick",
-            ));
-        }
-        if name.contains("/eval_") {
-            return Err(Failure::usage(
-                format!("{name}: names that begin with eval_ are a policy's"),
-                "choose another name; a policy drives with: sinew rollout",
-            ));
-        }
-        let stamp = chrono::Local::now().format("_%Y%m%d_%H%M%S").to_string();
-        let stamp = if self.no_stamp || self.resume { String::new() } else { stamp };
-        Ok(lerobot_home().join(format!("{name}{stamp}")))
-    }
-
-    /// What the dataset will hold.
-    fn info(&self, robot: &Robot, cameras: &[(String, CameraSpec)]) -> Result<Info, Failure> {
-        let names: Vec<String> =
-            robot.parts().iter().flat_map(|part| part.spec.value_names()).collect();
-        let dtype = if self.video { Dtype::Video } else { Dtype::Image };
-        let mut features = vec![
-            ("action".to_owned(), Feature::vector(Dtype::F32, names.clone())),
-            ("observation.state".to_owned(), Feature::vector(Dtype::F32, names)),
-        ];
-        for (name, spec) in cameras {
-            let feature = Feature::camera(dtype, spec.width, spec.height);
-            features.push((format!("observation.images.{name}"), feature));
-        }
-        Ok(Info::new(self.dataset_fps, Some(robot.lerobot_name()), features)?)
-    }
-
-    fn open(&self, root: &Path, info: Info, report: &Report) -> Result<Writer, Failure> {
-        let mut coding = Coding::named(&self.vcodec)?;
-        coding.set(self.crf, self.g, self.preset.clone())?;
-        let options = Options { coding, ..Options::default() };
-        if !self.resume {
-            return Writer::create(root, info, options).map_err(|error| match error {
-                sinew_datasets::Error::Exists { .. } => Failure {
-                    remedy: Some("go on with it: --resume; or name another one".into()),
-                    ..error.into()
-                },
-                error => error.into(),
-            });
-        }
-        let (writer, recovered) = Writer::resume(root, Some(&info), options)?;
-        for saved in &recovered.saved {
-            report.note(format!(
-                "episode {} was cut off; its {} frames are kept",
-                saved.episode, saved.frames
-            ));
-        }
-        Ok(writer)
-    }
-}
-
-/// A task as a part of a name.
-fn slug(task: &str) -> String {
-    let lower = task.to_lowercase();
-    let words =
-        lower.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
-    let slug: String = words.collect::<Vec<_>>().join("_").chars().take(60).collect();
-    if slug.is_empty() { "recording".to_owned() } else { slug }
-}
-
-/// The loop, and the recorder beside it.
-struct Loop {
-    fps: f64,
-    every: u64,
-    stored: Stored,
-    episodes: u64,
-}
-
-impl Loop {
-    #[expect(clippy::too_many_arguments, reason = "all that a recording is made of")]
-    fn run(
-        &self,
-        pairs: &mut [Pair],
-        cameras: &[Camera],
-        session: Session,
-        keys: Keys,
-        mut display: Display,
-        report: &Report,
-        stats: bool,
-        root: &Path,
-    ) -> Result<Exit, Failure> {
-        let clock = Clock::Real;
-        let figures = figures(&clock)?;
-        let values = pairs.iter().map(|pair| pair.asked().len()).sum();
-        let (mut tap, mut slips) = tap(values, cameras, self.every, self.stored);
-        let over = AtomicBool::new(false);
-        let mut begun = false;
-        let pace = Pace { fps: self.fps, duration: None };
-        let mut told = teller(report, self.episodes);
-        let (mut outcome, kept) = std::thread::scope(|scope| {
-            let over = &over;
-            let record = move || {
-                let kept = follow(session, &mut slips, &keys, &mut told, over);
-                over.store(true, Ordering::Release);
-                kept
-            };
-            let recorder = std::thread::Builder::new().name("recorder".into());
-            let recorder = recorder.spawn_scoped(scope, record).map_err(|error| {
-                Failure::new(Exit::Failed, format!("cannot start the recorder: {error}"))
-            })?;
-            let ran = lap(pairs, &clock, pace, figures, |tick, pairs, stats| {
-                // On its way to where it is wanted an arm does nothing that is worth learning.
-                begun |= pairs.iter().all(|pair| pair.is_there(tick.began));
-                if begun {
-                    tap.take(tick, pairs, recorder.thread());
-                }
-                display.show(pairs, stats);
-                if over.load(Ordering::Acquire) {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
-            });
-            // The recorder sees by it that the loop is over.
-            drop(tap);
-            let kept = recorder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            Ok::<_, Failure>((end(pairs, ran), kept))
-        })?;
-        report.progress("");
-        let (kept, skew) = match kept {
-            Ok((recorded, skew)) => {
-                outcome.lap.stats.recorded = recorded;
-                (Ok(()), skew)
-            }
-            Err(error) => (Err(error), json!(null)),
-        };
-        let counts = cameras.iter().map(|camera| {
-            let counts = camera.counts();
-            (camera.name().to_owned(), json!({"shots": counts.shots, "failures": counts.failures}))
-        });
-        let extra = json!({
-            "display": display.end(report),
-            "dataset": root,
-            "camera_skew_ms": skew,
-            "cameras": counts.collect::<serde_json::Map<_, _>>(),
-        });
-        let ended = finish(report, outcome, stats, extra);
-        kept?;
-        ended
-    }
-}
-
-/// Reads what the loop hands on, and keys, until all is recorded or the loop is over; then everything
-/// is made part of the dataset. Returns what was recorded, and the skew of its pictures.
-fn follow(
-    mut session: Session,
-    slips: &mut Slips,
-    keys: &Keys,
-    told: &mut dyn FnMut(Event<'_>),
-    over: &AtomicBool,
-) -> Result<(Recorded, Value), sinew_datasets::Error> {
-    while !session.is_over() {
-        let was_over = slips.is_over();
-        session.take(slips, told)?;
-        while let Some(key) = keys.pressed() {
-            session.key(key, told)?;
-        }
-        if was_over {
-            break;
-        }
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
-    // The arm need not wait for the disk.
-    over.store(true, Ordering::Release);
-    let skew = json!({ "p50": session.skew_ms(0.5), "max": session.skew_ms(1.0) });
-    Ok((session.finish(told)?, skew))
-}
-
-/// Says what a recording goes through.
-fn teller(report: &Report, episodes: u64) -> impl FnMut(Event<'_>) {
-    let mut now = String::new();
-    move |event| match event {
-        Event::Begun { nth, episode } => {
-            now = format!("episode {episode}, {} of {episodes}", nth + 1);
-            report.event(&json!({"type": "episode", "phase": "recording", "episode": episode}));
-            report.progress("");
-            report.note(report.tone(Tone::Strong, &format!("Recording {now}")));
-        }
-        Event::Row { rows } if rows % 10 == 0 => report.progress(&format!("{now}: {rows} frames")),
-        Event::Row { .. } => {}
-        Event::Reset => {
-            report.event(&json!({"type": "episode", "phase": "reset"}));
-            report.progress("");
-            report
-                .note("Put things back: → or n when that is done, ← or r takes the episode again");
-        }
-        Event::Again => {
-            report.event(&json!({"type": "episode", "phase": "again"}));
-            report.progress("");
-            report.note("Once more");
-        }
-        Event::Saved(saved) => {
-            report.event(&json!({
-                "type": "episode", "phase": "saved", "episode": saved.episode,
-                "frames": saved.frames, "repeated": saved.repeated, "lost": saved.lost,
-            }));
-            report.progress("");
-            report.note(format!("episode {} is saved: {} frames", saved.episode, saved.frames));
-            if let Some(why) = &saved.failure {
-                report.warn(format!("{} frames of it are lost: {why}", saved.lost));
-            }
-        }
-        Event::Broken(why) => report.warn(format!("the recording stops here: {why}")),
     }
 }

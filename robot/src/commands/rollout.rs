@@ -1,6 +1,8 @@
 //! `sinew rollout`
 
 use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
@@ -17,14 +19,16 @@ use super::driving::{
 };
 use super::policy::source::{Machine, Source};
 use super::policy::{check, offered};
+use super::recording::{DatasetFlags, Kept, Recorder};
 use crate::cameras;
 use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{DisplayFlags, RobotFlags};
 use crate::cli::report::Report;
 use crate::robot::Robot;
-use crate::run::control::{Lap, Pace, Pair, end};
+use crate::run::control::{Lap, Pace, Pair, Tick, end};
 use crate::run::rollout::{Driver, Inference, Plan};
+use crate::run::stats::Stats;
 use crate::run::tap::{Stored, tap};
 use crate::view::display::Display;
 
@@ -40,9 +44,6 @@ pub struct Rollout {
     source: Source,
     #[command(flatten)]
     machine: Machine,
-    /// What is to be done, for policies that are told
-    #[arg(long, value_name = "TASK", default_value = "")]
-    task: String,
     /// Seconds to drive; 0 until Ctrl-C
     #[arg(long, value_name = "S", default_value_t = 0.0, value_parser = seconds)]
     duration: f64,
@@ -72,6 +73,8 @@ pub struct Rollout {
     #[arg(long = "return_to_initial_position", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     go_back: bool,
     #[command(flatten)]
+    dataset: DatasetFlags,
+    #[command(flatten)]
     looped: LoopFlags,
     #[command(flatten)]
     cameras: CameraFlags,
@@ -86,6 +89,9 @@ pub struct Rollout {
 enum Strategy {
     /// Nothing
     Base,
+    /// Episodes are recorded, with time to put things back in between; then the arm rests where it
+    /// began
+    Episodic,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -97,14 +103,15 @@ fn share(text: &str) -> Result<f64, String> {
 struct Beside<'a> {
     report: &'a Report,
     cameras: &'a [Camera],
+    recorder: Option<Recorder>,
     display: Display,
 }
 
 impl Rollout {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
-        let Strategy::Base = self.strategy;
         let robot = Robot::choose(&self.robot)?;
         let specs = self.cameras.specs()?;
+        let root = self.folder()?;
         let policy = self.source.load(&self.machine, report)?;
         let found = check::look(&policy, &offered::by_robot(&robot, &specs), false);
         check::say(report, &found);
@@ -132,17 +139,20 @@ impl Rollout {
             pairs.push(Pair::new(Box::new(source), follower));
         }
         let display = Display::open(&self.display, &robot.name, &pairs, report)?;
-        let features = specs.iter().map(|(name, _)| offered::camera_feature(name)).collect();
+        let recorder = root.map(|root| self.dataset.recorder(&robot, &specs, &root, every, report));
+        let recorder = recorder.transpose()?;
+        ready(&mut pairs, control, &self.looped, &flag, report)?;
+        let begin = where_they_are(&mut pairs)?;
+        let folder = policy.folder().to_owned();
         let plan = Plan {
             inference: self.inference,
             threshold: self.threshold,
             rate: self.fps,
-            cameras: features,
+            cameras: specs.iter().map(|(name, _)| offered::camera_feature(name)).collect(),
+            home: begin.concat(),
         };
-        let folder = policy.folder().to_owned();
         let driver = Driver::new(policy, plan, feeders);
         let driver = driver.ok_or_else(|| Failure::new(Exit::Failed, "no memory for figures"))?;
-        ready(&mut pairs, control, &self.looped, &flag, report)?;
         report.note(format!(
             "{} drives {} at {} Hz, {control} Hz at the motors; Ctrl-C ends it ({} afterwards)",
             folder.display(),
@@ -150,8 +160,33 @@ impl Rollout {
             self.fps,
             robot.options.stop
         ));
-        let beside = Beside { report, cameras: &cameras, display };
-        self.drive(&mut pairs, driver, every, beside, json!({ "policy": folder }))
+        let beside = Beside { report, cameras: &cameras, recorder, display };
+        self.drive(&mut pairs, driver, every, beside, begin, &folder)
+    }
+
+    /// Where episodes are recorded, if they are.
+    fn folder(&self) -> Result<Option<PathBuf>, Failure> {
+        match (self.strategy, self.dataset.any()) {
+            (Strategy::Base, false) => Ok(None),
+            (Strategy::Base, true) => Err(Failure::usage(
+                "--strategy.type=base records nothing, and a dataset is named",
+                "--strategy.type=episodic records episodes",
+            )),
+            (Strategy::Episodic, false) => Err(Failure::usage(
+                "into which dataset are the episodes to go?",
+                "--dataset.repo_id=me/eval_pick",
+            )),
+            (Strategy::Episodic, true) if f64::from(self.dataset.dataset_fps) != self.fps => {
+                Err(Failure::usage(
+                    format!(
+                        "the policy acts {} times a second, and the dataset is to hold {} rows",
+                        self.fps, self.dataset.dataset_fps
+                    ),
+                    "give --fps and --dataset.fps the same number",
+                ))
+            }
+            (Strategy::Episodic, true) => self.dataset.folder().map(Some),
+        }
     }
 
     fn drive(
@@ -159,24 +194,24 @@ impl Rollout {
         pairs: &mut [Pair],
         mut driver: Driver,
         every: u64,
-        mut beside: Beside<'_>,
-        mut extra: Value,
+        beside: Beside<'_>,
+        begin: Vec<Vec<f64>>,
+        policy: &Path,
     ) -> Result<Exit, Failure> {
-        let report = beside.report;
-        let begin = where_they_are(pairs)?;
+        let Beside { report, cameras, recorder, mut display } = beside;
         let values = begin.iter().map(Vec::len).sum();
-        let (mut tap, mut slips) = tap(values, beside.cameras, every, Stored::Sent);
+        let (mut tap, mut slips) = tap(values, cameras, every, Stored::Sent);
         let over = AtomicBool::new(false);
-        let pace = Pace {
-            fps: self.fps * every as f64,
-            duration: (self.duration > 0.0).then(|| span(self.duration)),
-        };
+        let resting = recorder.as_ref().map(|recorder| Arc::clone(&recorder.resting));
+        let resting = resting.unwrap_or_default();
+        let fps = self.fps * every as f64;
+        let pace = Pace { fps, duration: (self.duration > 0.0).then(|| span(self.duration)) };
         let stats = figures(&Clock::Real)?;
-        let display = &mut beside.display;
-        let (mut ran, driven) = std::thread::scope(|scope| {
+        let mut driven = Ok(());
+        let mut kept = std::thread::scope(|scope| {
             let (driver, over) = (&mut driver, &over);
             let think = move || {
-                let driven = driver.drive(&mut slips, over);
+                let driven = driver.drive(&mut slips, over, &resting);
                 over.store(true, Ordering::Release);
                 driven
             };
@@ -184,31 +219,41 @@ impl Rollout {
             let thread = thread.spawn_scoped(scope, think).map_err(|error| {
                 Failure::new(Exit::Failed, format!("cannot start the policy's thread: {error}"))
             })?;
-            let ran = watch(pairs, pace, stats, report, |tick, pairs, stats| {
-                tap.take(tick, pairs, thread.thread());
+            let thinker = thread.thread().clone();
+            let each = |tick: Tick, pairs: &[Pair], stats: &Stats| {
+                tap.take(tick, pairs, &thinker);
                 display.show(pairs, stats);
                 match over.load(Ordering::Acquire) {
                     true => ControlFlow::Break(()),
                     false => ControlFlow::Continue(()),
                 }
-            });
-            over.store(true, Ordering::Release);
-            drop(tap);
-            let driven = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            Ok::<_, Failure>((ran, driven))
+            };
+            let then = |pairs: &mut [Pair], mut ran: Lap| {
+                let fails = over.swap(true, Ordering::AcqRel);
+                if self.go_back && ran.error.is_none() && !fails {
+                    ran = go_back(pairs, begin, ran, fps, report);
+                }
+                let outcome = end(pairs, ran);
+                driven = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                outcome
+            };
+            match recorder {
+                Some(recorder) => recorder.run(pairs, cameras, pace, stats, report, each, then),
+                None => {
+                    let ran = watch(pairs, pace, stats, report, each);
+                    Ok(Kept { outcome: then(pairs, ran), extra: json!({}), saved: Ok(()) })
+                }
+            }
         })?;
-        if self.go_back && ran.error.is_none() && driven.is_ok() {
-            ran = go_back(pairs, begin, ran, pace.fps, &mut beside);
-        }
-        let outcome = end(pairs, ran);
         let thought = driver.thought();
         let ms = |share| thought.took.value_at_quantile(share) as f64 / 1e3;
-        if let Value::Object(extra) = &mut extra {
+        if let Value::Object(extra) = &mut kept.extra {
             let took = json!({ "p50": ms(0.5), "max": ms(1.0) });
+            extra.insert("policy".into(), json!(policy));
             extra.insert("chunks".into(), thought.chunks.into());
             extra.insert("inference_ms".into(), took);
             extra.insert("starved_ticks".into(), driver.starved().into());
-            extra.insert("display".into(), beside.display.end(report));
+            extra.insert("display".into(), display.end(report));
         }
         report.say(format!(
             "{} chunks, {:.0} ms each (p50), {:.0} at most; {} ticks without one to go on with",
@@ -217,8 +262,9 @@ impl Rollout {
             ms(1.0),
             driver.starved()
         ));
-        let ended = finish(report, outcome, self.looped.stats, extra);
+        let ended = finish(report, kept.outcome, self.looped.stats, kept.extra);
         driven?;
+        kept.saved?;
         ended
     }
 }
@@ -229,24 +275,16 @@ fn where_they_are(pairs: &mut [Pair]) -> Result<Vec<Vec<f64>>, Failure> {
 }
 
 /// Brings the arms back to where they began.
-fn go_back(
-    pairs: &mut [Pair],
-    begin: Vec<Vec<f64>>,
-    ran: Lap,
-    fps: f64,
-    beside: &mut Beside<'_>,
-) -> Lap {
+fn go_back(pairs: &mut [Pair], begin: Vec<Vec<f64>>, ran: Lap, fps: f64, report: &Report) -> Lap {
     for (pair, place) in pairs.iter_mut().zip(begin) {
         let width = place.len();
         if let Some(place) = Played::new(place, width, 1.0) {
             pair.drive(Box::new(place));
         }
     }
-    beside.report.note("going back to where it was");
+    report.note("going back to where it was");
     let pace = Pace { fps, duration: Some(10 * SECOND) };
-    let display = &mut beside.display;
-    let lap = watch(pairs, pace, ran.stats, beside.report, |tick, pairs, stats| {
-        display.show(pairs, stats);
+    let lap = watch(pairs, pace, ran.stats, report, |tick, pairs, _| {
         match pairs.iter().all(|pair| pair.is_there(tick.began)) {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),

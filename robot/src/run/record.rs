@@ -110,6 +110,11 @@ impl Session {
         matches!(self.phase, Phase::Over)
     }
 
+    /// Whether things are put back now.
+    pub fn is_resting(&self) -> bool {
+        matches!(self.phase, Phase::Reset { .. })
+    }
+
     /// The skew that this share of all pictures stays below, in milliseconds.
     pub fn skew_ms(&self, share: f64) -> f64 {
         if self.skew.is_empty() { 0.0 } else { self.skew.value_at_quantile(share) as f64 / 1e3 }

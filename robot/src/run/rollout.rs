@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use sinew_datasets::Image;
-use sinew_drivers::clock::MICRO;
+use sinew_drivers::clock::{MICRO, MILLI, SECOND};
 use sinew_drivers::{Clock, Nanos};
 use sinew_policies::policy::{Image as Shown, Seen};
 use sinew_policies::{Config, Error, Policy};
-use sinew_teleop::fed::{Chunk, Feeder};
+use sinew_teleop::fed::{BLEND, Chunk, Feeder};
 
 use super::record::image;
 use super::tap::{Slip, Slips};
@@ -43,7 +43,12 @@ pub struct Plan {
     pub rate: f64,
     /// The cameras' features, in the order of a slip's shots.
     pub cameras: Vec<String>,
+    /// Where the arms rest between two episodes.
+    pub home: Vec<f64>,
 }
+
+/// How fast an arm goes to where it rests, in units per second.
+const HOMEWARD: f64 = 60.0;
 
 /// What a policy has done.
 #[derive(Clone, Debug)]
@@ -74,6 +79,10 @@ pub struct Driver {
     /// The newest chunk's begin and end.
     last: Option<(Nanos, Nanos)>,
     thought: Thought,
+    /// Whether the arms rest, and in how many ticks there was nothing to do until they did.
+    rests: Option<u64>,
+    /// In how many ticks there was nothing to do while they rested.
+    rested: u64,
 }
 
 impl Driver {
@@ -100,11 +109,19 @@ impl Driver {
             seen: VecDeque::new(),
             last: None,
             thought: Thought { chunks: 0, took },
+            rests: None,
+            rested: 0,
         })
     }
 
-    /// Looks and thinks until the loop is over. An error is the end of it: the arm is to be stopped.
-    pub fn drive(&mut self, slips: &mut Slips, over: &AtomicBool) -> Result<(), Error> {
+    /// Looks and thinks until the loop is over, but while things are put back. An error is the end of
+    /// it: the arm is to be stopped.
+    pub fn drive(
+        &mut self,
+        slips: &mut Slips,
+        over: &AtomicBool,
+        resting: &AtomicBool,
+    ) -> Result<(), Error> {
         self.policy.reset();
         while !over.load(Ordering::Acquire) && !slips.is_over() {
             let mut fresh = false;
@@ -117,9 +134,10 @@ impl Driver {
                     slips.lay_back(old);
                 }
             }
+            self.rest(resting.load(Ordering::Acquire));
             // A camera that gave nothing yet shows nothing to think about.
             let whole = self.seen.back().is_some_and(|slip| slip.shots.iter().all(Option::is_some));
-            if fresh && whole && self.is_due() {
+            if fresh && whole && self.rests.is_none() && self.is_due() {
                 self.think()?;
             } else {
                 std::thread::park_timeout(Duration::from_millis(20));
@@ -135,7 +153,42 @@ impl Driver {
 
     /// In how many ticks the arm held still because no chunk was there.
     pub fn starved(&self) -> u64 {
-        self.feeders.iter().map(Feeder::starved).max().unwrap_or(0)
+        let all = self.feeders.iter().map(Feeder::starved).max().unwrap_or(0);
+        let now = self.rests.map_or(0, |since| all - since);
+        all.saturating_sub(self.rested + now)
+    }
+
+    /// Sends the arms home when a rest begins, and forgets what was before it when it ends.
+    fn rest(&mut self, resting: bool) {
+        let all = self.feeders.iter().map(Feeder::starved).max().unwrap_or(0);
+        match (resting, self.rests) {
+            (true, None) => {
+                self.rests = Some(all);
+                self.go_home();
+            }
+            (false, Some(since)) => {
+                self.rested += all - since;
+                (self.rests, self.last) = (None, None);
+                self.policy.reset();
+            }
+            _ => {}
+        }
+    }
+
+    fn go_home(&mut self) {
+        let Some(here) = self.seen.back().map(|slip| slip.state.clone()) else { return };
+        let span = way(&here, &self.plan.home);
+        let width = here.len();
+        let rows = [here, self.plan.home.clone()].concat();
+        let (first, rate) = (self.clock.now(), SECOND as f64 / span as f64);
+        self.feed(Arc::new(Chunk { first, rate, blend: BLEND, width, rows }));
+    }
+
+    fn feed(&mut self, chunk: Arc<Chunk>) {
+        for feeder in &mut self.feeders {
+            // Without room the loop is not running, and nothing is asked of it.
+            feeder.feed(Arc::clone(&chunk));
+        }
     }
 
     fn is_due(&self) -> bool {
@@ -171,23 +224,33 @@ impl Driver {
             rows
         };
         let now = self.clock.now();
+        let rows: Vec<f64> = rows.into_iter().map(f64::from).collect();
+        // After a rest the arm is brought there as smoothly as at the start.
+        let blend = match (self.last, self.thought.chunks) {
+            (None, 1..) => way(&newest.state, &rows),
+            _ => BLEND,
+        };
         let late = self.plan.inference == Inference::Sync || self.every;
         let chunk = Arc::new(Chunk {
             first: if late { now } else { seen },
             rate: self.plan.rate,
+            blend,
             width: self.policy.config().common().action_dim(),
-            rows: rows.into_iter().map(f64::from).collect(),
+            rows,
         });
         self.last = Some((chunk.first, chunk.end()));
-        for feeder in &mut self.feeders {
-            // Without room the loop is not running, and nothing is asked of it.
-            feeder.feed(Arc::clone(&chunk));
-        }
+        self.feed(chunk);
         self.thought.chunks += 1;
         let took = u64::try_from((now - began) / MICRO).unwrap_or(0);
         self.thought.took.saturating_record(took.clamp(1, LONGEST));
         Ok(())
     }
+}
+
+/// How long the way from one row to another takes.
+fn way(from: &[f64], to: &[f64]) -> Nanos {
+    let gap = from.iter().zip(to).map(|(from, to)| (from - to).abs()).fold(0.0, f64::max);
+    ((gap / HOMEWARD * SECOND as f64) as Nanos).max(500 * MILLI)
 }
 
 /// Shows the policy what the loop saw.
