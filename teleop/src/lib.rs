@@ -2,6 +2,7 @@
 
 pub mod fed;
 pub mod keys;
+pub mod kinematics;
 pub mod leader;
 pub mod played;
 pub mod ramp;

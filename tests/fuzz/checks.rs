@@ -8,6 +8,7 @@ use sinew_core::servo::Servo;
 use sinew_core::tables;
 use sinew_drivers::sim::{FaultPlan, VirtualBus, arm, control};
 use sinew_drivers::{ArmSpec, Clock, calibration_file};
+use sinew_teleop::kinematics::{Chain, MOST_JOINTS, Solver, Tolerance};
 
 #[path = "dataset_checks.rs"]
 mod datasets;
@@ -21,7 +22,7 @@ pub use policies::*;
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 24] = [
+pub const CHECKS: [(&str, Check); 25] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
@@ -29,6 +30,7 @@ pub const CHECKS: [(&str, Check); 24] = [
     ("register", register),
     ("calibration_file", calibration_file),
     ("arm_file", arm_file),
+    ("urdf", urdf),
     ("fault_plan", fault_plan),
     ("control", control),
     ("virtual_bus", virtual_bus),
@@ -185,6 +187,17 @@ pub fn arm_file(bytes: &[u8]) {
     if let Err(error) = ArmSpec::parse("arm.toml", text) {
         assert!(error.to_string().contains("arm.toml"), "{error}");
     }
+}
+
+/// A URDF file: a chain whose every answer is a number, or an error.
+pub fn urdf(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(chain) = Chain::from_urdf(text, "tip") else { return };
+    assert!(chain.joints().len() <= MOST_JOINTS);
+    let goal = chain.pose(&[0.3, -0.2, 0.1, 0.4]);
+    assert!(goal.translation.vector.iter().all(|number| number.is_finite()), "{goal}");
+    let solved = Solver::new(chain, Tolerance::default()).follow(&[0.0; 4], &goal, 0.1);
+    assert!(solved.angles.iter().all(|angle| angle.is_finite()), "{solved:?}");
 }
 
 /// The text of a fault plan: every chance is one, or it is refused.

@@ -31,6 +31,7 @@ pub fn all() -> Vec<Seed> {
     seeds.extend(memories());
     seeds.extend(calibrations());
     seeds.extend(arms());
+    seeds.push(("urdf", "arm".to_owned(), URDF.into()));
     seeds.extend(texts());
     seeds.extend(buses());
     seeds.extend(super::dataset_seeds::all());
@@ -195,6 +196,18 @@ arm = "so101_follower"
         .into_iter()
         .map(|(name, text)| ("arm_file", name.to_owned(), text.trim_start().into()))
 }
+
+/// Joints of every kind, from a base to a tip.
+const URDF: &str = r#"<robot name="arm">
+<link name="base"/><link name="upper"/><link name="lower"/><link name="hand"/><link name="tip"/>
+<joint name="a" type="revolute"><parent link="base"/><child link="upper"/>
+<origin xyz="0 0 0.1" rpy="0 1.5708 0"/><axis xyz="0 0 1"/><limit lower="-1" upper="2"/></joint>
+<joint name="b" type="continuous"><parent link="upper"/><child link="lower"/><axis xyz="0 1 0"/></joint>
+<joint name="c" type="fixed"><parent link="lower"/><child link="hand"/><origin xyz="0.1 0 0"/></joint>
+<joint name="d" type="revolute"><parent link="hand"/><child link="tip"/>
+<limit lower="-0.5" upper="0.5"/></joint>
+</robot>
+"#;
 
 /// A fault plan and a control command of every kind.
 fn texts() -> Vec<Seed> {
