@@ -1,7 +1,7 @@
 //! The arithmetic of the CPU executor: one table of kernels per kind of processor, chosen once at
 //! run time, and the loops around them that are the same for all.
 //!
-//! A processor's table is a file: `avx2.rs` today, beside which AVX-512 and NEON have their places.
+//! A processor's table is a file: `avx2.rs` and `neon.rs` today, beside which AVX-512 has its place.
 //! The portable kernels run everywhere and are what every other table is tested against; they in
 //! turn are tested against sums in f64.
 
@@ -9,6 +9,8 @@ pub mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod curves;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 pub mod norms;
 pub mod packed;
 pub mod places;
@@ -83,6 +85,10 @@ impl Kernels {
     pub fn best() -> &'static Self {
         #[cfg(target_arch = "x86_64")]
         if let Some(kernels) = avx2::kernels() {
+            return kernels;
+        }
+        #[cfg(target_arch = "aarch64")]
+        if let Some(kernels) = neon::kernels() {
             return kernels;
         }
         Self::portable()
