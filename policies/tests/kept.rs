@@ -84,14 +84,17 @@ fn what_was_packed_is_used_and_what_is_broken_is_made_again() {
     let place = Place::new("act_vae_1cam");
     let fresh = place.chunk(Precision::F32, true);
     let kept = place.kept().remove(0);
-    let good = fs::read(&kept).unwrap();
-    let mut broken = good.clone();
-    broken[good.len() / 3] ^= 0x40;
+    let mut broken = fs::read(&kept).unwrap();
+    let third = broken.len() / 3;
+    broken[third] ^= 0x40;
     fs::write(&kept, &broken).unwrap();
     assert_eq!(place.chunk(Precision::F32, true), fresh, "a broken piece is not used");
     assert_eq!(place.kept(), [""; 0].map(PathBuf::from), "nor kept");
     assert_eq!(place.chunk(Precision::F32, true), fresh);
-    assert_eq!(fs::read(&kept).unwrap().len(), good.len());
+    assert_eq!(place.kept().len(), 1, "it is written anew");
+    assert_ne!(fs::read(&kept).unwrap(), broken);
+    assert_eq!(place.chunk(Precision::F32, true), fresh, "and good");
+    assert_eq!(place.kept(), [kept]);
 }
 
 #[test]
