@@ -10,7 +10,7 @@ use sinew_policies::{Config, Device, Program};
 use crate::case::Case;
 use crate::run::{DEVICES, compare, compare_module, compile, run};
 
-pub const CASES: [&str; 16] = [
+pub const CASES: [&str; 17] = [
     "diffusion_ddpm_crop",
     "diffusion_ddim_2cam_shared",
     "diffusion_envstate",
@@ -26,6 +26,7 @@ pub const CASES: [&str; 16] = [
     "diffusion_group_norm",
     "diffusion_resnet34",
     "diffusion_resnet50",
+    "diffusion_mean_std",
     "diffusion_full_size",
 ];
 

@@ -10,4 +10,5 @@ mod formula;
 mod misfits;
 mod policy;
 mod run;
+mod switches;
 mod vqbet;

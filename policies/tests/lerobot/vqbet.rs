@@ -8,7 +8,8 @@ use sinew_policies::vqbet::{self, Book, Graphs, LAYERS};
 use crate::case::Case;
 use crate::run::{DEVICES, compare, compare_module, compile, run};
 
-pub const CASES: [&str; 2] = ["vqbet_tiny", "vqbet_sequential"];
+pub const CASES: [&str; 5] =
+    ["vqbet_tiny", "vqbet_sequential", "vqbet_other_sizes", "vqbet_group_norm", "vqbet_resnet34"];
 
 #[test]
 fn chunks_are_lerobots() {

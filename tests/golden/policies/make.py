@@ -343,6 +343,7 @@ diffusion("diffusion_one_level", HAND | SEEN, down_dims=(24,), kernel_size=3, n_
 diffusion("diffusion_group_norm", HAND | SEEN, base=16, use_group_norm=True, noise_scheduler_type="DDIM", num_inference_steps=4)
 diffusion("diffusion_resnet34", HAND | SEEN, vision_backbone="resnet34", noise_scheduler_type="DDIM", num_inference_steps=2)
 diffusion("diffusion_resnet50", HAND | SEEN, vision_backbone="resnet50", noise_scheduler_type="DDIM", num_inference_steps=2)
+diffusion("diffusion_mean_std", HAND | SEEN, normalization_mapping=BY | {"VISUAL": "IDENTITY"}, noise_scheduler_type="DDIM", num_inference_steps=2)
 
 VQBET = HERE | {
     "spatial_softmax_num_keypoints": 8,
@@ -358,13 +359,33 @@ VQBET = HERE | {
 }
 
 
-def vqbet(name, steps, **fields):
+def vqbet(name, steps, base=4, **fields):
     config = VQBeTConfig(input_features=HAND | SEEN, output_features=action(2), **(VQBET | fields))
-    make(name, config, VQBeTPolicy, steps, ("vqbet.rgb_encoder", "vqbet.policy", "vqbet.state_projector"))
+    make(name, config, VQBeTPolicy, steps, ("vqbet.rgb_encoder", "vqbet.policy", "vqbet.state_projector"), base)
 
 
 vqbet("vqbet_tiny", 2, crop_shape=(56, 56))
 vqbet("vqbet_sequential", 1, crop_shape=None, sequentially_select=True)
+OTHER = {
+    "n_obs_steps": 2,
+    "n_action_pred_token": 2,
+    "action_chunk_size": 4,
+    "vqvae_n_embed": 8,
+    "vqvae_embedding_dim": 24,
+    "vqvae_enc_hidden_dim": 40,
+    "gpt_block_size": 30,
+    "gpt_input_dim": 48,
+    "gpt_output_dim": 56,
+    "gpt_hidden_dim": 48,
+    "gpt_n_layer": 1,
+    "gpt_n_head": 2,
+    "bet_softmax_temperature": 0.7,
+    "spatial_softmax_num_keypoints": 6,
+    "normalization_mapping": BY,
+}
+vqbet("vqbet_other_sizes", 2, crop_shape=(56, 60), **OTHER)
+vqbet("vqbet_group_norm", 1, base=16, crop_shape=None, use_group_norm=True)
+vqbet("vqbet_resnet34", 1, crop_shape=None, vision_backbone="resnet34")
 
 if not WANTED or "act_full_size" in WANTED:
     config = ACTConfig(input_features=ARM | {"observation.images.top": images(480, 640)}, output_features=action(6), **HERE)
