@@ -42,6 +42,7 @@ def config(case):
     return DiffusionPolicy, DiffusionConfig(
         device="cpu",
         horizon=horizon,
+        n_action_steps=horizon // 2,
         pretrained_backbone_weights=None,
         noise_scheduler_type="DDIM",
         num_inference_steps=10,
@@ -92,28 +93,56 @@ def observation(made):
     return seen
 
 
-def openvino(policy, cameras, threads, precision):
-    """The network alone, without what is before and behind it."""
+class Act(torch.nn.Module):
+    def __init__(self, policy):
+        super().__init__()
+        self.model = policy.model
+
+    def forward(self, state, *images):
+        return self.model({"observation.images": list(images), "observation.state": state})[0]
+
+
+class Step(torch.nn.Module):
+    def __init__(self, policy):
+        super().__init__()
+        self.unet = policy.diffusion.unet
+
+    def forward(self, sample, step, condition):
+        return self.unet(sample, step, global_cond=condition)
+
+
+def openvino(policy, case, threads, precision):
+    """The networks alone, without what is before, between and behind them."""
     import openvino as ov
 
-    class Net(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.model = policy.model
+    def compiled(net, inputs):
+        model = ov.convert_model(net.eval(), example_input=inputs)
+        asked = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+        if precision:
+            asked["INFERENCE_PRECISION_HINT"] = precision
+        made = ov.Core().compile_model(model, "CPU", asked)
+        request = made.create_infer_request()
+        arrays = [tensor.numpy() for tensor in inputs]
+        chosen = made.get_property("INFERENCE_PRECISION_HINT").to_string()
+        return chosen, lambda: request.infer(arrays)
 
-        def forward(self, state, *images):
-            return self.model({"observation.images": list(images), "observation.state": state})[0]
+    if case.startswith("act"):
+        images = (torch.rand(1, 3, 480, 640) for _ in range(int(case[3:])))
+        return compiled(Act(policy), (torch.randn(1, 6), *images))
+    diffusion, made = policy.diffusion, policy.config
+    images = torch.rand(made.n_obs_steps, *made.image_features["observation.image"].shape)
+    length = diffusion.unet.down_modules[0][0].cond_encoder[1].in_features
+    condition = torch.randn(1, length - made.diffusion_step_embed_dim)
+    sample = torch.randn(1, made.horizon, 2)
+    chosen, encode = compiled(diffusion.rgb_encoder[0], (images,))
+    _, step = compiled(Step(policy), (sample, torch.tensor([37]), condition))
 
-    inputs = (torch.randn(1, 6), *(torch.rand(1, 3, 480, 640) for _ in range(cameras)))
-    model = ov.convert_model(Net().eval(), example_input=inputs)
-    asked = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
-    if precision:
-        asked["INFERENCE_PRECISION_HINT"] = precision
-    compiled = ov.Core().compile_model(model, "CPU", asked)
-    request = compiled.create_infer_request()
-    arrays = [tensor.numpy() for tensor in inputs]
-    chosen = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
-    return chosen, lambda: request.infer(arrays)
+    def chunk():
+        encode()
+        for _ in range(made.num_inference_steps):
+            step()
+
+    return chosen, chunk
 
 
 class Lerobot:
@@ -180,11 +209,11 @@ def main():
             continue
         if name.startswith("openvino") and name not in runs:
             try:
-                made = openvino(peer.policy, int(case[3:]), threads, name.partition(" ")[2])
+                made = openvino(peer.policy, case, threads, name.partition(" ")[2])
             except ImportError:
                 say("none")
                 continue
-            print(f"# openvino computes in {made[0]}", file=sys.stderr)
+            print(f"# {name} computes in {made[0]}", file=sys.stderr)
             runs[name] = made[1]
         wall, cpu = time.perf_counter(), time.process_time()
         answer = runs[name]()
