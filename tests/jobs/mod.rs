@@ -2,6 +2,7 @@
 
 mod ask_for_help;
 mod edit_a_dataset;
+mod find_cameras;
 mod let_a_policy_drive;
 pub(crate) mod look_at_a_dataset;
 mod record_episodes;

@@ -26,6 +26,7 @@ use crate::{Clock, Error, Nanos};
 
 pub use http::Parts;
 pub use pattern::{Look, Pattern};
+pub use v4l2::{Found, devices};
 
 /// How the pixels of a picture lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,11 +5,11 @@
 
 use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use linuxvideo::format::{FrameSizes, PixFormat, PixelFormat};
 use linuxvideo::stream::ReadStream;
-use linuxvideo::{BufType, Fract};
+use linuxvideo::{BufType, CapabilityFlags, Fract};
 
 use super::{Picture, Source, jpeg};
 use crate::{Clock, Error, Nanos};
@@ -90,6 +90,72 @@ impl Source for Device {
             }
         }
     }
+}
+
+/// A camera that the system knows of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its device.
+    pub path: PathBuf,
+    /// A name of the device that stays the same, as long as the camera stays in its socket.
+    pub by_path: Option<PathBuf>,
+    /// What its maker calls it.
+    pub title: String,
+    /// What it offers, in words.
+    pub offers: String,
+    /// Sizes of its JPEG pictures.
+    pub sizes: Vec<(u32, u32)>,
+}
+
+/// All cameras that the system knows of and lets be opened, and why others could not be.
+pub fn devices() -> (Vec<Found>, Vec<String>) {
+    let (mut found, mut failed) = (Vec::new(), Vec::new());
+    for path in paths() {
+        match linuxvideo::Device::open(&path) {
+            Ok(device) => found.extend(look(&device, &path)),
+            Err(error) => failed.push(explain(&path, &error)),
+        }
+    }
+    (found, failed)
+}
+
+/// Every device that may be a camera, by its number.
+fn paths() -> Vec<PathBuf> {
+    let number =
+        |path: &PathBuf| path.file_name()?.to_str()?.strip_prefix("video")?.parse::<u32>().ok();
+    let entries = std::fs::read_dir("/dev").into_iter().flatten().filter_map(Result::ok);
+    let mut paths: Vec<_> =
+        entries.map(|entry| entry.path()).filter(|path| number(path).is_some()).collect();
+    paths.sort_by_key(number);
+    paths
+}
+
+/// What a device is, if it takes pictures: many cameras have a second device for their settings.
+fn look(device: &linuxvideo::Device, path: &Path) -> Option<Found> {
+    let can = device.capabilities().ok()?;
+    if !can.device_capabilities().contains(CapabilityFlags::VIDEO_CAPTURE) {
+        return None;
+    }
+    let mut sizes = match device.frame_sizes(PixelFormat::MJPG) {
+        Ok(FrameSizes::Discrete(sizes)) => {
+            sizes.iter().map(|size| (size.width(), size.height())).collect()
+        }
+        _ => Vec::new(),
+    };
+    sizes.sort_unstable();
+    Some(Found {
+        by_path: by_path(path),
+        title: can.card().to_owned(),
+        offers: offers(device),
+        path: path.to_owned(),
+        sizes,
+    })
+}
+
+fn by_path(path: &Path) -> Option<PathBuf> {
+    let links = std::fs::read_dir("/dev/v4l/by-path").ok()?.filter_map(Result::ok);
+    let mut links = links.map(|entry| entry.path());
+    links.find(|link| std::fs::canonicalize(link).is_ok_and(|target| target == path))
 }
 
 /// What the camera offers, in words.

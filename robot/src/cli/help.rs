@@ -9,7 +9,16 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("See it work, with nothing plugged in", &["demo", "sim"]),
     (
         "Set an arm up",
-        &["setup", "find-port", "scan", "setup-motors", "calibrate", "doctor", "udev"],
+        &[
+            "setup",
+            "find-port",
+            "find-cameras",
+            "scan",
+            "setup-motors",
+            "calibrate",
+            "doctor",
+            "udev",
+        ],
     ),
     ("Move it", &["teleoperate", "record", "replay", "stop"]),
     ("Look at what was recorded", &["dataset"]),

@@ -7,6 +7,7 @@ mod dataset;
 mod demo;
 mod doctor;
 mod driving;
+mod find_cameras;
 mod find_port;
 mod man;
 #[cfg(feature = "policies")]
@@ -40,6 +41,7 @@ pub enum Command {
     Sim(sim::Sim),
     Setup(setup::Setup),
     FindPort(find_port::FindPort),
+    FindCameras(find_cameras::FindCameras),
     Scan(scan::Scan),
     SetupMotors(setup_motors::SetupMotors),
     Calibrate(calibrate::Calibrate),
@@ -70,6 +72,7 @@ impl Command {
             Self::Sim(command) => command.run(report),
             Self::Setup(command) => command.run(report),
             Self::FindPort(command) => command.run(report),
+            Self::FindCameras(command) => command.run(report),
             Self::Scan(command) => command.run(report),
             Self::SetupMotors(command) => command.run(report),
             Self::Calibrate(command) => command.run(report),

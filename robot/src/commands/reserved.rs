@@ -16,8 +16,6 @@ pub struct Anything {
 /// Commands that are not there yet.
 #[derive(Debug, Subcommand)]
 pub enum Reserved {
-    /// Which camera is which
-    FindCameras(Anything),
     /// Try a policy in simulation
     Eval(Anything),
     /// Train a policy
@@ -43,7 +41,6 @@ impl Reserved {
 
     fn meanwhile(&self) -> (&'static str, &'static str) {
         match self {
-            Self::FindCameras(_) => ("find-cameras", "lerobot-find-cameras shows them"),
             Self::Eval(_) => ("eval", "lerobot-eval has its own simulations"),
             Self::Train(_) => ("train", "lerobot-train trains; its checkpoints will run here"),
             Self::Hub(_) => ("hub", "huggingface-cli pushes and pulls"),
