@@ -15,9 +15,8 @@ pub struct Arranged {
 }
 
 /// LeRobot's flags without a meaning here, by the end of their name, and why.
-const NO_MEANING: [(&str, &str); 21] = [
+const NO_MEANING: [(&str, &str); 20] = [
     ("num_read_retries", "every reading is retried within its tick"),
-    ("play_sounds", "there is no speech yet"),
     ("display_mode", "there is one viewer"),
     ("display_compressed_images", "pictures are never sent uncompressed"),
     ("grpc_port", "nothing is served; --connect sends to a viewer that listens"),

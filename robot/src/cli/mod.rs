@@ -10,6 +10,7 @@ pub mod keys;
 pub mod output;
 pub mod report;
 mod usage;
+pub mod voice;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

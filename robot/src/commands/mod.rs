@@ -23,6 +23,7 @@ mod setup;
 mod setup_motors;
 #[cfg(feature = "sim")]
 mod sim;
+mod space;
 mod stop;
 mod teleoperate;
 mod udev;

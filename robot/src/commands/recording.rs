@@ -18,8 +18,10 @@ use sinew_drivers::{Clock, calibration_file::lerobot_home};
 use sinew_teleop::keys::Keys;
 
 use super::driving::seconds;
+use super::space;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::{Report, Tone};
+use crate::cli::voice::Voice;
 use crate::robot::Robot;
 use crate::run::control::{Lap, Outcome, Pace, Pair, Tick, lap};
 use crate::run::record::{Event, Plan, Session};
@@ -72,6 +74,9 @@ pub struct DatasetFlags {
     /// Go on with the dataset of this name, of whichever program
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     resume: bool,
+    /// Say aloud what comes next, or ring the terminal's bell
+    #[arg(long = "play_sounds", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    play_sounds: bool,
     /// Which action is stored: what the leader asked for, what was sent behind all limits, or where
     /// the joints are
     #[arg(long, value_name = "WHICH", default_value = "teleop")]
@@ -89,6 +94,7 @@ pub struct Recorder {
     stored: Stored,
     episodes: u64,
     root: PathBuf,
+    voice: Voice,
 }
 
 /// What was recorded.
@@ -117,7 +123,7 @@ impl DatasetFlags {
         every: u64,
         report: &Report,
     ) -> Result<Recorder, Failure> {
-        let writer = self.open(root, self.info(robot, cameras)?, report)?;
+        let info = self.info(robot, cameras)?;
         let rows = |span: f64| (span * f64::from(self.dataset_fps)).round() as u64;
         let plan = Plan {
             task: Arc::from(self.task.as_deref().unwrap_or_default()),
@@ -125,14 +131,26 @@ impl DatasetFlags {
             rows: rows(self.episode_time_s).max(1),
             reset_rows: rows(self.reset_time_s),
         };
+        let need = plan.episodes.saturating_mul(plan.rows).saturating_mul(space::of_a_row(&info));
+        space::look(root, need, report);
+        let writer = self.open(root, info, report)?;
         let session = Session::new(writer, plan, cameras.len())?;
         let keys = Keys::listen().map_err(|error| {
             Failure::new(Exit::Failed, format!("cannot listen to keys: {error}"))
         })?;
         report.note("→ or n: on   ← or r: again   Esc or q: stop");
         let (stored, episodes) = (self.action, self.num_episodes);
-        let resting = Arc::default();
-        Ok(Recorder { resting, session, keys, every, stored, episodes, root: root.to_owned() })
+        let (resting, voice) = (Arc::default(), Voice::new(self.play_sounds, report));
+        Ok(Recorder {
+            resting,
+            session,
+            keys,
+            every,
+            stored,
+            episodes,
+            voice,
+            root: root.to_owned(),
+        })
     }
 
     /// Whether it goes by a name that LeRobot keeps for what a policy does.
@@ -228,12 +246,12 @@ impl Recorder {
         mut each: impl FnMut(Tick, &[Pair], &Stats) -> ControlFlow<()>,
         then: impl FnOnce(&mut [Pair], Lap) -> Outcome,
     ) -> Result<Kept, Failure> {
-        let Self { resting, session, keys, every, stored, episodes, root } = self;
+        let Self { resting, session, keys, every, stored, episodes, root, voice } = self;
         let values = pairs.iter().map(|pair| pair.asked().len()).sum();
         let (mut tap, mut slips) = tap(values, cameras, every, stored);
         let over = AtomicBool::new(false);
         let mut begun = false;
-        let mut told = teller(report, episodes);
+        let mut told = teller(report, episodes, voice);
         let (mut outcome, kept) = std::thread::scope(|scope| {
             let over = &over;
             let record = move || {
@@ -313,7 +331,7 @@ fn follow(
 }
 
 /// Says what a recording goes through.
-fn teller(report: &Report, episodes: u64) -> impl FnMut(Event<'_>) {
+fn teller(report: &Report, episodes: u64, voice: Voice) -> impl FnMut(Event<'_>) {
     let mut now = String::new();
     move |event| match event {
         Event::Begun { nth, episode } => {
@@ -321,12 +339,14 @@ fn teller(report: &Report, episodes: u64) -> impl FnMut(Event<'_>) {
             report.event(&json!({"type": "episode", "phase": "recording", "episode": episode}));
             report.progress("");
             report.note(report.tone(Tone::Strong, &format!("Recording {now}")));
+            voice.say(format!("Recording episode {episode}"));
         }
         Event::Row { rows } if rows % 10 == 0 => report.progress(&format!("{now}: {rows} frames")),
         Event::Row { .. } => {}
         Event::Reset => {
             report.event(&json!({"type": "episode", "phase": "reset"}));
             report.progress("");
+            voice.say("Reset the environment");
             report
                 .note("Put things back: → or n when that is done, ← or r takes the episode again");
         }
@@ -334,6 +354,7 @@ fn teller(report: &Report, episodes: u64) -> impl FnMut(Event<'_>) {
             report.event(&json!({"type": "episode", "phase": "again"}));
             report.progress("");
             report.note("Once more");
+            voice.say("Once more");
         }
         Event::Saved(saved) => {
             report.event(&json!({
@@ -346,6 +367,9 @@ fn teller(report: &Report, episodes: u64) -> impl FnMut(Event<'_>) {
                 report.warn(format!("{} frames of it are lost: {why}", saved.lost));
             }
         }
-        Event::Broken(why) => report.warn(format!("the recording stops here: {why}")),
+        Event::Broken(why) => {
+            voice.say("The recording stops here");
+            report.warn(format!("the recording stops here: {why}"));
+        }
     }
 }

@@ -23,7 +23,6 @@ mod viz;
 
 use clap::{Args, Subcommand};
 
-#[cfg(feature = "policies")]
 pub use info::bytes;
 pub use source::folder_of;
 
