@@ -2,7 +2,7 @@
 that a line on stdin names and prints wall and CPU milliseconds and the largest difference from the
 answers that it was sent.
 
-usage: networks.py FOLDER THREADS
+usage: networks.py FOLDER act|act2|unet16 ... THREADS
 """
 
 import sys
@@ -18,23 +18,21 @@ from lerobot.policies.diffusion.configuration_diffusion import DiffusionConfig
 from lerobot.policies.diffusion.modeling_diffusion import DiffusionConditionalUnet1d
 from safetensors.torch import save_file
 
-IMAGE = "observation.images.top"
+IMAGES = ("observation.images.top", "observation.images.wrist")
 
 
-def features(state, image):
-    return {
-        "observation.state": PolicyFeature(FeatureType.STATE, (state,)),
-        IMAGE: PolicyFeature(FeatureType.VISUAL, image),
-    }
+def features(state, image, cameras=1):
+    seen = {"observation.state": PolicyFeature(FeatureType.STATE, (state,))}
+    return seen | {name: PolicyFeature(FeatureType.VISUAL, image) for name in IMAGES[:cameras]}
 
 
-def act(place):
+def act(place, cameras):
     torch.manual_seed(0)
     policy = ACTPolicy(
         ACTConfig(
             device="cpu",
             pretrained_backbone_weights=None,
-            input_features=features(6, (3, 480, 640)),
+            input_features=features(6, (3, 480, 640), cameras),
             output_features={"action": PolicyFeature(FeatureType.ACTION, (6,))},
         )
     ).eval()
@@ -46,17 +44,17 @@ def act(place):
         if name.endswith("weight"):
             buffer.copy_(torch.rand(buffer.shape) * 0.5 + 0.5)
     policy.save_pretrained(place)
-    image, state = torch.randn(1, 3, 480, 640), torch.randn(1, 6)
+    images = {name: torch.randn(1, 3, 480, 640) for name in IMAGES[:cameras]}
 
     class Net(torch.nn.Module):
         def __init__(self):
             super().__init__()
             self.model = policy.model
 
-        def forward(self, image, state):
-            return self.model({"observation.images": [image], "observation.state": state})[0]
+        def forward(self, state, *images):
+            return self.model({"observation.images": list(images), "observation.state": state})[0]
 
-    return Net().eval(), {IMAGE: image, "observation.state": state}
+    return Net().eval(), {"observation.state": torch.randn(1, 6)} | images
 
 
 def unet(horizon):
@@ -100,13 +98,19 @@ def openvino(net, inputs, threads, precision):
 
 
 def main():
-    folder, threads = Path(sys.argv[1]), int(sys.argv[2])
+    folder, threads = Path(sys.argv[1]), int(sys.argv[-1])
     torch.set_num_threads(threads)
     runs, answers = {}, {}
-    for name, (net, inputs) in {"act": act(folder / "act"), "unet16": unet(16)}.items():
+    make = {
+        "act": lambda place: act(place, 1),
+        "act2": lambda place: act(place, 2),
+        "unet16": lambda place: unet(16),
+    }
+    for name in sys.argv[2:-1]:
         place = folder / name
+        net, inputs = make[name](place)
         place.mkdir(exist_ok=True)
-        if name != "act":
+        if name == "unet16":
             save_file(net.state_dict(), place / "model.safetensors")
         for key, tensor in inputs.items():
             channels_last(tensor).contiguous().numpy().tofile(place / f"{key}.f32")

@@ -1,9 +1,9 @@
-//! What a chunk costs: ACT with one camera of 480×640, and one step of the Diffusion policy's U-Net,
-//! both at LeRobot's defaults. LeRobot makes the networks and runs them in turns with us, and
+//! What a chunk costs: ACT with one camera of 480×640 and with two, and one step of the Diffusion
+//! policy's U-Net, all at LeRobot's defaults. LeRobot makes the networks and runs them in turns with us, and
 //! OpenVINO where that Python has it.
 //!
 //! `SINEW_PEER_PYTHON=… cargo bench -p sinew-policies --bench networks -- [threads] [rounds]
-//! [f16|bf16|int8]`
+//! [act] [act2] [unet16] [f16|bf16|int8]`
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::panic, missing_docs)] // a bench is its own report
 
 mod common;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use common::{Peer, best, cpu_ms, numbers_asked, peak_mb, precision};
+use common::{Peer, asked, best, cpu_ms, numbers_asked, peak_mb, precision};
 
 use sinew_policies::checkpoint::Tensors;
 use sinew_policies::device::cpu::Program;
@@ -20,29 +20,37 @@ use sinew_policies::graph::Builder;
 use sinew_policies::layers::unet1d::Unet1d;
 use sinew_policies::{Config, Options, act};
 
+const CASES: [&str; 3] = ["act", "act2", "unet16"];
+
 fn main() {
     let (threads, rounds) = numbers_asked();
     let folder = tempfile::tempdir().unwrap();
-    let Some(mut peer) = Peer::start("networks.py", folder.path(), &[], threads) else { return };
+    let cases: Vec<&str> = CASES.into_iter().filter(|case| asked(case)).collect();
+    let cases = if cases.is_empty() { CASES.to_vec() } else { cases };
+    let Some(mut peer) = Peer::start("networks.py", folder.path(), &cases, threads) else { return };
     println!("{}", peer.ready);
     let runs: Vec<String> = peer.ready.split(';').skip(2).map(str::to_owned).collect();
     let precision = precision();
     let options = Options { threads, precision, keep: None };
-    for (name, mut program) in [
-        ("act", ours_act(&folder.path().join("act"), &options)),
-        ("unet16", ours_unet(&folder.path().join("unet16"), &options)),
-    ] {
+    for name in cases {
+        let place = folder.path().join(name);
+        let make = |options: &Options| match name {
+            "unet16" => ours_unet(&place, options),
+            _ => ours_act(&place, options),
+        };
+        let mut program = make(&options);
+        // What more threads gain shows only in the same run.
+        let mut alone = (threads > 1).then(|| make(&Options { threads: 1, ..options.clone() }));
         let mut times: BTreeMap<String, Vec<[f64; 2]>> = BTreeMap::new();
         for _ in 0..rounds {
-            for run in runs.iter().filter(|run| run.starts_with(name)) {
+            for run in runs.iter().filter(|run| run.split(' ').next() == Some(name)) {
                 let took = peer.run(run);
                 times.entry(run.clone()).or_default().push([took[0], took[1]]);
             }
-            let (wall, cpu) = (Instant::now(), cpu_ms());
-            program.run().unwrap();
-            let cpu = cpu_ms() - cpu;
-            let ours = [wall.elapsed().as_secs_f64() * 1e3, cpu];
-            times.entry("ours".to_owned()).or_default().push(ours);
+            times.entry("ours".to_owned()).or_default().push(timed(&mut program));
+            if let Some(alone) = &mut alone {
+                times.entry("ours, one thread".to_owned()).or_default().push(timed(alone));
+            }
         }
         let ours = best(&times["ours"]);
         println!(
@@ -62,6 +70,14 @@ fn main() {
     println!("peak memory of ours {:.0} MB", peak_mb());
 }
 
+/// Wall and CPU milliseconds of one run.
+fn timed(program: &mut Program) -> [f64; 2] {
+    let (wall, cpu) = (Instant::now(), cpu_ms());
+    program.run().unwrap();
+    let cpu = cpu_ms() - cpu;
+    [wall.elapsed().as_secs_f64() * 1e3, cpu]
+}
+
 /// ACT, with the inputs that the peer wrote, and compared with its answer.
 fn ours_act(folder: &Path, options: &Options) -> Program {
     let tensors = Tensors::open(&folder.join("model.safetensors")).unwrap();
@@ -70,7 +86,7 @@ fn ours_act(folder: &Path, options: &Options) -> Program {
     let start = Instant::now();
     let mut program = Program::compile(&graph, &tensors, options).unwrap();
     println!("act: compiled in {:.0} ms", start.elapsed().as_secs_f64() * 1e3);
-    for name in ["observation.state", "observation.images.top"] {
+    for (name, _) in &config.common.inputs {
         program.input(name).unwrap().copy_from_slice(&numbers(folder, name));
     }
     program.run().unwrap();
