@@ -1,0 +1,218 @@
+//! How steady the loops are, on virtual servo buses in processes of their own:
+//!
+//! ```text
+//! cargo bench -p sinew --bench loops
+//! ```
+//! `rollout`: 210 Hz control with two cameras recorded and a policy on the other core, beside a bare
+//! loop that only sleeps, with the same priority, at the same time. `teleoperate`: 60 Hz without
+//! cameras, with the CPU it takes. With `SINEW_PEER_PYTHON` LeRobot's own loop runs on the same buses.
+//! `SINEW_BENCH_POLICY` names an ACT checkpoint with the cameras `top` and `wrist` of 480×640, such as
+//! `policies/benches/policies.py FOLDER act2 1` writes. `SINEW_BENCH_SECONDS` (10) and
+//! `SINEW_BENCH_ROUNDS` (5) say how long and how often.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::Value;
+use sinew_drivers::Clock;
+use sinew_drivers::clock::{MICRO, SECOND};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_sinew");
+
+/// A process that ends with the bench.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended by itself needs no more.
+        let _ended = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+fn sinew(home: &Path) -> Command {
+    let mut command = Command::new(BINARY);
+    command.env("HOME", home).env_remove("HF_LEROBOT_HOME").stdin(Stdio::null());
+    command
+}
+
+/// A virtual arm in a process of its own.
+fn bus(home: &Path, kind: &str, folder: &str, id: &str) -> (Running, PathBuf) {
+    let port = home.join(id);
+    let file =
+        home.join(".cache/huggingface/lerobot/calibration").join(folder).join(format!("{id}.json"));
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let mut child = sinew(home)
+        .args(["--json", "sim", "bus", "--arm", kind, "--link"])
+        .arg(&port)
+        .arg("--calibration")
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("ready"), "{line}");
+    (Running(child), port)
+}
+
+/// Runs a command to its end: its result, and the CPU seconds it took.
+fn run(mut command: Command) -> (Value, f64) {
+    let before = children();
+    let output = command.stderr(Stdio::piped()).output().unwrap();
+    let took = children() - before;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut results = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let result = results.find(|line| line["type"] == "result" && line["error"].is_null());
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    (result.unwrap_or_else(|| panic!("no result: {error}{text}")), took)
+}
+
+/// The CPU seconds of all children that have ended.
+fn children() -> f64 {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: `usage` is a valid place for one rusage, and all zeros make one.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+}
+
+/// How late a loop that does nothing else wakes, in microseconds, until `over`.
+fn bare(fps: f64, over: &AtomicBool) -> Vec<u64> {
+    let parameter = libc::sched_param { sched_priority: 20 };
+    // SAFETY: `parameter` is a valid sched_param, and 0 means the calling thread.
+    let granted =
+        unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameter) } == 0;
+    let clock = Clock::Real;
+    let period = (SECOND as f64 / fps) as i64;
+    let mut late = Vec::with_capacity(1 << 20);
+    let mut deadline = clock.now();
+    while !over.load(Ordering::Acquire) && late.len() < late.capacity() {
+        clock.sleep_until(deadline);
+        let now = clock.now();
+        late.push(u64::try_from((now - deadline) / MICRO).unwrap_or(0));
+        deadline += period * ((now - deadline) / period + 1);
+    }
+    assert!(granted || !late.is_empty());
+    late.sort_unstable();
+    late
+}
+
+fn quantile(sorted: &[u64], share: f64) -> u64 {
+    let place = (sorted.len() as f64 * share) as usize;
+    sorted.get(place.min(sorted.len().saturating_sub(1))).copied().unwrap_or(0)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn setting(name: &str, usual: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// Control with cameras, a recorder and a policy beside it, and a bare loop at the same time.
+fn rollout(home: &Path, port: &Path, policy: &Path, seconds: u64) -> (Value, Vec<u64>) {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("bare".into());
+        let thread = thread.spawn_scoped(scope, || bare(210.0, &over)).unwrap();
+        let root = home.join("recorded");
+        // The folder of the round before.
+        let _none = std::fs::remove_dir_all(&root);
+        let mut command = sinew(home);
+        command
+            .args(["--json", "rollout", "--robot.type=so101_follower", "--robot.id=white"])
+            .arg("--robot.port")
+            .arg(port)
+            .arg("--policy.path")
+            .arg(policy)
+            .args(["--camera=top=sim", "--camera=wrist=sim", "--interpolation_multiplier=7"])
+            .args(["--inference.type=async", "--strategy.type=episodic", "--task=bench"])
+            .args(["--threads=1", "--dataset.num_episodes=1", "--dry_run_s=1"])
+            .arg(format!("--dataset.episode_time_s={seconds}"))
+            .arg("--dataset.root")
+            .arg(&root);
+        let (result, _) = run(command);
+        over.store(true, Ordering::Release);
+        (result, thread.join().unwrap())
+    })
+}
+
+fn main() {
+    let (seconds, rounds) = (setting("SINEW_BENCH_SECONDS", 10), setting("SINEW_BENCH_ROUNDS", 5));
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let (_follower, white) = bus(home, "so101", "robots/so_follower", "white");
+    let (_leader, black) = bus(home, "so101_leader", "teleoperators/so_leader", "black");
+    let mut command = sinew(home);
+    command
+        .args(["--json", "teleoperate", "--robot.type=so101_follower", "--robot.id=white"])
+        .arg("--robot.port")
+        .arg(&white)
+        .args(["--teleop.type=so101_leader", "--teleop.id=black", "--fps=60", "--dry_run_s=0"])
+        .arg("--teleop.port")
+        .arg(&black)
+        .arg(format!("--teleop_time_s={seconds}"));
+    let (result, cpu) = run(command);
+    println!(
+        "teleoperate 60 Hz: {:.2} % of a core; {} of {} ticks late; tick p50 {} p99.9 {} µs",
+        cpu / seconds as f64 * 100.0,
+        result["late_ticks"],
+        result["ticks"],
+        result["tick_us"]["p50"],
+        result["tick_us"]["p999"]
+    );
+    if let Some(python) = std::env::var_os("SINEW_PEER_PYTHON") {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/loops.py");
+        for fps in ["30", "60"] {
+            let peer = Command::new(&python)
+                .arg(&script)
+                .args([white.as_os_str(), black.as_os_str()])
+                .args([fps, &seconds.to_string()])
+                .env("HF_LEROBOT_HOME", home.join(".cache/huggingface/lerobot"))
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&peer.stdout);
+            let wrong = String::from_utf8_lossy(&peer.stderr);
+            let line = said.lines().last().unwrap_or(&wrong);
+            println!("LeRobot teleoperate {fps} Hz: {line}");
+        }
+    } else {
+        println!("LeRobot SKIPPED: SINEW_PEER_PYTHON is not set");
+    }
+    let Some(policy) = std::env::var_os("SINEW_BENCH_POLICY") else {
+        println!("rollout SKIPPED: SINEW_BENCH_POLICY is not set");
+        return;
+    };
+    let mut ratios = Vec::new();
+    for round in 0..rounds {
+        let (result, bare) = rollout(home, &white, Path::new(&policy), seconds);
+        let (ours, theirs) = (result["wake_us"]["p999"].as_f64().unwrap(), quantile(&bare, 0.999));
+        ratios.push(ours / theirs.max(1) as f64);
+        println!(
+            "rollout 210 Hz, two cameras recorded, round {round}: wake p50 {} p99.9 {ours} µs (bare p50 {} \
+             p99.9 {theirs}); work p50 {} p99.9 {} µs; {} late of {}; missed rows {}, repeated {}; {} chunks of \
+             {} ms, {} starved",
+            result["wake_us"]["p50"],
+            quantile(&bare, 0.5),
+            result["work_us"]["p50"],
+            result["work_us"]["p999"],
+            result["late_ticks"],
+            result["ticks"],
+            result["missed_rows"],
+            result["repeated_frames"],
+            result["chunks"],
+            result["inference_ms"]["p50"],
+            result["starved_ticks"]
+        );
+    }
+    println!("wake p99.9 against the bare loop's, median of {rounds}: {:.2}×", median(ratios));
+}
