@@ -2,7 +2,8 @@
 //! frames of a video.
 //!
 //! `cargo bench -p sinew-datasets --bench read`; with `SINEW_PEER_PYTHON` LeRobot reads the very same
-//! folders beside it. `SINEW_BENCH_AV1=DIR` names a dataset that LeRobot wrote with AV1 video.
+//! folders beside it. `SINEW_BENCH_AV1=DIR` names a dataset that LeRobot wrote with AV1 video. Behind
+//! `--`, `tables`, `h264` or `av1` is measured alone.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)] // a bench is its own report
 
 #[allow(dead_code)] // what the other bench needs of it
@@ -25,15 +26,21 @@ const EPISODES: u64 = 100;
 const LENGTH: u64 = 10_000;
 
 fn main() {
+    let named: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let wanted = |part: &str| named.is_empty() || named.iter().any(|word| word == part);
     let folder = tempfile::tempdir().unwrap();
     let (million, video) = (folder.path().join("million"), folder.path().join("video"));
-    make_million(&million);
-    open(&million);
-    items(&million);
-    peer("million", &million);
-    make_video(&video);
-    by_turns("H.264 of ours", &video);
-    if let Some(av1) = std::env::var_os("SINEW_BENCH_AV1") {
+    if wanted("tables") {
+        make_million(&million);
+        open(&million);
+        items(&million);
+        peer("million", &million);
+    }
+    if wanted("h264") {
+        make_video(&video);
+        by_turns("H.264 of ours", &video);
+    }
+    if let Some(av1) = std::env::var_os("SINEW_BENCH_AV1").filter(|_| wanted("av1")) {
         by_turns("AV1 of LeRobot's", Path::new(&av1));
     }
 }

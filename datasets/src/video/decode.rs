@@ -15,6 +15,38 @@ use super::nal::with_start_codes;
 use crate::error::{Error, Result};
 use crate::image::{Image, PixelFormat};
 
+/// What comes out of a decoder. Pictures before a time are decoded for the sake of others only, and
+/// not even copied.
+pub struct Ready {
+    from: i64,
+    images: Vec<(i64, Image)>,
+}
+
+impl Ready {
+    /// For the pictures shown from this time on.
+    pub fn from(from: i64) -> Self {
+        Self { from, images: Vec::new() }
+    }
+
+    /// Takes a picture, if it is wanted.
+    pub fn take(&mut self, pts: i64, image: impl FnOnce() -> Result<Image>) -> Result<()> {
+        if pts >= self.from {
+            self.images.push((pts, image()?));
+        }
+        Ok(())
+    }
+
+    /// The image shown at this time.
+    pub fn get(&self, pts: i64) -> Option<&Image> {
+        self.images.iter().find(|(known, _)| *known == pts).map(|(_, image)| image)
+    }
+
+    /// All of them with their times.
+    pub fn into_images(self) -> Vec<(i64, Image)> {
+        self.images
+    }
+}
+
 /// A decoder on its way through a video, begun at a keyframe.
 pub enum Decoder {
     /// For H.264.
@@ -52,13 +84,7 @@ impl Decoder {
     }
 
     /// Decodes the next coded picture; the images that are ready go with their times to `out`.
-    pub fn feed(
-        &mut self,
-        sample: Vec<u8>,
-        pts: i64,
-        path: &Path,
-        out: &mut Vec<(i64, Image)>,
-    ) -> Result<()> {
+    pub fn feed(&mut self, sample: Vec<u8>, pts: i64, path: &Path, out: &mut Ready) -> Result<()> {
         match self {
             Self::H264(inner) => inner.feed(&sample, pts, path, out),
             Self::Av1(inner) => inner.feed(sample, pts, path, out),
@@ -93,10 +119,10 @@ impl Decoder {
 
     /// Hands out the images that were held back. The H.264 decoder loses the memory of pictures
     /// handed out so, and after a few has none left, so that this must be the end of it.
-    pub fn end(self, path: &Path, out: &mut Vec<(i64, Image)>) -> Result<()> {
+    pub fn end(self, path: &Path, out: &mut Ready) -> Result<()> {
         match self {
             Self::H264(inner) => inner.end(path, out),
-            Self::Av1(mut inner) => inner.drain(path, out),
+            Self::Av1(mut inner) => inner.drain(path, out).map(|_came| ()),
             #[cfg(feature = "ffmpeg")]
             Self::System(inner) => inner.end(path, out),
         }
@@ -147,13 +173,7 @@ impl H264 {
         Ok(Self { decoder, length_bytes, sets, units, held, is_baseline })
     }
 
-    fn feed(
-        &mut self,
-        sample: &[u8],
-        pts: i64,
-        path: &Path,
-        out: &mut Vec<(i64, Image)>,
-    ) -> Result<()> {
+    fn feed(&mut self, sample: &[u8], pts: i64, path: &Path, out: &mut Ready) -> Result<()> {
         self.units.clear();
         self.units.append(&mut self.sets);
         with_start_codes(sample, self.length_bytes, &mut self.units)
@@ -162,20 +182,29 @@ impl H264 {
         let options = DecodeOptions::new().flush_after_decode(Flush::NoFlush);
         let decoded = self.decoder.decode_with_options(&self.units, options);
         if let Some(picture) = decoded.map_err(|error| failed(path, error))? {
-            let image = h264_image(&picture, path)?;
-            out.extend(self.held.pop_first().map(|pts| (pts, image)));
+            give(&mut self.held, &picture, path, out)?;
         }
         Ok(())
     }
 
-    fn end(mut self, path: &Path, out: &mut Vec<(i64, Image)>) -> Result<()> {
+    fn end(mut self, path: &Path, out: &mut Ready) -> Result<()> {
         let decoded = self.decoder.flush_remaining().map_err(|error| failed(path, error))?;
         for picture in decoded {
-            let image = h264_image(&picture, path)?;
-            out.extend(self.held.pop_first().map(|pts| (pts, image)));
+            give(&mut self.held, &picture, path, out)?;
         }
         Ok(())
     }
+}
+
+/// Hands a picture out, which is the next one of those held.
+fn give(
+    held: &mut BTreeSet<i64>,
+    picture: &DecodedYUV<'_>,
+    path: &Path,
+    out: &mut Ready,
+) -> Result<()> {
+    let next = held.pop_first();
+    next.map_or(Ok(()), |pts| out.take(pts, || h264_image(picture, path)))
 }
 
 fn h264_image(picture: &DecodedYUV<'_>, path: &Path) -> Result<Image> {
@@ -202,23 +231,16 @@ impl Av1 {
         Ok(Self { decoder: decoder.map_err(|error| failed(path, error))? })
     }
 
-    fn feed(
-        &mut self,
-        sample: Vec<u8>,
-        pts: i64,
-        path: &Path,
-        out: &mut Vec<(i64, Image)>,
-    ) -> Result<()> {
+    fn feed(&mut self, sample: Vec<u8>, pts: i64, path: &Path, out: &mut Ready) -> Result<()> {
         if sample.is_empty() {
             return Err(Error::malformed(path, "mdat", "a picture has no bytes"));
         }
         let mut sent = self.decoder.send_data(sample, None, Some(pts), None);
         loop {
-            let before = out.len();
-            self.drain(path, out)?;
+            let came = self.drain(path, out)?;
             match sent {
                 Ok(()) => return Ok(()),
-                Err(error) if error.is_again() && out.len() > before => {
+                Err(error) if error.is_again() && came > 0 => {
                     sent = self.decoder.send_pending_data();
                 }
                 Err(error) => return Err(failed(path, error)),
@@ -226,14 +248,18 @@ impl Av1 {
         }
     }
 
-    fn drain(&mut self, path: &Path, out: &mut Vec<(i64, Image)>) -> Result<()> {
+    /// Hands out the pictures that are ready; gives how many came.
+    fn drain(&mut self, path: &Path, out: &mut Ready) -> Result<usize> {
+        let mut came = 0;
         loop {
             match self.decoder.get_picture() {
                 Ok(picture) => {
-                    let image = av1_image(&picture, path)?;
-                    out.extend(picture.timestamp().map(|pts| (pts, image)));
+                    came += 1;
+                    if let Some(pts) = picture.timestamp() {
+                        out.take(pts, || av1_image(&picture, path))?;
+                    }
                 }
-                Err(error) if error.is_again() => return Ok(()),
+                Err(error) if error.is_again() => return Ok(came),
                 Err(error) => return Err(failed(path, error)),
             }
         }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use super::VideoInfo;
-use super::decode::Decoder;
+use super::decode::{Decoder, Ready};
 use super::mp4::read::{bytes, track};
 use super::mp4::{Sample, Track};
 use super::source::{FileSource, ReadAt};
@@ -13,6 +13,9 @@ use crate::image::Image;
 
 /// How many decoded frames are kept: enough for what a policy looks back.
 const KEPT: usize = 8;
+
+/// So near to its keyframe a frame is sooner decoded again than copied in case somebody wants it.
+const NEAR: usize = 2;
 
 /// How many pictures a decoder may hold back at most.
 const MOST_HELD_BACK: usize = 17;
@@ -140,26 +143,35 @@ impl VideoReader {
     fn decode_from(&mut self, key: usize, index: usize, wanted: Sample) -> Result<Option<Image>> {
         let mut running = self.decoder_for(index, key, wanted.pts)?;
         // Some decoders hand out a picture only once they have seen what follows it.
-        let mut ready = Vec::new();
-        let is_ready = |ready: &[(i64, Image)]| ready.iter().any(|(pts, _)| *pts == wanted.pts);
+        let mut ready = Ready::from(self.first_kept(key, index, wanted));
         let last = index.saturating_add(MOST_HELD_BACK).min(self.track.samples.len() - 1);
-        while running.next <= index || (running.next <= last && !is_ready(&ready)) {
+        while running.next <= index || (running.next <= last && ready.get(wanted.pts).is_none()) {
             self.feed(&mut running, &mut ready)?;
         }
-        if is_ready(&ready) {
+        if ready.get(wanted.pts).is_some() {
             self.running = Some(running);
         } else {
             running.decoder.end(&self.path, &mut ready)?;
         }
-        let image =
-            ready.iter().find(|(pts, _)| *pts == wanted.pts).map(|(_, image)| image.clone());
-        for frame in ready {
+        let image = ready.get(wanted.pts).cloned();
+        for frame in ready.into_images() {
             if self.kept.len() >= KEPT {
                 self.kept.pop_front();
             }
             self.kept.push_back(frame);
         }
         Ok(image)
+    }
+
+    /// From when on the frames are kept that a decoder makes on its way from a keyframe to a sample.
+    fn first_kept(&self, key: usize, index: usize, wanted: Sample) -> i64 {
+        if index - key < NEAR {
+            return wanted.pts;
+        }
+        let time = |at: &u32| self.track.samples.get(*at as usize).map(|sample| sample.pts);
+        let before = self.shown.partition_point(|at| time(at) < Some(wanted.pts));
+        let first = self.shown.get((before + 1).saturating_sub(KEPT));
+        first.and_then(time).unwrap_or(wanted.pts)
     }
 
     /// A decoder on its way to a sample, which goes on where it is unless the keyframe before the
@@ -178,7 +190,7 @@ impl VideoReader {
     }
 
     /// Decodes the next sample.
-    fn feed(&mut self, running: &mut Running, ready: &mut Vec<(i64, Image)>) -> Result<()> {
+    fn feed(&mut self, running: &mut Running, ready: &mut Ready) -> Result<()> {
         let Some(sample) = self.track.samples.get(running.next) else { return Ok(()) };
         let end = sample.offset + u64::from(sample.size);
         let coded = bytes(self.source.as_mut(), &self.path, sample.offset, end)?;

@@ -9,7 +9,7 @@ use ffmpeg_next::software::scaling;
 use ffmpeg_next::{Packet, decoder, ffi, frame};
 
 use super::super::Codec;
-use super::super::decode::{failed, gather, unknown};
+use super::super::decode::{Ready, failed, gather, unknown};
 use super::super::mp4::Track;
 use super::{hush, is_pause};
 use crate::error::{Error, Result};
@@ -60,13 +60,7 @@ impl SystemDecoder {
     }
 
     /// Decodes the next coded picture; the images that are ready go with their times to `out`.
-    pub fn feed(
-        &mut self,
-        sample: &[u8],
-        pts: i64,
-        path: &Path,
-        out: &mut Vec<(i64, Image)>,
-    ) -> Result<()> {
+    pub fn feed(&mut self, sample: &[u8], pts: i64, path: &Path, out: &mut Ready) -> Result<()> {
         if sample.is_empty() {
             return Err(Error::malformed(path, "mdat", "a picture has no bytes"));
         }
@@ -90,23 +84,22 @@ impl SystemDecoder {
     }
 
     /// Hands out the images that were held back.
-    pub fn end(mut self, path: &Path, out: &mut Vec<(i64, Image)>) -> Result<()> {
+    pub fn end(mut self, path: &Path, out: &mut Ready) -> Result<()> {
         self.decoder.send_eof().map_err(|error| failed(path, error))?;
         self.drain(path, out)
     }
 
-    fn drain(&mut self, path: &Path, out: &mut Vec<(i64, Image)>) -> Result<()> {
+    fn drain(&mut self, path: &Path, out: &mut Ready) -> Result<()> {
         loop {
             match self.decoder.receive_frame(&mut self.frame) {
                 Ok(()) => {}
                 Err(error) if is_pause(&error) => return Ok(()),
                 Err(error) => return Err(failed(path, error)),
             }
-            let image = self.image(path)?;
             if let Some(pts) = self.frame.pts() {
                 // Those shown before it that never came were left out.
                 self.held = self.held.split_off(&pts.saturating_add(1));
-                out.push((pts, image));
+                out.take(pts, || self.image(path))?;
             }
         }
     }
