@@ -76,8 +76,7 @@ impl Image {
         if self.format != PixelFormat::I420 {
             return self.clone();
         }
-        let mut rgb = vec![0; PixelFormat::Rgb8.len(self.width, self.height)];
-        crate::video::i420_to_rgb(&self.pixels, self.width, self.height, &mut rgb);
+        let rgb = crate::video::i420_to_rgb(&self.pixels, self.width, self.height);
         Self { format: PixelFormat::Rgb8, pixels: rgb.into(), ..*self }
     }
 

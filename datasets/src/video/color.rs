@@ -1,5 +1,7 @@
 //! Between RGB and I420: BT.601, limited range, in fixed point.
 
+use crate::image::PixelFormat;
+
 /// Converts rows of red, green and blue into three planes.
 ///
 /// Slices of the wrong size are converted as far as they go.
@@ -75,14 +77,14 @@ fn differences(r: i32, g: i32, b: i32) -> (u8, u8) {
 ///
 /// Equal to the last bit to what swscale, and so PyAV and LeRobot, makes of even heights on x86: a
 /// colour stands for its whole square of four pixels, and products lose their lower 16 bits each.
-/// Slices of the wrong size are converted as far as they go.
-pub fn i420_to_rgb(planes: &[u8], width: u32, height: u32, out: &mut [u8]) {
+/// A slice of the wrong size is converted as far as it goes.
+pub fn i420_to_rgb(planes: &[u8], width: u32, height: u32) -> Vec<u8> {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {
         // SAFETY: the processor has just said that it has these instructions.
-        return unsafe { wide::i420_to_rgb(planes, width, height, out) };
+        return unsafe { wide::i420_to_rgb(planes, width, height) };
     }
-    to_pixels(planes, width, height, out);
+    to_pixels(planes, width, height)
 }
 
 /// The same code with wider instructions, which processors for desktops have had since 2013.
@@ -94,27 +96,30 @@ mod wide {
     }
 
     #[target_feature(enable = "avx2")]
-    pub fn i420_to_rgb(planes: &[u8], width: u32, height: u32, out: &mut [u8]) {
-        super::to_pixels(planes, width, height, out);
+    pub fn i420_to_rgb(planes: &[u8], width: u32, height: u32) -> Vec<u8> {
+        super::to_pixels(planes, width, height)
     }
 }
 
 #[inline(always)]
-fn to_pixels(planes: &[u8], width: u32, height: u32, out: &mut [u8]) {
+fn to_pixels(planes: &[u8], width: u32, height: u32) -> Vec<u8> {
+    // Row by row behind each other: an image that begins as zeros is written twice.
+    let mut out = Vec::with_capacity(PixelFormat::Rgb8.len(width, height));
     let (width, height) = (width as usize, height as usize);
     let (half, rows) = (width.div_ceil(2), height.div_ceil(2));
     let (luma, chroma) = planes.split_at((width * height).min(planes.len()));
     let (blue, red) = chroma.split_at((half * rows).min(chroma.len()));
     if width == 0 {
-        return;
+        return out;
     }
     // Channel by channel first, which compilers turn into wide instructions, then interleaved.
     let mut shifts = [0; 3].map(|_| vec![0i16; half * 2]);
     let mut channels = [0; 3].map(|_| vec![0u8; width]);
-    let pairs = luma.chunks(width * 2).zip(out.chunks_mut(width * 6));
-    for ((luma, rgb), (blue, red)) in pairs.zip(blue.chunks(half).zip(red.chunks(half))) {
+    let mut row = vec![0u8; width * 3];
+    let colours = blue.chunks(half).zip(red.chunks(half));
+    for (luma, (blue, red)) in luma.chunks(width * 2).zip(colours) {
         spread(blue, red, &mut shifts);
-        for (luma, rgb) in luma.chunks(width).zip(rgb.chunks_mut(width * 3)) {
+        for luma in luma.chunks_exact(width) {
             for (channel, shifts) in channels.iter_mut().zip(&shifts) {
                 for ((value, y), shift) in channel.iter_mut().zip(luma).zip(shifts) {
                     let y = high(8 * i16::from(*y) - 128, 9539);
@@ -122,11 +127,13 @@ fn to_pixels(planes: &[u8], width: u32, height: u32, out: &mut [u8]) {
                 }
             }
             let [r, g, b] = &channels;
-            for (((pixel, r), g), b) in rgb.as_chunks_mut::<3>().0.iter_mut().zip(r).zip(g).zip(b) {
+            for (((pixel, r), g), b) in row.as_chunks_mut::<3>().0.iter_mut().zip(r).zip(g).zip(b) {
                 *pixel = [*r, *g, *b];
             }
+            out.extend_from_slice(&row);
         }
     }
+    out
 }
 
 /// What each colour adds to red, green and blue, for two pixels beside each other.
@@ -153,7 +160,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::image::PixelFormat;
 
     proptest! {
         #[test]
@@ -168,13 +174,14 @@ mod tests {
                 bytes(PixelFormat::Rgb8.len(width, height)),
                 bytes(PixelFormat::I420.len(width, height)),
             );
-            let mut plain = [vec![0; planes.len()], vec![0; pixels.len()]];
+            let mut plain = vec![0; planes.len()];
             let mut wide = plain.clone();
-            to_planes(&pixels, width, height, &mut plain[0]);
-            to_pixels(&planes, width, height, &mut plain[1]);
-            rgb_to_i420(&pixels, width, height, &mut wide[0]);
-            i420_to_rgb(&planes, width, height, &mut wide[1]);
+            to_planes(&pixels, width, height, &mut plain);
+            rgb_to_i420(&pixels, width, height, &mut wide);
             prop_assert_eq!(plain, wide);
+            let plain = to_pixels(&planes, width, height);
+            prop_assert_eq!(plain.len(), pixels.len());
+            prop_assert_eq!(plain, i420_to_rgb(&planes, width, height));
         }
     }
 }

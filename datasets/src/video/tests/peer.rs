@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::begin;
 use crate::Error;
-use crate::image::{Image, PixelFormat};
+use crate::image::Image;
 use crate::video::{VideoReader, concat, cut, i420_to_rgb, recover};
 
 /// A file made by a peer.
@@ -26,9 +26,7 @@ fn list<T>(value: &Value, each: impl Fn(&Value) -> Option<T>) -> Vec<T> {
 }
 
 fn rgb(image: &Image) -> Vec<u8> {
-    let mut rgb = vec![0; PixelFormat::Rgb8.len(image.width(), image.height())];
-    i420_to_rgb(image.pixels(), image.width(), image.height(), &mut rgb);
-    rgb
+    i420_to_rgb(image.pixels(), image.width(), image.height())
 }
 
 fn crc_of_rgb(image: &Image) -> u64 {
