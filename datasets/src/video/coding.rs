@@ -6,11 +6,12 @@ use crate::{Error, Result};
 
 /// LeRobot's names for encoders, and FFmpeg's; those in hardware in the order in which `auto` tries
 /// them.
-const ENCODERS: [(&str, &str); 10] = [
+const ENCODERS: [(&str, &str); 11] = [
     ("h264_videotoolbox", "h264_videotoolbox"),
     ("hevc_videotoolbox", "hevc_videotoolbox"),
     ("h264_nvenc", "h264_nvenc"),
     ("hevc_nvenc", "hevc_nvenc"),
+    ("h264_vaapi", "h264_vaapi"),
     ("h264_qsv", "h264_qsv"),
     ("h264", "libx264"),
     ("hevc", "libx265"),
@@ -127,6 +128,7 @@ impl Coding {
                 options.extend([("crf", crf), ("svtav1-params", "fast-decode=0".into())])
             }
             "h264_nvenc" | "hevc_nvenc" => options.extend([("rc", "0".into()), ("qp", crf)]),
+            "h264_vaapi" => options.push(("qp", crf)),
             "h264_qsv" => options.push(("global_quality", crf)),
             "h264_videotoolbox" | "hevc_videotoolbox" => {
                 let quality = 100_u32.saturating_sub(2 * self.crf).clamp(1, 100);
@@ -135,7 +137,7 @@ impl Coding {
             "libx265" => options.extend([("crf", crf), ("x265-params", "log-level=none".into())]),
             _ => options.push(("crf", crf)),
         }
-        let has_preset = !name.ends_with("videotoolbox");
+        let has_preset = !["_videotoolbox", "_vaapi"].iter().any(|end| name.ends_with(end));
         options.extend(self.preset.clone().filter(|_| has_preset).map(|preset| ("preset", preset)));
         options.extend(self.never_waits().then(|| ("bf", "0".to_owned())));
         options

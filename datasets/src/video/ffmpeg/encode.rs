@@ -8,6 +8,7 @@ use super::super::encode::Planes;
 use super::super::mp4::entry::SampleEntry;
 use super::super::nal::{self, with_lengths};
 use super::super::{Codec, Coding, obu};
+use super::graphics::Graphics;
 use super::{hush, is_pause};
 use crate::image::PixelFormat;
 
@@ -39,6 +40,7 @@ pub struct SystemEncoder {
     asked: Asked,
     codec: Codec,
     layout: Pixel,
+    graphics: Option<Graphics>,
     taken: i64,
     given: i64,
     ended: bool,
@@ -56,7 +58,9 @@ impl SystemEncoder {
             Id::HEVC => Codec::Hevc,
             _ => Codec::Av1,
         };
-        let layout = if name.ends_with("_qsv") { Pixel::NV12 } else { Pixel::YUV420P };
+        let on_graphics = name.ends_with("_vaapi");
+        let interleaved = on_graphics || name.ends_with("_qsv");
+        let layout = if interleaved { Pixel::NV12 } else { Pixel::YUV420P };
         let why = |error: ffmpeg_next::Error| format!("{name} does not begin: {error}");
         let mut video = Context::new_with_codec(found).encoder().video().map_err(why)?;
         video.set_width(width);
@@ -67,13 +71,20 @@ impl SystemEncoder {
         video.set_frame_rate(Some((rate, 1)));
         video.set_colorspace(color::Space::SMPTE170M);
         video.set_color_range(color::Range::MPEG);
+        let graphics = on_graphics.then(|| Graphics::begin(&mut video, width, height));
+        let graphics = graphics.transpose().map_err(|error| {
+            format!(
+                "{name} needs a graphics processor with VA-API, and none can be opened: {error}; \
+                 see that /dev/dri/renderD128 is there and that this user is in the group render"
+            )
+        })?;
         let mut options = Dictionary::new();
         // The parameter sets come once, for the file's head; what the encoder has set stays set.
         options.set("flags", "+global_header");
         coding.options().iter().for_each(|(key, value)| options.set(key, value));
         let encoder = video.open_with(options).map_err(why)?;
         let asked = Asked { coding: coding.clone(), width, height, fps };
-        Ok(Self { encoder, asked, codec, layout, taken: 0, given: 0, ended: false })
+        Ok(Self { encoder, asked, codec, layout, graphics, taken: 0, given: 0, ended: false })
     }
 
     /// The sample entry of a file with its pictures.
@@ -129,6 +140,8 @@ impl SystemEncoder {
         fill(&mut frame, planes).ok_or("there is no memory for a picture")?;
         frame.set_pts(Some(self.taken));
         self.taken += 1;
+        let copied = self.graphics.as_ref().map(|graphics| graphics.copied(&frame)).transpose();
+        let frame = copied.map_err(|error| error.to_string())?.unwrap_or(frame);
         self.encoder.send_frame(&frame).map_err(|error| error.to_string())
     }
 

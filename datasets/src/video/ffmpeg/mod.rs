@@ -3,6 +3,7 @@
 
 mod decode;
 mod encode;
+mod graphics;
 
 pub use decode::SystemDecoder;
 pub use encode::{Coded, SystemEncoder, has_encoder};

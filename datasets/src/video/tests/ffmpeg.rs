@@ -148,4 +148,11 @@ fn what_no_encoder_can_do_is_refused() {
     let made = VideoWriter::create_with(&folder.path().join("a.mp4"), 64, 64, 30, &coding);
     assert!(made.is_err_and(|error| error.to_string().contains("libx264")));
     assert!(Coding::default().set(Some(20), None, None).is_err());
+    // An encoder in hardware that is not there says what it looked for.
+    if let Ok(coding) = Coding::named("h264_vaapi")
+        && !Path::new("/dev/dri").exists()
+    {
+        let made = VideoWriter::create_with(&folder.path().join("b.mp4"), 64, 64, 30, &coding);
+        assert!(made.is_err_and(|error| error.to_string().contains("/dev/dri")));
+    }
 }
