@@ -121,7 +121,8 @@ fn the_body_stays_light() {
                 }
             }
         }
-        assert!(seen.len() < 80, "{} pulls in {} packages", name_of(root), seen.len());
+        // For every platform together; a dozen small ones are nalgebra's, for kinematics.
+        assert!(seen.len() < 100, "{} pulls in {} packages", name_of(root), seen.len());
         for id in seen {
             let name = name_of(id);
             let heavy = HEAVY.iter().any(|heavy| name.starts_with(heavy));
