@@ -110,12 +110,14 @@ impl Listed {
     }
 }
 
-/// Looks for cameras that a table of episodes has videos of, and info.json does not know.
+/// Looks for cameras that a table of episodes has videos of, and info.json does not know. LeRobot leaves
+/// the columns of a camera that it removes; only with its videos there has somebody lost something.
 fn undeclared(root: &Path, path: &Path, cameras: &[&str], findings: &mut Findings) {
     let Ok(table) = tables::metadata(path) else { return };
     let camera = |name: &str| {
         let key = name.strip_prefix("videos/")?.strip_suffix("/chunk_index")?;
-        (!cameras.contains(&key)).then(|| key.to_owned())
+        let lost = !cameras.contains(&key) && root.join("videos").join(key).is_dir();
+        lost.then(|| key.to_owned())
     };
     for key in table.schema().fields().iter().filter_map(|field| camera(field.name())) {
         let what = "has videos, but is not declared as such in info.json";
