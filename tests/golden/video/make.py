@@ -1,6 +1,6 @@
 """Makes the videos here, and golden.json: what PyAV, and so LeRobot, sees in them.
 
-    /work/peer/venv/bin/python make.py path/to/lerobot_v30.mp4
+    python make.py path/to/lerobot_v30.mp4
 
 lerobot_av1.mp4 is a file of a data set that LeRobot 0.6.1 recorded with its defaults (two episodes
 of 40 frames, libsvtav1, a keyframe every 2 frames, crf 30, preset 12), copied as it is. The others
