@@ -1,7 +1,9 @@
-//! From a robot's cameras as they are named to cameras that run.
+//! From a robot's cameras as they are named to cameras that run, and what datasets call them and
+//! their pictures.
 
+use sinew_datasets::{Image, PixelFormat};
 use sinew_drivers::Clock;
-use sinew_drivers::camera::{self, Camera, CameraSpec, Opener, PATIENCE};
+use sinew_drivers::camera::{self, Camera, CameraSpec, Layout, Opener, PATIENCE, Shot};
 
 use crate::cli::failure::Failure;
 use crate::cli::report::Report;
@@ -19,6 +21,21 @@ pub fn start(
         cameras.push(Camera::start(name, opener(name, spec, robot), &Clock::Real, PATIENCE)?);
     }
     Ok(cameras)
+}
+
+/// What datasets and policies call a camera.
+pub fn feature_of(name: &str) -> String {
+    format!("observation.images.{name}")
+}
+
+/// A camera's picture as datasets have them: the pixels are shared.
+pub fn image(shot: &Shot) -> Option<Image> {
+    let format = match shot.picture.layout {
+        Layout::Rgb8 => PixelFormat::Rgb8,
+        Layout::I420 => PixelFormat::I420,
+    };
+    let picture = &shot.picture;
+    Image::new(picture.width, picture.height, format, picture.pixels.clone())
 }
 
 #[cfg(feature = "sim")]

@@ -126,6 +126,11 @@ impl Robot {
         &self.parts
     }
 
+    /// What datasets and policies call its values, in their order.
+    pub fn value_names(&self) -> Vec<String> {
+        self.parts.iter().flat_map(|part| part.spec.value_names()).collect()
+    }
+
     /// The joints of its simulated arms.
     #[cfg(feature = "sim")]
     pub fn simulated_joints(&self) -> Joints {

@@ -6,10 +6,11 @@ use clap::Args;
 use serde_json::{Value, json};
 use sinew_datasets::image::png;
 use sinew_datasets::report::{Page, escape};
-use sinew_drivers::camera::{Camera, CameraSpec, Found, Layout, Origin, PATIENCE, Shot, devices};
+use sinew_drivers::camera::{Camera, CameraSpec, Found, Origin, PATIENCE, Shot, devices};
 use sinew_drivers::clock::SECOND;
 use sinew_drivers::{Clock, camera};
 
+use crate::cameras::image;
 use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::{Report, Tone};
@@ -126,14 +127,7 @@ fn take(one: &Candidate) -> Result<Shot, Failure> {
 }
 
 fn keep(folder: &Path, name: &str, shot: &Shot) -> Result<PathBuf, Failure> {
-    let picture = &shot.picture;
-    let format = match picture.layout {
-        Layout::Rgb8 => sinew_datasets::PixelFormat::Rgb8,
-        Layout::I420 => sinew_datasets::PixelFormat::I420,
-    };
-    let (width, height) = (picture.width, picture.height);
-    let image = sinew_datasets::Image::new(width, height, format, picture.pixels.clone());
-    let bytes = image.ok_or_else(|| "it is not whole".to_owned());
+    let bytes = image(shot).ok_or_else(|| "it is not whole".to_owned());
     let bytes = bytes.and_then(|image| png::encode(&image.to_rgb()));
     let bytes = bytes.map_err(|what| Failure::new(Exit::Failed, format!("the picture: {what}")))?;
     let path = folder.join(format!("{name}.png"));

@@ -19,6 +19,7 @@ use sinew_teleop::keys::Keys;
 
 use super::driving::seconds;
 use super::space;
+use crate::cameras::feature_of;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::{Report, Tone};
 use crate::cli::voice::Voice;
@@ -185,8 +186,7 @@ impl DatasetFlags {
 
     /// What the dataset will hold.
     fn info(&self, robot: &Robot, cameras: &[(String, CameraSpec)]) -> Result<Info, Failure> {
-        let names: Vec<String> =
-            robot.parts().iter().flat_map(|part| part.spec.value_names()).collect();
+        let names = robot.value_names();
         let dtype = if self.video { Dtype::Video } else { Dtype::Image };
         let mut features = vec![
             ("action".to_owned(), Feature::vector(Dtype::F32, names.clone())),
@@ -194,7 +194,7 @@ impl DatasetFlags {
         ];
         for (name, spec) in cameras {
             let feature = Feature::camera(dtype, spec.width, spec.height);
-            features.push((format!("observation.images.{name}"), feature));
+            features.push((feature_of(name), feature));
         }
         Ok(Info::new(self.dataset_fps, Some(robot.lerobot_name()), features)?)
     }

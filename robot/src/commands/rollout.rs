@@ -148,7 +148,7 @@ impl Rollout {
             inference: self.inference,
             threshold: self.threshold,
             rate: self.fps,
-            cameras: specs.iter().map(|(name, _)| offered::camera_feature(name)).collect(),
+            cameras: specs.iter().map(|(name, _)| cameras::feature_of(name)).collect(),
             home: begin.concat(),
         };
         let driver = Driver::new(policy, plan, feeders);

@@ -92,6 +92,11 @@ impl Pair {
     }
 }
 
+/// What datasets call the followers' values, in their order.
+pub fn value_names(pairs: &[Pair]) -> Vec<String> {
+    pairs.iter().flat_map(|pair| pair.follower.spec().value_names()).collect()
+}
+
 /// What a tick was, for whoever watches the loop.
 #[derive(Debug, Clone, Copy)]
 pub struct Tick {

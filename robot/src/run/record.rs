@@ -13,14 +13,15 @@ use std::sync::Arc;
 
 use hdrhistogram::Histogram;
 use sinew_datasets::writer::Saved;
-use sinew_datasets::{Frame, Image, PixelFormat, Stamps, Value, Writer};
+use sinew_datasets::{Frame, Stamps, Value, Writer};
 use sinew_drivers::Nanos;
-use sinew_drivers::camera::{Layout, Shot};
+use sinew_drivers::camera::Shot;
 use sinew_drivers::clock::MICRO;
 use sinew_teleop::keys::Key;
 
 use super::stats::Recorded;
 use super::tap::{Slip, Slips};
+use crate::cameras::image;
 
 /// What is to be recorded.
 #[derive(Clone, Debug)]
@@ -279,14 +280,4 @@ fn at(shot: Option<&Shot>) -> Nanos {
 
 fn numbers(values: &[f64]) -> Value {
     Value::F32(values.iter().map(|value| *value as f32).collect())
-}
-
-/// A camera's picture as datasets have them: the pixels are shared.
-pub fn image(shot: &Shot) -> Option<Image> {
-    let format = match shot.picture.layout {
-        Layout::Rgb8 => PixelFormat::Rgb8,
-        Layout::I420 => PixelFormat::I420,
-    };
-    let picture = &shot.picture;
-    Image::new(picture.width, picture.height, format, picture.pixels.clone())
 }

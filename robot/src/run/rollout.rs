@@ -19,8 +19,8 @@ use sinew_policies::policy::{Image as Shown, Seen};
 use sinew_policies::{Config, Error, Policy};
 use sinew_teleop::fed::{BLEND, Chunk, Feeder};
 
-use super::record::image;
 use super::tap::{Slip, Slips};
+use crate::cameras::image;
 
 /// When the next chunk is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

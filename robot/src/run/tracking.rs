@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::control::Pair;
+use super::control::{Pair, value_names};
 
 /// Errors of each value, tick by tick: where it is, against where the tick before sent it.
 #[derive(Debug)]
@@ -17,8 +17,7 @@ pub struct Tracking {
 impl Tracking {
     /// Nothing counted yet, of these arms.
     pub fn new(pairs: &[Pair]) -> Self {
-        let names: Vec<_> =
-            pairs.iter().flat_map(|pair| pair.follower.spec().value_names()).collect();
+        let names = value_names(pairs);
         let zeros = vec![0.0; names.len()];
         Self {
             names,

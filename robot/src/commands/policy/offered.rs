@@ -6,6 +6,7 @@ use sinew_datasets::verify::joint_name;
 use sinew_drivers::camera::CameraSpec;
 use sinew_policies::preflight::{Numbers, Offered};
 
+use crate::cameras::feature_of;
 use crate::robot::Robot;
 
 /// What stands in a dataset.
@@ -40,20 +41,13 @@ fn ranges(stats: &Stats) -> Vec<[f32; 2]> {
 
 /// What a robot with these cameras has to offer.
 pub fn by_robot(robot: &Robot, cameras: &[(String, CameraSpec)]) -> Offered {
-    let names: Vec<String> =
-        robot.parts().iter().flat_map(|part| part.spec.value_names()).collect();
+    let names = robot.value_names();
     let values = Numbers { count: names.len(), names, ranges: Vec::new() };
-    let sizes =
-        cameras.iter().map(|(name, spec)| (camera_feature(name), [spec.width, spec.height]));
+    let sizes = cameras.iter().map(|(name, spec)| (feature_of(name), [spec.width, spec.height]));
     Offered {
         numbers: [("observation.state".to_owned(), values.clone())].into(),
         action: Some(values),
         cameras: sizes.map(|(name, size)| (name, size.map(|side| side as usize))).collect(),
         ..Offered::default()
     }
-}
-
-/// What datasets and policies call a camera.
-pub fn camera_feature(name: &str) -> String {
-    format!("observation.images.{name}")
 }

@@ -20,7 +20,7 @@ use sinew_drivers::{Clock, Nanos};
 use super::blueprint::{self, Contents, Line, Plot, Role};
 use super::target::Sink;
 use crate::cli::failure::{Exit, Failure};
-use crate::run::control::Pair;
+use crate::run::control::{Pair, value_names};
 use crate::run::stats::Stats;
 
 /// Ticks that may wait to be shown: some seconds of any loop.
@@ -74,8 +74,7 @@ struct Joint {
 impl Viewer {
     /// Begins to show a loop that drives these pairs.
     pub fn start(sink: Sink, name: &str, pairs: &[Pair], clock: &Clock) -> Result<Self, Failure> {
-        let joints: Vec<String> =
-            pairs.iter().flat_map(|pair| pair.follower.spec().value_names()).collect();
+        let joints = value_names(pairs);
         let empty = Joint { asked: f64::NAN, sent: f64::NAN, there: None };
         let slot = Slot {
             tick: 0,
