@@ -40,6 +40,11 @@ pub fn rate(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(fits).ok_or_else(|| "a rate is a number from 0.1 to 2000".into())
 }
 
+/// How many ticks there are for each row at a rate, where nobody says: as many as 60 Hz allow.
+pub fn ticks_per_row(rows_hz: f64) -> u64 {
+    (60.0 / rows_hz).max(1.0) as u64
+}
+
 /// A span of time from the command line.
 pub fn seconds(text: &str) -> Result<f64, String> {
     let fits = |span: &f64| (0.0..=1e9).contains(span);

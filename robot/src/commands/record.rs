@@ -7,7 +7,9 @@ use serde_json::Value;
 use sinew_drivers::Clock;
 use sinew_drivers::stop::StopServer;
 
-use super::driving::{LoopFlags, connect, figures, finish, listen, rate, ready, remember};
+use super::driving::{
+    LoopFlags, connect, figures, finish, listen, rate, ready, remember, ticks_per_row,
+};
 use super::recording::DatasetFlags;
 use crate::cameras;
 use crate::cli::cameras::CameraFlags;
@@ -97,7 +99,7 @@ impl Record {
     fn every(&self) -> Result<u64, Failure> {
         let fps = f64::from(self.dataset.dataset_fps);
         let Some(control) = self.fps else {
-            return Ok(u64::from((60 / self.dataset.dataset_fps).max(1)));
+            return Ok(ticks_per_row(fps));
         };
         let every = (control / fps).round();
         if every < 1.0 || (every * fps - control).abs() > 1e-6 {

@@ -15,7 +15,8 @@ use sinew_teleop::Played;
 use sinew_teleop::fed::fed;
 
 use super::driving::{
-    LoopFlags, arms, figures, finish, listen, rate, ready, remember, seconds, span, watch,
+    LoopFlags, arms, figures, finish, listen, rate, ready, remember, seconds, span, ticks_per_row,
+    watch,
 };
 use super::policy::source::{Machine, Source};
 use super::policy::{check, offered};
@@ -123,7 +124,7 @@ impl Rollout {
                  names can be given with --rename_map; nothing has moved",
             ));
         }
-        let every = self.interpolation.map_or((60.0 / self.fps).max(1.0) as u64, u64::from);
+        let every = self.interpolation.map_or_else(|| ticks_per_row(self.fps), u64::from);
         let control = self.fps * every as f64;
         let flag = listen()?;
         let _server = StopServer::start(&robot.name, flag.clone())?;
