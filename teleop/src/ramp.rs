@@ -16,6 +16,21 @@ const SPEED: f64 = 60.0;
 /// A ramp lasts at least so long.
 const SHORTEST: Nanos = 300 * MILLI;
 
+/// The widest gap between where values are and where they are to be.
+fn gap(from: &[f64], to: &[f64]) -> f64 {
+    from.iter().zip(to).map(|(from, to)| (to - from).abs()).fold(0.0, f64::max)
+}
+
+/// How long it takes to close a gap.
+fn time_for(gap: f64) -> Nanos {
+    (gap / SPEED * SECOND as f64) as Nanos
+}
+
+/// How long the way from one row of values to another takes at a ramp's speed.
+pub fn way(from: &[f64], to: &[f64]) -> Nanos {
+    time_for(gap(from, to))
+}
+
 /// Brings a follower to whatever leads it, however that moves meanwhile.
 #[derive(Clone, Debug)]
 pub struct Ramp {
@@ -53,11 +68,10 @@ impl Ramp {
     }
 
     fn start(&mut self, now: Nanos, there: &[f64], asked: &[f64]) {
-        let gaps = there.iter().zip(asked).map(|(there, asked)| (asked - there).abs());
-        let gap = gaps.fold(0.0, f64::max);
+        let gap = gap(there, asked);
         self.began = now;
         self.span = match gap > NEAR {
-            true => ((gap / SPEED * SECOND as f64) as Nanos).max(SHORTEST),
+            true => time_for(gap).max(SHORTEST),
             false => 0,
         };
         for (from, there) in self.from.iter_mut().zip(there) {

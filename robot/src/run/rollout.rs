@@ -18,6 +18,7 @@ use sinew_drivers::{Clock, Nanos};
 use sinew_policies::policy::{Image as Shown, Seen};
 use sinew_policies::{Config, Error, Policy};
 use sinew_teleop::fed::{BLEND, Chunk, Feeder};
+use sinew_teleop::ramp::way;
 
 use super::tap::{Slip, Slips};
 use crate::cameras::image;
@@ -47,8 +48,8 @@ pub struct Plan {
     pub home: Vec<f64>,
 }
 
-/// How fast an arm goes to where it rests, in units per second.
-const HOMEWARD: f64 = 60.0;
+/// The way to where an arm rests, and back to a policy, takes at least so long.
+const SHORTEST: Nanos = 500 * MILLI;
 
 /// What a policy has done.
 #[derive(Clone, Debug)]
@@ -153,14 +154,19 @@ impl Driver {
 
     /// In how many ticks the arm held still because no chunk was there.
     pub fn starved(&self) -> u64 {
-        let all = self.feeders.iter().map(Feeder::starved).max().unwrap_or(0);
+        let all = self.idle();
         let now = self.rests.map_or(0, |since| all - since);
         all.saturating_sub(self.rested + now)
     }
 
+    /// In how many ticks there was nothing to do, at rest as well.
+    fn idle(&self) -> u64 {
+        self.feeders.iter().map(Feeder::starved).max().unwrap_or(0)
+    }
+
     /// Sends the arms home when a rest begins, and forgets what was before it when it ends.
     fn rest(&mut self, resting: bool) {
-        let all = self.feeders.iter().map(Feeder::starved).max().unwrap_or(0);
+        let all = self.idle();
         match (resting, self.rests) {
             (true, None) => {
                 self.rests = Some(all);
@@ -177,7 +183,7 @@ impl Driver {
 
     fn go_home(&mut self) {
         let Some(here) = self.seen.back().map(|slip| slip.state.clone()) else { return };
-        let span = way(&here, &self.plan.home);
+        let span = way(&here, &self.plan.home).max(SHORTEST);
         let width = here.len();
         let rows = [here, self.plan.home.clone()].concat();
         let (first, rate) = (self.clock.now(), SECOND as f64 / span as f64);
@@ -227,7 +233,7 @@ impl Driver {
         let rows: Vec<f64> = rows.into_iter().map(f64::from).collect();
         // After a rest the arm is brought there as smoothly as at the start.
         let blend = match (self.last, self.thought.chunks) {
-            (None, 1..) => way(&newest.state, &rows),
+            (None, 1..) => way(&newest.state, &rows).max(SHORTEST),
             _ => BLEND,
         };
         let late = self.plan.inference == Inference::Sync || self.every;
@@ -245,12 +251,6 @@ impl Driver {
         self.thought.took.saturating_record(took.clamp(1, LONGEST));
         Ok(())
     }
-}
-
-/// How long the way from one row to another takes.
-fn way(from: &[f64], to: &[f64]) -> Nanos {
-    let gap = from.iter().zip(to).map(|(from, to)| (from - to).abs()).fold(0.0, f64::max);
-    ((gap / HOMEWARD * SECOND as f64) as Nanos).max(500 * MILLI)
 }
 
 /// Shows the policy what the loop saw.
