@@ -25,6 +25,12 @@ impl Queue {
         self.next >= self.actions.len()
     }
 
+    /// How many actions it takes of a chunk.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.actions.len() / self.dim.max(1)
+    }
+
     /// How many actions are still to come.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -164,6 +164,16 @@ impl Policy {
         self.stock.needs_a_chunk()
     }
 
+    /// How many of a chunk's actions are carried out before the next one is made; `None` where every
+    /// action is an average of the chunks that speak of its moment, and needs one of its own.
+    #[must_use]
+    pub fn steps(&self) -> Option<usize> {
+        match &self.stock {
+            Stock::Queue(queue) => Some(queue.room()),
+            Stock::Ensemble(_) => None,
+        }
+    }
+
     /// Shows it an observation without asking for an action.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<()> {
         self.history.observe(observation, &mut self.before)

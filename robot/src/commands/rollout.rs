@@ -247,12 +247,11 @@ impl Rollout {
             }
         })?;
         let thought = driver.thought();
-        let ms = |share| thought.took.value_at_quantile(share) as f64 / 1e3;
+        let ms = |share| thought.took.quantile(share) as f64 / 1e3;
         if let Value::Object(extra) = &mut kept.extra {
-            let took = json!({ "p50": ms(0.5), "max": ms(1.0) });
             extra.insert("policy".into(), json!(policy));
             extra.insert("chunks".into(), thought.chunks.into());
-            extra.insert("inference_ms".into(), took);
+            extra.insert("inference_ms".into(), thought.took.json_ms());
             extra.insert("starved_ticks".into(), driver.starved().into());
             extra.insert("display".into(), display.end(report));
         }

@@ -11,15 +11,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use sinew_datasets::Image;
-use sinew_drivers::clock::{MICRO, MILLI, SECOND};
+use sinew_drivers::clock::{MILLI, SECOND};
 use sinew_drivers::{Clock, Nanos};
 use sinew_policies::policy::{Image as Shown, Seen};
-use sinew_policies::{Config, Error, Policy};
+use sinew_policies::{Error, Policy};
 use sinew_teleop::fed::{BLEND, Chunk, Feeder};
 use sinew_teleop::ramp::way;
 
+use super::stats::Spans;
 use super::tap::{Slip, Slips};
 use crate::cameras::image;
 
@@ -56,12 +56,9 @@ const SHORTEST: Nanos = 500 * MILLI;
 pub struct Thought {
     /// Chunks made.
     pub chunks: u64,
-    /// What each took, in microseconds.
-    pub took: Histogram<u64>,
+    /// What each took.
+    pub took: Spans,
 }
-
-/// The longest inference that is told apart, in microseconds.
-const LONGEST: u64 = 600_000_000;
 
 /// A policy at work.
 pub struct Driver {
@@ -89,27 +86,20 @@ pub struct Driver {
 impl Driver {
     /// Lets `policy` feed these followers, all with the same rows.
     pub fn new(policy: Policy, plan: Plan, feeders: Vec<Feeder>) -> Option<Self> {
-        let (chunk, steps, every) = match policy.config() {
-            Config::Act(act) => {
-                (act.chunk_size, act.n_action_steps, act.temporal_ensemble_coeff.is_some())
-            }
-            Config::Diffusion(diffusion) => {
-                (diffusion.n_action_steps, diffusion.n_action_steps, false)
-            }
-            Config::VqBet(vqbet) => (vqbet.action_chunk_size, vqbet.action_chunk_size, false),
-        };
-        let took = Histogram::new_with_bounds(1, LONGEST, 3).ok()?;
+        let common = policy.config().common();
+        let chunk = policy.chunk().len() / common.action_dim().max(1);
+        let steps = policy.steps();
         Some(Self {
-            depth: policy.config().common().n_obs_steps.max(1),
-            rows: if plan.inference == Inference::Async { chunk } else { steps },
-            every,
+            depth: common.n_obs_steps.max(1),
+            rows: steps.filter(|_| plan.inference == Inference::Sync).unwrap_or(chunk),
+            every: steps.is_none(),
             policy,
             plan,
             clock: Clock::Real,
             feeders,
             seen: VecDeque::new(),
             last: None,
-            thought: Thought { chunks: 0, took },
+            thought: Thought { chunks: 0, took: Spans::new()? },
             rests: None,
             rested: 0,
         })
@@ -247,8 +237,7 @@ impl Driver {
         self.last = Some((chunk.first, chunk.end()));
         self.feed(chunk);
         self.thought.chunks += 1;
-        let took = u64::try_from((now - began) / MICRO).unwrap_or(0);
-        self.thought.took.saturating_record(took.clamp(1, LONGEST));
+        self.thought.took.count(now - began);
         Ok(())
     }
 }

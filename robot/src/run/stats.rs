@@ -6,15 +6,16 @@ use sinew_drivers::Nanos;
 use sinew_drivers::bus::BusCounts;
 use sinew_drivers::clock::{MICRO, SECOND};
 
-/// The longest tick that is told apart, in microseconds.
-const LONGEST: u64 = 60_000_000;
+/// The longest span that is told apart, in microseconds.
+const LONGEST: u64 = 600_000_000;
 
-/// Times of one stage, in microseconds.
+/// Times of one kind, in microseconds.
 #[derive(Debug, Clone)]
 pub struct Spans(Histogram<u64>);
 
 impl Spans {
-    fn new() -> Option<Self> {
+    /// None counted yet; `None` only if memory is short.
+    pub fn new() -> Option<Self> {
         // Three digits: a part in a thousand is finer than any clock tick that matters.
         Histogram::new_with_bounds(1, LONGEST, 3).ok().map(Self)
     }
@@ -31,7 +32,7 @@ impl Spans {
     }
 
     /// Its middle and its longest, in milliseconds.
-    fn json_ms(&self) -> Value {
+    pub fn json_ms(&self) -> Value {
         json!({ "p50": self.quantile(0.5) as f64 / 1e3, "max": self.0.max() as f64 / 1e3 })
     }
 
