@@ -331,6 +331,11 @@ impl Arm {
         self.axes.iter().map(|axis| axis.scale.units())
     }
 
+    /// How many degrees one of each joint's units is.
+    pub fn degrees(&self) -> impl Iterator<Item = f64> {
+        self.axes.iter().map(|axis| axis.scale.degrees())
+    }
+
     /// Each joint's range in its units, in the order of the values.
     pub fn ranges(&self) -> impl Iterator<Item = (f64, f64)> {
         self.axes.iter().map(|axis| {

@@ -115,11 +115,49 @@ impl Scale {
         Ok(count as i32)
     }
 
+    /// How many degrees one unit is; zero degrees are the middle of the range.
+    pub fn degrees(&self) -> f64 {
+        let range = f64::from(self.max) - f64::from(self.min);
+        let whole = match self.units {
+            Units::Degrees => return 1.0,
+            Units::RangeM100 => 200.0,
+            Units::Range0To100 => 100.0,
+        };
+        let size = range * 360.0 / self.last_count() / whole;
+        if self.inverted { -size } else { size }
+    }
+
     fn middle(&self) -> f64 {
         (f64::from(self.min) + f64::from(self.max)) / 2.0
     }
 
     fn last_count(&self) -> f64 {
         f64::from(self.counts) - 1.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_units_size_in_degrees_is_the_same_range_told_otherwise() {
+        let calibration = Calibration {
+            id: 1,
+            drive_mode: 1,
+            homing_offset: 0,
+            range_min: 1000,
+            range_max: 3000,
+        };
+        let scale = |units, turned| Scale::new(units, 4096, &calibration, turned).unwrap();
+        let degrees = scale(Units::Degrees, true);
+        for units in [Units::RangeM100, Units::Range0To100] {
+            for turned in [false, true] {
+                let other = scale(units, turned);
+                let from_middle = other.user(3000) - other.user(2000);
+                let same = from_middle * other.degrees() - degrees.user(3000) * degrees.degrees();
+                assert!(same.abs() < 1e-9, "{units:?} {turned}");
+            }
+        }
     }
 }
