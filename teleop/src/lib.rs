@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod fed;
+pub mod jog;
 pub mod keys;
 pub mod kinematics;
 pub mod leader;

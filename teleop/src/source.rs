@@ -1,5 +1,6 @@
 //! What says, tick by tick, where a follower is to go.
 
+use sinew_drivers::arm::Observation;
 use sinew_drivers::bus::BusCounts;
 use sinew_drivers::{Error, Nanos};
 
@@ -27,6 +28,9 @@ pub trait Source: Send {
 
     /// What it said last.
     fn lead(&self) -> &Lead;
+
+    /// Shows it, every tick, where the follower stands: what goes on from there needs to know.
+    fn see(&mut self, _seen: &Observation) {}
 
     /// Tells it, once, that the follower is where it asked for: what has a course of its own begins
     /// it now.

@@ -58,6 +58,7 @@ impl Pair {
         let lead = self.source.read(clock.now())?;
         let led = clock.now().saturating_sub(lead.age);
         let seen = self.follower.observe()?;
+        self.source.see(seen);
         let now = clock.now();
         let oldest = seen.ages.iter().fold(0, |oldest: Nanos, age| oldest.max(*age));
         let newest = seen.ages.iter().fold(oldest, |newest: Nanos, age| newest.min(*age));

@@ -47,7 +47,26 @@ const BUILT_IN: [(&str, &str, &str); 3] = [
     ("koch", include_str!("arms/koch.urdf"), "link_5"),
 ];
 
+/// The arms whose values, in degrees, are the angles of the SO-101's chain: LeRobot, too, takes its URDF
+/// for the SO-100, whose links are as long, and a LeKiwi carries one. Which way a Koch stands in the
+/// middle of its calibrated ranges nothing says.
+pub const IN_DEGREES: [&str; 3] = ["so101", "so100", "lekiwi"];
+
 impl Chain {
+    /// The chain whose angles an arm's values in degrees are, such as those of `so100_follower`. It looks
+    /// along x, its left is y, and its tool points along the tip's z.
+    pub fn in_degrees(arm: &str) -> Option<Self> {
+        IN_DEGREES.iter().find(|name| arm.starts_with(*name))?;
+        Self::builtin("so101")
+    }
+
+    /// Gives the joints other ranges, such as those they are calibrated to.
+    pub fn set_ranges(&mut self, ranges: impl IntoIterator<Item = (f64, f64)>) {
+        for (joint, range) in self.joints.iter_mut().zip(ranges) {
+            joint.range = range;
+        }
+    }
+
     /// The chain of an arm that is built in, such as `so101_follower`.
     pub fn builtin(arm: &str) -> Option<Self> {
         let (_, text, tip) = BUILT_IN.iter().find(|(name, ..)| arm.starts_with(name))?;
@@ -91,6 +110,18 @@ impl Chain {
             column.copy_from(&Vector6::new(speed.x, speed.y, speed.z, axis.x, axis.y, axis.z));
         }
         (tip, jacobian)
+    }
+
+    /// How little some speed of the joints moves the tip: metres, or a tenth of a radian's turn, per
+    /// radian. In a singular pose, such as a stretched arm's, it is nothing.
+    pub fn room(&self, angles: &[f64]) -> f64 {
+        let (_, mut jacobian) = self.pose_and_jacobian(angles);
+        jacobian.fixed_rows_mut::<3>(3).scale_mut(0.1);
+        let mut square = jacobian.transpose() * jacobian;
+        for none in self.joints.len()..MOST_JOINTS {
+            square[(none, none)] = 1.0;
+        }
+        square.symmetric_eigenvalues().min().max(0.0).sqrt()
     }
 }
 

@@ -59,6 +59,8 @@ const LEAST: f64 = 1e-10;
 pub struct Solver {
     chain: Chain,
     tolerance: Tolerance,
+    /// What metres and radians weigh.
+    scale: Vector6<f64>,
 }
 
 type Angles = [f64; MOST_JOINTS];
@@ -66,12 +68,24 @@ type Angles = [f64; MOST_JOINTS];
 impl Solver {
     /// A solver for this chain.
     pub fn new(chain: Chain, tolerance: Tolerance) -> Self {
-        Self { chain, tolerance }
+        Self { chain, tolerance, scale: Vector6::new(1.0, 1.0, 1.0, ARM, ARM, ARM) }
+    }
+
+    /// The same, but a turn of one radian weighs only as much as so many metres: where the joints cannot
+    /// do both, the tip is where it is to be.
+    pub fn with_soft_turn(mut self, metres: f64) -> Self {
+        self.scale = Vector6::new(1.0, 1.0, 1.0, metres, metres, metres);
+        self
     }
 
     /// Its chain.
     pub fn chain(&self) -> &Chain {
         &self.chain
+    }
+
+    /// Its chain, to give it other ranges.
+    pub fn chain_mut(&mut self) -> &mut Chain {
+        &mut self.chain
     }
 
     /// The angles that bring the tip to `goal`, sought from `from` and then from elsewhere: the arm may
@@ -113,7 +127,7 @@ impl Solver {
                 self.walk(&angles, self.step(&angles, &jacobian, &error, caution), from, most);
             let (pose, there) = self.chain.pose_and_jacobian(&tried);
             let off = self::error(&pose, goal);
-            let (before, now) = (weigh(&error), weigh(&off));
+            let (before, now) = (self.weigh(&error), self.weigh(&off));
             if now >= before {
                 // It went too far for how the tip really moves.
                 caution *= 10.0;
@@ -155,10 +169,9 @@ impl Solver {
         error: &Vector6<f64>,
         caution: f64,
     ) -> Angles {
-        let scale = scale();
         let mut jacobian = *jacobian;
-        jacobian.column_iter_mut().for_each(|mut column| column.component_mul_assign(&scale));
-        let error = error.component_mul(&scale);
+        jacobian.column_iter_mut().for_each(|mut column| column.component_mul_assign(&self.scale));
+        let error = error.component_mul(&self.scale);
         let damping = caution * error.norm_squared() + LEAST;
         let mut step = [0.0; MOST_JOINTS];
         // With every pass at least one joint more is left out.
@@ -190,6 +203,10 @@ impl Solver {
             && error.fixed_rows::<3>(3).norm() <= self.tolerance.turn
     }
 
+    fn weigh(&self, error: &Vector6<f64>) -> f64 {
+        error.component_mul(&self.scale).norm()
+    }
+
     fn weight(&self, solved: &Solved) -> f64 {
         solved.place_off + ARM * solved.turn_off
     }
@@ -219,15 +236,6 @@ impl Solver {
         }
         angles
     }
-}
-
-/// What metres and radians weigh.
-fn scale() -> Vector6<f64> {
-    Vector6::new(1.0, 1.0, 1.0, ARM, ARM, ARM)
-}
-
-fn weigh(error: &Vector6<f64>) -> f64 {
-    error.component_mul(&scale()).norm()
 }
 
 /// From a pose to a goal: the way, and the turn as an axis times its angle, in the base's axes.

@@ -1,0 +1,197 @@
+//! How fast somebody wants something to move, told by a keyboard or a gamepad.
+
+use rtrb::{Consumer, Producer, RingBuffer};
+use sinew_drivers::Nanos;
+
+use crate::kinematics::MOST_JOINTS;
+
+/// A way in which something can be moved, and what its rate is told in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The tip away from the base, in m/s.
+    Forward,
+    /// To the base's left, in m/s.
+    Left,
+    /// Up, in m/s.
+    Up,
+    /// The tool about where it points, in degrees per second.
+    Roll,
+    /// The tool's point upwards, in degrees per second.
+    Tilt,
+    /// The tool about the vertical, to the left, in degrees per second: five joints cannot.
+    Swing,
+    /// The gripper open, in shares of its range per second.
+    Open,
+    /// A joint beside the gripper, counted from the base, in degrees per second.
+    Joint(u8),
+    /// A base ahead, in m/s.
+    DriveAhead,
+    /// A base to its left, in m/s.
+    DriveLeft,
+    /// A base about itself, to the left, in degrees per second.
+    DriveTurn,
+}
+
+/// How many ways there are.
+pub const WAYS: usize = 10 + MOST_JOINTS;
+
+impl Way {
+    /// Its place among all.
+    pub fn place(self) -> usize {
+        match self {
+            Self::Forward => 0,
+            Self::Left => 1,
+            Self::Up => 2,
+            Self::Roll => 3,
+            Self::Tilt => 4,
+            Self::Swing => 5,
+            Self::Open => 6,
+            Self::DriveAhead => 7,
+            Self::DriveLeft => 8,
+            Self::DriveTurn => 9,
+            Self::Joint(joint) => 10 + usize::from(joint).min(MOST_JOINTS - 1),
+        }
+    }
+
+    /// The greatest rate that is heeded. No hand needs more near an arm of this size.
+    pub fn most(place: usize) -> f64 {
+        match place {
+            0..=2 => 0.25,
+            3..=5 => 180.0,
+            6 => 2.0,
+            7 | 8 => 0.5,
+            _ => 120.0,
+        }
+    }
+}
+
+/// How long it takes from standing still to the greatest rate of a way, in seconds: a start or a stop at
+/// usual rates takes a fraction of it.
+pub const SLEW: f64 = 0.25;
+
+/// Rates for all ways, by their places.
+pub type Rates = [f64; WAYS];
+
+/// What is wanted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wish {
+    /// How fast.
+    pub rates: Rates,
+    /// Until when, unless it is said again: a hand that is not heard of any more wants nothing.
+    pub until: Nanos,
+}
+
+impl Wish {
+    /// To stand still.
+    pub fn nothing() -> Self {
+        Self { rates: [0.0; WAYS], until: 0 }
+    }
+
+    /// Adds a rate to what is wanted of a way.
+    pub fn add(&mut self, way: Way, rate: f64) {
+        if let Some(place) = self.rates.get_mut(way.place()) {
+            *place += rate;
+        }
+    }
+
+    /// The rate wanted of a way.
+    pub fn rate(&self, way: Way) -> f64 {
+        self.rates.get(way.place()).copied().unwrap_or_default()
+    }
+}
+
+/// Where wishes are told.
+pub struct Stick {
+    told: Producer<Wish>,
+}
+
+/// Where they are heard.
+pub struct Ear {
+    heard: Consumer<Wish>,
+    newest: Wish,
+}
+
+/// Wishes that may wait for a loop that is late.
+const ROOM: usize = 64;
+
+/// Both ends.
+pub fn stick() -> (Stick, Ear) {
+    let (told, heard) = RingBuffer::new(ROOM);
+    (Stick { told }, Ear { heard, newest: Wish::nothing() })
+}
+
+impl Stick {
+    /// Says what is wanted now. Where nobody has listened for long, it is lost: it would be out of date.
+    pub fn tell(&mut self, wish: Wish) {
+        self.told.push(wish).unwrap_or_default();
+    }
+}
+
+impl Ear {
+    /// How fast it is wanted now. What is no number is nothing.
+    pub fn rates(&mut self, now: Nanos) -> Rates {
+        while let Ok(wish) = self.heard.pop() {
+            self.newest = wish;
+        }
+        let mut rates = [0.0; WAYS];
+        if now > self.newest.until {
+            return rates;
+        }
+        for (place, (rate, wanted)) in rates.iter_mut().zip(self.newest.rates).enumerate() {
+            let most = Way::most(place);
+            *rate = if wanted.is_finite() { wanted.clamp(-most, most) } else { 0.0 };
+        }
+        rates
+    }
+}
+
+/// Brings rates nearer to those wanted, no faster than a way's greatest in [`SLEW`].
+pub fn slew(rates: &mut Rates, wanted: &Rates, seconds: f64) {
+    for (place, (rate, wanted)) in rates.iter_mut().zip(wanted).enumerate() {
+        let change = Way::most(place) * seconds / SLEW;
+        *rate += (wanted - *rate).clamp(-change, change);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_has_a_place_of_its_own() {
+        let joints = (0..MOST_JOINTS).map(|joint| Way::Joint(u8::try_from(joint).unwrap()));
+        let others = [
+            Way::Forward,
+            Way::Left,
+            Way::Up,
+            Way::Roll,
+            Way::Tilt,
+            Way::Swing,
+            Way::Open,
+            Way::DriveAhead,
+            Way::DriveLeft,
+            Way::DriveTurn,
+        ];
+        let mut places: Vec<_> = others.into_iter().chain(joints).map(Way::place).collect();
+        places.sort_unstable();
+        assert_eq!(places, (0..WAYS).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_newest_wish_counts_until_its_time() {
+        let (mut stick, mut ear) = stick();
+        for rate in [0.1, 0.2, f64::NAN, 9.0, -0.05] {
+            let mut wish = Wish { until: 100, ..Wish::nothing() };
+            wish.add(Way::Up, rate);
+            stick.tell(wish);
+        }
+        assert_eq!(ear.rates(100)[Way::Up.place()], -0.05);
+        assert_eq!(ear.rates(101), [0.0; WAYS]);
+        for (rate, heeded) in [(f64::NAN, 0.0), (9.0, 0.25), (f64::NEG_INFINITY, 0.0)] {
+            let mut wish = Wish { until: 200, ..Wish::nothing() };
+            wish.add(Way::Up, rate);
+            stick.tell(wish);
+            assert_eq!(ear.rates(102)[Way::Up.place()], heeded);
+        }
+    }
+}
