@@ -263,7 +263,7 @@ impl Arm {
     }
 
     /// Asks again and again how the servos stand until they stand as wanted.
-    pub fn wait_until(&self, wanted: impl Fn(&Value) -> bool) {
+    pub fn wait_until(&self, mut wanted: impl FnMut(&Value) -> bool) {
         let patience = Instant::now() + PATIENCE;
         loop {
             let state = self.control("\"state\"");

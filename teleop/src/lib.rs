@@ -2,6 +2,7 @@
 
 pub mod fed;
 pub mod jog;
+pub mod keyboard;
 pub mod keys;
 pub mod kinematics;
 pub mod leader;

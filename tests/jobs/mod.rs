@@ -5,6 +5,7 @@ mod edit_a_dataset;
 mod find_cameras;
 mod let_a_policy_drive;
 pub(crate) mod look_at_a_dataset;
+mod move_an_arm_with_keys;
 mod record_episodes;
 mod record_through_a_kill;
 mod repair_a_dataset;

@@ -76,7 +76,7 @@ fn flatten(name: &str, value: &Value, flags: &mut Vec<String>) {
 /// Keys whose inner keys are flags of their own; others take a table as their value.
 fn is_group(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
-    !matches!(last, "cameras" | "max_relative_target" | "rename_map")
+    !matches!(last, "cameras" | "end_effector_bounds" | "max_relative_target" | "rename_map")
 }
 
 #[cfg(test)]

@@ -71,14 +71,16 @@ pub struct RobotFlags {
     pub position_d: Option<i32>,
 }
 
-/// Which leader.
+/// Which leader, or which hand.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Leader")]
 pub struct TeleopFlags {
-    /// A leader by its name, or `sim` for a simulated one of the robot's kind
+    /// A leader by its name, `sim` for a simulated one of the robot's kind, or one of the types below
+    /// that need no port
     #[arg(long = "teleop", value_name = "NAME")]
     pub teleop: Option<String>,
-    /// Its type, such as so101_leader
+    /// Its type, such as so101_leader; keyboard (keys of this terminal move each joint, or drive a base),
+    /// keyboard_ee (they move the arm's tip in straight lines)
     #[arg(long = "teleop.type", value_name = "TYPE")]
     pub teleop_type: Option<String>,
     /// Its port: a path, a USB serial number, tcp://host:port, or sim for a simulated arm
@@ -99,6 +101,13 @@ pub struct TeleopFlags {
     /// Degrees instead of -100 to 100; must fit the robot's
     #[arg(long = "teleop.use_degrees", value_name = "BOOL")]
     pub teleop_use_degrees: Option<bool>,
+    /// Whether keys open and close the gripper
+    #[arg(long = "teleop.use_gripper", value_name = "BOOL")]
+    pub teleop_use_gripper: Option<bool>,
+    /// The box that keyboard_ee keeps the arm's tip in, in metres ahead, left and up of the base:
+    /// '{min: [x, y, z], max: [x, y, z]}'. By default it ends at the table that the arm stands on
+    #[arg(long = "teleop.end_effector_bounds", value_name = "BOX")]
+    pub teleop_bounds: Option<String>,
 }
 
 /// Where a loop can be watched.

@@ -9,6 +9,7 @@ mod doctor;
 mod driving;
 mod find_cameras;
 mod find_port;
+mod hands;
 mod man;
 #[cfg(feature = "policies")]
 mod policy;

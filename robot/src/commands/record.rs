@@ -7,9 +7,8 @@ use serde_json::Value;
 use sinew_drivers::Clock;
 use sinew_drivers::stop::StopServer;
 
-use super::driving::{
-    LoopFlags, connect, figures, finish, listen, rate, ready, remember, ticks_per_row,
-};
+use super::driving::{LoopFlags, figures, finish, listen, rate, ready, remember, ticks_per_row};
+use super::hands::Leads;
 use super::recording::DatasetFlags;
 use crate::cameras;
 use crate::cli::cameras::CameraFlags;
@@ -26,7 +25,8 @@ use crate::view::display::Display;
 /// --task "pick the cube" --dataset me/pick --dataset.num_episodes=5
 ///
 /// → or n ends an episode, or the time to put things back; ← or r takes the episode again; Esc or q
-/// stops, and what is recorded is kept. Ctrl-C also stops, after the arm was made safe.
+/// stops, and what is recorded is kept. Ctrl-C also stops, after the arm was made safe. With
+/// --teleop.type=keyboard_ee or keyboard the other keys move the arm, as `sinew teleoperate --help` says.
 #[derive(Debug, Args)]
 pub struct Record {
     /// Ticks per second of the arm's control, a multiple of the dataset's rate; by default the
@@ -58,7 +58,7 @@ impl Record {
         let every = self.every()?;
         let specs = self.cameras.specs()?;
         let robot = Robot::choose(&self.robot)?;
-        let leader = Robot::choose_leader(&self.teleop, Some(&robot))?;
+        let leads = Leads::choose(&self.teleop, &robot)?;
         let root = self.dataset.folder()?;
         if self.dataset.is_a_policys() {
             return Err(Failure::usage(
@@ -68,18 +68,18 @@ impl Record {
         }
         let flag = listen()?;
         let _server = StopServer::start(&robot.name, flag.clone())?;
-        let mut pairs = connect(&robot, &leader, &flag, report)?;
+        let (mut pairs, keyboard) = leads.connect(&robot, true, &flag, report)?;
         let cameras = cameras::start(&specs, &robot, report)?;
         // A viewer may take its time to start: before there is torque.
         let mut display = Display::open(&self.display, &robot.name, &pairs, report)?;
-        let recorder = self.dataset.recorder(&robot, &specs, &root, every, report)?;
-        for device in [&robot, &leader] {
+        let recorder = self.dataset.recorder(&robot, &specs, &root, every, keyboard, report)?;
+        for device in std::iter::once(&robot).chain(leads.arms()) {
             remember(device, report);
         }
         let fps = f64::from(self.dataset.dataset_fps) * every as f64;
         ready(&mut pairs, fps, &self.looped, &flag, report)?;
         #[cfg(feature = "sim")]
-        let _hand = leader.moved_by_script()?;
+        let _hand = leads.arms().map(Robot::moved_by_script).transpose()?;
         let pace = Pace { fps, duration: None };
         let stats = figures(&Clock::Real)?;
         let each = |_, pairs: &_, stats: &_| {

@@ -140,7 +140,8 @@ impl Rollout {
             pairs.push(Pair::new(Box::new(source), follower));
         }
         let display = Display::open(&self.display, &robot.name, &pairs, report)?;
-        let recorder = root.map(|root| self.dataset.recorder(&robot, &specs, &root, every, report));
+        let recorder =
+            root.map(|root| self.dataset.recorder(&robot, &specs, &root, every, None, report));
         let recorder = recorder.transpose()?;
         ready(&mut pairs, control, &self.looped, &flag, report)?;
         let begin = where_they_are(&mut pairs)?;

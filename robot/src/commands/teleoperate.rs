@@ -6,10 +6,12 @@ use clap::Args;
 use serde_json::json;
 use sinew_drivers::Clock;
 use sinew_drivers::stop::StopServer;
+use sinew_teleop::keys::{Key, Keys};
 
 use super::driving::{
-    LoopFlags, connect, figures, finish, listen, rate, ready, remember, seconds, span, watch,
+    LoopFlags, figures, finish, listen, rate, ready, remember, seconds, span, watch,
 };
+use super::hands::{Leads, listen as listen_to};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{DisplayFlags, RobotFlags, TeleopFlags};
 use crate::cli::report::Report;
@@ -17,10 +19,17 @@ use crate::robot::Robot;
 use crate::run::control::{Pace, end};
 use crate::view::display::Display;
 
-/// A leader drives a follower
+/// A leader, or keys, drive a follower
 ///
 /// Example: sinew teleoperate --robot.type=so101_follower --robot.port=/dev/ttyACM0
 /// --robot.id=white --teleop.type=so101_leader --teleop.port=/dev/ttyACM1 --teleop.id=black
+///
+/// Or with keys: sinew teleoperate --robot white --teleop.type=keyboard_ee
+///
+/// keyboard_ee moves the tip of an SO-100, SO-101 or LeKiwi in straight lines: w s forward and back, a d
+/// left and right, e x up and down, i k tilt, j l roll, o u gripper, + - speed, q ends. keyboard moves
+/// each joint of any arm, or drives a LeKiwi with LeRobot's keys. Letting go stops the arm, and so does
+/// a terminal that is lost.
 ///
 /// Ctrl-C ends it and leaves the arm as --robot.stop says. --display shows it in Rerun, which never
 /// slows the loop: what the viewer is too slow for is left out, and counted.
@@ -45,26 +54,33 @@ pub struct Teleoperate {
 impl Teleoperate {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
         let robot = Robot::choose(&self.robot)?;
-        let leader = Robot::choose_leader(&self.teleop, Some(&robot))?;
+        let leads = Leads::choose(&self.teleop, &robot)?;
         let flag = listen()?;
         let _server = StopServer::start(&robot.name, flag.clone())?;
-        let mut pairs = connect(&robot, &leader, &flag, report)?;
+        let (mut pairs, keyboard) = leads.connect(&robot, false, &flag, report)?;
         // Before there is torque: a robot whose program is killed must be found by its name.
-        for device in [&robot, &leader] {
+        for device in std::iter::once(&robot).chain(leads.arms()) {
             remember(device, report);
         }
         // A viewer may take its time to start: before there is torque.
         let mut display = Display::open(&self.display, &robot.name, &pairs, report)?;
+        let keys = keyboard.map(|keyboard| listen_to(Some(keyboard), report)).transpose()?;
         ready(&mut pairs, self.fps, &self.looped, &flag, report)?;
         let pace = Pace { fps: self.fps, duration: self.teleop_time_s.map(span) };
         report.note(format!(
             "{} follows {} at {} Hz; Ctrl-C ends it ({} afterwards)",
-            robot.name, leader.name, self.fps, robot.options.stop
+            robot.name,
+            leads.name(),
+            self.fps,
+            robot.options.stop
         ));
         let stats = figures(&Clock::Real)?;
         let ran = watch(&mut pairs, pace, stats, report, |_, pairs, stats| {
             display.show(pairs, stats);
-            ControlFlow::Continue(())
+            match keys.as_ref().and_then(Keys::pressed) {
+                Some(Key::Quit) => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
         });
         let outcome = end(&mut pairs, ran);
         let extra = json!({ "display": display.end(report) });
