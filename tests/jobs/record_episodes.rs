@@ -58,6 +58,8 @@ fn episodes_hold_what_the_arm_did_and_what_the_cameras_saw() {
     assert_eq!((&result["episodes"], &result["frames"]), (&2.into(), &60.into()), "{result}");
     assert_eq!(result["stopped"]["motors"].as_array().unwrap().len(), 6);
     assert!(result["camera_skew_ms"]["max"].as_f64().unwrap() > 0.0);
+    let front = &result["cameras"]["front"];
+    assert_eq!((&front["doubted_stamps"], &front["stamped_at"]), (&0.into(), &"exposure".into()));
     let phases: Vec<Value> = ended.json().iter().map(|line| line["phase"].clone()).collect();
     assert_eq!(phases[..4], ["recording", "saved", "recording", "saved"]);
     let root = folder(&sandbox);

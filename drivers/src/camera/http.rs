@@ -8,8 +8,8 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use super::{Picture, Source, jpeg};
-use crate::{Clock, Error, Nanos};
+use super::{Moment, Source, Taken, jpeg};
+use crate::{Clock, Error};
 
 /// How long nothing may come before the stream is taken for dead.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -51,13 +51,14 @@ impl Http {
 }
 
 impl Source for Http {
-    fn shoot(&mut self) -> Result<(Nanos, Picture), Error> {
+    fn shoot(&mut self) -> Result<Taken, Error> {
         let failed = |what: String| Error::Camera { camera: self.name.clone(), what };
         let jpeg = self.parts.next_part().map_err(failed)?;
         // When the whole picture was here; when it was taken only the camera knows.
         let at = self.clock.now();
         let (width, height) = self.size;
-        jpeg::decode(jpeg, width, height).map(|picture| (at, picture)).map_err(failed)
+        let picture = jpeg::decode(jpeg, width, height).map_err(failed)?;
+        Ok(Taken { at, moment: Moment::Arrival, picture })
     }
 }
 

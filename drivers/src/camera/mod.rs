@@ -11,6 +11,8 @@
 mod http;
 mod jpeg;
 mod pattern;
+mod shot;
+mod stamp;
 mod v4l2;
 
 use std::path::PathBuf;
@@ -19,64 +21,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwapOption;
-use bytes::Bytes;
 
 use crate::clock::{MILLI, SECOND};
 use crate::{Clock, Error, Nanos};
 
 pub use http::Parts;
 pub use pattern::{Look, Pattern};
+pub use shot::{Layout, Moment, Picture, Shot, Taken};
 pub use v4l2::{Found, devices};
-
-/// How the pixels of a picture lie in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// Red, green, blue, a byte each, row by row.
-    Rgb8,
-    /// A plane of brightness, then two of colour at half width and height (rounded up).
-    I420,
-}
-
-impl Layout {
-    /// How many bytes a picture of this size takes.
-    pub fn len(self, width: u32, height: u32) -> usize {
-        let (width, height) = (width as usize, height as usize);
-        match self {
-            Self::Rgb8 => width * height * 3,
-            Self::I420 => width * height + 2 * width.div_ceil(2) * height.div_ceil(2),
-        }
-    }
-}
-
-/// What a camera saw.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Picture {
-    /// Pixels from left to right.
-    pub width: u32,
-    /// Pixels from top to bottom.
-    pub height: u32,
-    /// How they lie in memory.
-    pub layout: Layout,
-    /// The pixels, shared and never copied.
-    pub pixels: Bytes,
-}
-
-impl std::fmt::Debug for Picture {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Picture({}x{} {:?})", self.width, self.height, self.layout)
-    }
-}
-
-/// One picture, and when it was taken.
-#[derive(Clone, Debug)]
-pub struct Shot {
-    /// Which one it is, counted from 1 since the camera was started.
-    pub number: u64,
-    /// When it was taken, on the clock of the camera's owner.
-    pub at: Nanos,
-    /// What was seen.
-    pub picture: Picture,
-}
 
 /// Where pictures come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +57,7 @@ pub struct CameraSpec {
 /// What takes one picture after the other.
 pub trait Source: Send {
     /// Waits for the next picture, and says when it was taken.
-    fn shoot(&mut self) -> Result<(Nanos, Picture), Error>;
+    fn shoot(&mut self) -> Result<Taken, Error>;
 }
 
 /// What opens a source, again after each failure.
@@ -128,6 +80,8 @@ pub struct CameraCounts {
     pub shots: u64,
     /// How often it failed and was opened again.
     pub failures: u64,
+    /// Shots whose driver gave an instant that cannot be; that of their arrival stands for it.
+    pub doubted: u64,
 }
 
 /// A running camera.
@@ -142,6 +96,7 @@ struct Shared {
     newest: ArcSwapOption<Shot>,
     shots: AtomicU64,
     failures: AtomicU64,
+    doubted: AtomicU64,
     stopping: AtomicBool,
     /// What it failed with last, for whoever waits for a picture.
     trouble: Mutex<Option<String>>,
@@ -160,9 +115,10 @@ impl Camera {
     ) -> Result<Self, Error> {
         let failed = |what: String| Error::Camera { camera: name.to_owned(), what };
         let mut source = opener()?;
-        let (at, picture) = source.shoot()?;
+        let taken = source.shoot()?;
+        let at = taken.at;
         let shared = Arc::new(Shared::default());
-        shared.keep(at, picture);
+        shared.keep(taken);
         let theirs = Arc::clone(&shared);
         let their_clock = clock.clone();
         let run = move || theirs.run(source, opener, &their_clock);
@@ -190,6 +146,7 @@ impl Camera {
         CameraCounts {
             shots: self.shared.shots.load(Ordering::Relaxed),
             failures: self.shared.failures.load(Ordering::Relaxed),
+            doubted: self.shared.doubted.load(Ordering::Relaxed),
         }
     }
 
@@ -220,7 +177,7 @@ impl Shared {
                 }),
             };
             match shot {
-                Ok((at, picture)) => self.keep(at, picture),
+                Ok(taken) => self.keep(taken),
                 Err(error) => {
                     if source.take().is_some() {
                         self.failures.fetch_add(1, Ordering::Relaxed);
@@ -233,9 +190,13 @@ impl Shared {
         }
     }
 
-    fn keep(&self, at: Nanos, picture: Picture) {
+    fn keep(&self, taken: Taken) {
+        let Taken { at, moment, picture } = taken;
+        if moment == Moment::Doubted {
+            self.doubted.fetch_add(1, Ordering::Relaxed);
+        }
         let number = self.shots.fetch_add(1, Ordering::Relaxed) + 1;
-        self.newest.store(Some(Arc::new(Shot { number, at, picture })));
+        self.newest.store(Some(Arc::new(Shot { number, at, moment, picture })));
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         *trouble = None;
     }
@@ -247,6 +208,7 @@ pub const PATIENCE: Nanos = 5 * SECOND;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
 
     /// Gives three pictures, then fails.
     struct Weak {
@@ -255,14 +217,16 @@ mod tests {
     }
 
     impl Source for Weak {
-        fn shoot(&mut self) -> Result<(Nanos, Picture), Error> {
+        fn shoot(&mut self) -> Result<Taken, Error> {
             std::thread::yield_now();
             self.left = self.left.checked_sub(1).ok_or_else(|| Error::Camera {
                 camera: "weak".into(),
                 what: "the cable is out".into(),
             })?;
             let pixels = Bytes::from(vec![0; Layout::Rgb8.len(2, 2)]);
-            Ok((self.clock.now(), Picture { width: 2, height: 2, layout: Layout::Rgb8, pixels }))
+            let picture = Picture { width: 2, height: 2, layout: Layout::Rgb8, pixels };
+            // Its driver's clock has stopped.
+            Ok(Taken { at: self.clock.now(), moment: Moment::Doubted, picture })
         }
     }
 
@@ -279,6 +243,7 @@ mod tests {
         let counts = camera.counts();
         assert!(counts.failures >= counts.shots / 3 - 1, "{counts:?}");
         assert!(camera.newest().unwrap().number >= 19);
+        assert!(counts.doubted >= 19, "{counts:?}");
     }
 
     #[test]

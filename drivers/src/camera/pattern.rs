@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::{Layout, Picture, Source};
+use super::{Layout, Moment, Picture, Source, Taken};
 use crate::clock::SECOND;
 use crate::{Clock, Error, Nanos};
 
@@ -74,7 +74,7 @@ impl Pattern {
 }
 
 impl Source for Pattern {
-    fn shoot(&mut self) -> Result<(Nanos, Picture), Error> {
+    fn shoot(&mut self) -> Result<Taken, Error> {
         self.clock.sleep_until(self.next);
         let at = self.clock.now();
         // What was missed is missed: a real camera does not catch up either.
@@ -83,7 +83,8 @@ impl Source for Pattern {
             look(&mut self.joints);
         }
         let (width, height, layout) = (self.width, self.height, Layout::I420);
-        Ok((at, Picture { width, height, layout, pixels: self.draw(at) }))
+        let picture = Picture { width, height, layout, pixels: self.draw(at) };
+        Ok(Taken { at, moment: Moment::Exposure, picture })
     }
 }
 
@@ -107,11 +108,11 @@ mod tests {
         });
         let clock = Clock::virtual_time();
         let mut pattern = Pattern::new(clock.clone(), 640, 480, 30, Some(look));
-        let (first, picture) = pattern.shoot().unwrap();
+        let Taken { at: first, picture, .. } = pattern.shoot().unwrap();
         let lengths: Vec<usize> = (0..4).map(|bar| length(&picture, 4, bar)).collect();
         assert_eq!(lengths, [160, 320, 640, 0]);
         assert_eq!(picture.pixels.len(), 640 * 480 * 3 / 2);
-        let (second, other) = pattern.shoot().unwrap();
+        let Taken { at: second, picture: other, .. } = pattern.shoot().unwrap();
         assert_eq!(second - first, SECOND / 30);
         assert_ne!(picture, other, "the square moves");
     }
@@ -121,7 +122,7 @@ mod tests {
         for (width, height) in [(1, 1), (2, 3), (16, 16)] {
             let look: Look = Box::new(|joints| joints.resize(9, 0.7));
             let mut pattern = Pattern::new(Clock::virtual_time(), width, height, 30, Some(look));
-            let picture = pattern.shoot().unwrap().1;
+            let picture = pattern.shoot().unwrap().picture;
             assert_eq!(picture.pixels.len(), Layout::I420.len(width, height));
         }
     }

@@ -11,8 +11,8 @@ use linuxvideo::format::{FrameSizes, PixFormat, PixelFormat};
 use linuxvideo::stream::ReadStream;
 use linuxvideo::{BufType, CapabilityFlags, Fract};
 
-use super::{Picture, Source, jpeg};
-use crate::{Clock, Error, Nanos};
+use super::{Source, Taken, jpeg, stamp};
+use crate::{Clock, Error};
 
 /// How long nothing may come before the camera is taken for dead, in milliseconds.
 const SILENCE_MS: i32 = 3000;
@@ -73,20 +73,26 @@ impl Device {
 }
 
 impl Source for Device {
-    fn shoot(&mut self) -> Result<(Nanos, Picture), Error> {
+    fn shoot(&mut self) -> Result<Taken, Error> {
         let failed = |what: String| Error::Camera { camera: self.name.clone(), what };
         let (width, height) = self.size;
+        let stream = self.stream.as_raw_fd();
         loop {
             self.wait().map_err(failed)?;
             let clock = &self.clock;
             let taken = self.stream.dequeue(|buffer| {
                 // The first pictures of a stream are often not whole.
-                Ok((!buffer.is_error())
-                    .then(|| (clock.now(), jpeg::decode(&buffer, width, height))))
+                if buffer.is_error() {
+                    return Ok(None);
+                }
+                let here = clock.now();
+                let held = stamp::in_hand(|index| stamp::ask(stream, index));
+                let (age, moment) = stamp::age(held, Clock::Real.now());
+                let picture = jpeg::decode(&buffer, width, height);
+                Ok(Some(picture.map(|picture| Taken { at: here - age, moment, picture })))
             });
-            match taken.map_err(|error| failed(error.to_string()))? {
-                Some((at, picture)) => return picture.map(|picture| (at, picture)).map_err(failed),
-                None => continue,
+            if let Some(taken) = taken.map_err(|error| failed(error.to_string()))? {
+                return taken.map_err(failed);
             }
         }
     }

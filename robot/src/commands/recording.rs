@@ -290,10 +290,7 @@ impl Recorder {
             }
             Err(error) => (Err(error), json!(null)),
         };
-        let counts = cameras.iter().map(|camera| {
-            let counts = camera.counts();
-            (camera.name().to_owned(), json!({"shots": counts.shots, "failures": counts.failures}))
-        });
+        let counts = cameras.iter().map(|camera| (camera.name().to_owned(), seen(camera, report)));
         let extra = json!({
             "dataset": root,
             "camera_skew_ms": skew,
@@ -302,6 +299,24 @@ impl Recorder {
         report.say(format!("the dataset: {}", root.display()));
         Ok(Kept { outcome, extra, saved })
     }
+}
+
+/// How a camera did, for scripts; what is odd about it is told.
+fn seen(camera: &Camera, report: &Report) -> Value {
+    let (counts, name) = (camera.counts(), camera.name());
+    if counts.doubted > 0 {
+        report.warn(format!(
+            "camera {name}: its driver gave {} of {} pictures an instant that cannot be; they count \
+             as taken when they came",
+            counts.doubted, counts.shots
+        ));
+    }
+    json!({
+        "shots": counts.shots,
+        "failures": counts.failures,
+        "doubted_stamps": counts.doubted,
+        "stamped_at": camera.newest().map(|shot| shot.moment.name()),
+    })
 }
 
 /// Reads what the loop hands on, and keys, until all is recorded or the loop is over; then everything
