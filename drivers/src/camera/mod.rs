@@ -1,11 +1,11 @@
 //! Cameras: each has a thread of its own that keeps its newest image at hand.
 //!
 //! ```text
-//! source (pattern, …) ─ shoot ─▶ Shot { picture, at } ─▶ newest ─▶ whoever looks, without waiting
+//! source (pattern, …) ─ shoot ─▶ Shot { picture, at } ─▶ newest few ─▶ whoever looks, without waiting
 //!         ▲─────────── reopened after a failure ────────────┘
 //! ```
-//! Whoever looks never waits: the control thread takes the newest shot as a shared pointer, with the
-//! instant at which it was taken. A camera that fails is opened again until it is back; meanwhile its
+//! Whoever looks never waits: a shot is a shared pointer, with the instant at which it was taken; a
+//! policy takes the newest, a recording the one nearest to the joint reading it is stored with. A camera that fails is opened again until it is back; meanwhile its
 //! last shot stays, and its age tells.
 
 mod http;
@@ -91,9 +91,14 @@ pub struct Camera {
     thread: Option<JoinHandle<()>>,
 }
 
+/// How many shots are kept: beside the newest, what a joint reading from before it may belong to.
+const KEPT: u64 = 4;
+
 #[derive(Default)]
 struct Shared {
-    newest: ArcSwapOption<Shot>,
+    /// The newest shots, each in the place of its number.
+    kept: [ArcSwapOption<Shot>; KEPT as usize],
+    /// How many there were; the newest has this number.
     shots: AtomicU64,
     failures: AtomicU64,
     doubted: AtomicU64,
@@ -138,13 +143,31 @@ impl Camera {
 
     /// Its newest shot. Never waits.
     pub fn newest(&self) -> Option<Arc<Shot>> {
-        self.shared.newest.load_full()
+        self.shared.backwards().next()
+    }
+
+    /// The shot taken nearest to an instant, of the few that are kept. Never waits.
+    ///
+    /// Looks back from the newest until shots are further off again, so that one about to be let go
+    /// is touched only if it is the one.
+    pub fn nearest(&self, at: Nanos) -> Option<Arc<Shot>> {
+        let off = |shot: &Shot| shot.at.abs_diff(at);
+        let mut shots = self.shared.backwards();
+        let mut nearest = shots.next()?;
+        for shot in shots {
+            match off(&shot).cmp(&off(&nearest)) {
+                std::cmp::Ordering::Less => nearest = shot,
+                std::cmp::Ordering::Equal => {}
+                std::cmp::Ordering::Greater => break,
+            }
+        }
+        Some(nearest)
     }
 
     /// How it is doing.
     pub fn counts(&self) -> CameraCounts {
         CameraCounts {
-            shots: self.shared.shots.load(Ordering::Relaxed),
+            shots: self.shared.shots.load(Ordering::Acquire),
             failures: self.shared.failures.load(Ordering::Relaxed),
             doubted: self.shared.doubted.load(Ordering::Relaxed),
         }
@@ -190,13 +213,34 @@ impl Shared {
         }
     }
 
+    fn place(&self, number: u64) -> Option<&ArcSwapOption<Shot>> {
+        self.kept.get(usize::try_from(number % KEPT).ok()?)
+    }
+
+    /// The shots that are kept, the newest first. One that is replaced meanwhile is left out, and so
+    /// is all that was older.
+    fn backwards(&self) -> impl Iterator<Item = Arc<Shot>> {
+        let newest = self.shots.load(Ordering::Acquire);
+        let numbers = (newest.saturating_sub(KEPT - 1).max(1)..=newest).rev();
+        numbers.map_while(move |number| {
+            let shot = self.place(number)?.load_full()?;
+            // The newest may be newer by now than it was.
+            (shot.number == number || number == newest).then_some(shot)
+        })
+    }
+
     fn keep(&self, taken: Taken) {
         let Taken { at, moment, picture } = taken;
         if moment == Moment::Doubted {
             self.doubted.fetch_add(1, Ordering::Relaxed);
         }
-        let number = self.shots.fetch_add(1, Ordering::Relaxed) + 1;
-        self.newest.store(Some(Arc::new(Shot { number, at, moment, picture })));
+        // Only the camera's own thread comes here, so nobody counts in between.
+        let number = self.shots.load(Ordering::Relaxed) + 1;
+        let shot = Some(Arc::new(Shot { number, at, moment, picture }));
+        if let Some(place) = self.place(number) {
+            place.store(shot);
+        }
+        self.shots.store(number, Ordering::Release);
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         *trouble = None;
     }
@@ -244,6 +288,65 @@ mod tests {
         assert!(counts.failures >= counts.shots / 3 - 1, "{counts:?}");
         assert!(camera.newest().unwrap().number >= 19);
         assert!(counts.doubted >= 19, "{counts:?}");
+    }
+
+    /// Gives a picture when it is told at which instant, and waits in between.
+    struct Told(std::sync::mpsc::Receiver<Nanos>);
+
+    impl Source for Told {
+        fn shoot(&mut self) -> Result<Taken, Error> {
+            let over = |_| Error::Camera { camera: "told".into(), what: "over".into() };
+            let at = self.0.recv().map_err(over)?;
+            let pixels = Bytes::from(vec![0; Layout::Rgb8.len(2, 2)]);
+            let picture = Picture { width: 2, height: 2, layout: Layout::Rgb8, pixels };
+            Ok(Taken { at, moment: Moment::Exposure, picture })
+        }
+    }
+
+    /// A camera that took a picture at each of these instants.
+    fn camera_of(instants: &[Nanos]) -> Camera {
+        let (tell, told) = std::sync::mpsc::sync_channel(instants.len());
+        instants.iter().for_each(|at| tell.send(*at).unwrap());
+        let mut source = Some(Told(told));
+        let opener = move || {
+            let gone = Error::Camera { camera: "told".into(), what: "gone".into() };
+            source.take().map(|source| Box::new(source) as Box<dyn Source>).ok_or(gone)
+        };
+        let clock = Clock::virtual_time();
+        let camera = Camera::start("told", Box::new(opener), &clock, PATIENCE).unwrap();
+        while camera.counts().shots < instants.len() as u64 {
+            std::thread::yield_now();
+        }
+        camera
+    }
+
+    #[test]
+    fn the_newest_and_the_one_nearest_to_an_instant_are_at_hand() {
+        let camera = camera_of(&[10, 20, 30, 40, 50, 60]);
+        let nearest = |at| camera.nearest(at).map(|shot| (shot.number, shot.at));
+        assert_eq!(camera.newest().map(|shot| shot.number), Some(6));
+        assert_eq!(nearest(Nanos::MAX), Some((6, 60)));
+        assert_eq!(nearest(56), Some((6, 60)));
+        assert_eq!(nearest(55), Some((6, 60)), "the newer one of two");
+        assert_eq!(nearest(54), Some((5, 50)));
+        assert_eq!(nearest(31), Some((3, 30)));
+        assert_eq!(nearest(Nanos::MIN), Some((3, 30)), "the oldest that is kept");
+        assert_eq!(camera_of(&[10]).nearest(99).map(|shot| shot.number), Some(1));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn none_that_is_kept_is_nearer(
+            mut instants in proptest::collection::vec(0i64..1000, 1..9),
+            at in 0i64..1000,
+        ) {
+            instants.sort_unstable();
+            let camera = camera_of(&instants);
+            let kept = instants.len().saturating_sub(KEPT as usize);
+            let least = instants[kept..].iter().map(|instant| instant.abs_diff(at)).min();
+            let found = camera.nearest(at).map(|shot| shot.at.abs_diff(at));
+            proptest::prop_assert_eq!(found, least);
+        }
     }
 
     #[test]

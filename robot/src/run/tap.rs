@@ -30,7 +30,7 @@ pub struct Slip {
     pub state: Vec<f64>,
     /// What they were told, as [`Stored`] chooses.
     pub action: Vec<f64>,
-    /// The newest shot of each camera.
+    /// The shot of each camera that was taken nearest to that.
     pub shots: Vec<Option<Arc<Shot>>>,
 }
 
@@ -104,7 +104,8 @@ impl Tap<'_> {
             });
         }
         slip.shots.clear();
-        slip.shots.extend(self.cameras.iter().map(Camera::newest));
+        let joints_at = slip.joints_at;
+        slip.shots.extend(self.cameras.iter().map(|camera| camera.nearest(joints_at)));
         // Never full: there are no more slips than places.
         if self.full.push(slip).is_ok() {
             recorder.unpark();
