@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 use sinew_datasets::reader::{Deltas, Series, View};
-use sinew_datasets::{Dataset, Image};
+use sinew_datasets::video::VideoWriter;
+use sinew_datasets::{Dataset, Image, PixelFormat};
 
 use crate::sandbox::Sandbox;
 
@@ -197,6 +198,7 @@ fn what_makes_no_recording_is_told_before_anything_moves() {
         ("--dataset=me/eval_x", "rollout"),
         ("--fps=45", "multiple"),
         ("--camera=front", "front=/dev/video0"),
+        ("--camera=front=none.mp4", "none.mp4"),
         ("--dataset.fps=0", "1..=1000"),
         ("--dataset.rgb_encoder.vcodec=h266", "h266"),
     ] {
@@ -208,6 +210,31 @@ fn what_makes_no_recording_is_told_before_anything_moves() {
     assert_eq!(ended.code, 3);
     assert!(ended.err.contains("is not there"), "{}", ended.err);
     assert!(!folder(&sandbox).exists(), "nothing was begun");
+}
+
+#[test]
+fn a_video_stands_in_for_a_camera() {
+    let sandbox = Sandbox::new();
+    let clip = sandbox.path("clip.mp4");
+    let mut film = VideoWriter::create(&clip, 64, 48, 30).unwrap();
+    let greys: Vec<u8> = (0..10).map(|nth| 40 + 16 * nth).collect();
+    for grey in &greys {
+        let image = Image::new(64, 48, PixelFormat::Rgb8, vec![*grey; 64 * 48 * 3]).unwrap();
+        film.push(&image).unwrap();
+    }
+    film.finish().unwrap();
+    let camera = format!("--camera=front={}", clip.display());
+    let ended = sandbox.run(&words(&[&camera, "--dataset.num_episodes=1"]));
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let dataset = Dataset::open(&folder(&sandbox)).unwrap();
+    let seen = (0..30).map(|row| {
+        let image = dataset.image("observation.images.front", row).unwrap().to_rgb();
+        assert_eq!((image.width(), image.height()), (64, 48));
+        let shown = image.pixels()[0];
+        greys.iter().position(|grey| grey.abs_diff(shown) <= 3).unwrap()
+    });
+    let seen: Vec<usize> = seen.collect();
+    assert!(seen.iter().any(|nth| *nth != seen[0]), "it does not go on: {seen:?}");
 }
 
 #[test]

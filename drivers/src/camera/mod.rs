@@ -5,8 +5,9 @@
 //!         ▲─────────── reopened after a failure ────────────┘
 //! ```
 //! Whoever looks never waits: a shot is a shared pointer, with the instant at which it was taken; a
-//! policy takes the newest, a recording the one nearest to the joint reading it is stored with. A camera that fails is opened again until it is back; meanwhile its
-//! last shot stays, and its age tells.
+//! policy takes the newest, a recording the one nearest to the joint reading it is stored with. A
+//! camera that fails is opened again until it is back; meanwhile its last shot stays, and its age
+//! tells.
 
 mod http;
 mod jpeg;
@@ -39,6 +40,8 @@ pub enum Origin {
     Device(PathBuf),
     /// A stream of JPEG pictures from a phone or an IP camera.
     Http(String),
+    /// A video file, which whoever can decode one opens.
+    Film(PathBuf),
 }
 
 /// Which camera, and how it is to be run.
@@ -63,13 +66,18 @@ pub trait Source: Send {
 /// What opens a source, again after each failure.
 pub type Opener = Box<dyn FnMut() -> Result<Box<dyn Source>, Error> + Send>;
 
-/// Opens what a spec names; the pattern is made by whoever knows what it shows.
+/// Opens what a spec names; the pattern is made by whoever knows what it shows, and a video by whoever
+/// can decode it.
 pub fn open(name: &str, spec: &CameraSpec, clock: Clock) -> Result<Box<dyn Source>, Error> {
     let size = (spec.width, spec.height);
     Ok(match &spec.origin {
         Origin::Pattern => Box::new(Pattern::new(clock, spec.width, spec.height, spec.fps, None)),
         Origin::Http(url) => Box::new(http::Http::open(name, url, size, clock)?),
         Origin::Device(path) => Box::new(v4l2::Device::open(name, path, size, spec.fps, clock)?),
+        Origin::Film(path) => {
+            let what = format!("{} is a video, which nobody here can decode", path.display());
+            return Err(Error::Camera { camera: name.to_owned(), what });
+        }
     })
 }
 

@@ -1,9 +1,13 @@
 //! From a robot's cameras as they are named to cameras that run, and what datasets call them and
 //! their pictures.
 
+pub mod film;
+
 use sinew_datasets::{Image, PixelFormat};
 use sinew_drivers::Clock;
-use sinew_drivers::camera::{self, Camera, CameraSpec, Layout, Opener, PATIENCE, Shot};
+use sinew_drivers::camera::{
+    self, Camera, CameraSpec, Layout, Opener, Origin, PATIENCE, Shot, Source,
+};
 
 use crate::cli::failure::Failure;
 use crate::cli::report::Report;
@@ -40,7 +44,7 @@ pub fn image(shot: &Shot) -> Option<Image> {
 
 #[cfg(feature = "sim")]
 fn opener(name: &str, spec: &CameraSpec, robot: &Robot) -> Opener {
-    use sinew_drivers::camera::{Look, Origin, Pattern, Source};
+    use sinew_drivers::camera::{Look, Pattern};
     if spec.origin != Origin::Pattern {
         return device(name, spec);
     }
@@ -59,7 +63,15 @@ fn opener(name: &str, spec: &CameraSpec, _robot: &Robot) -> Opener {
     device(name, spec)
 }
 
-fn device(name: &str, spec: &CameraSpec) -> Opener {
+/// Opens what a spec names, without a robot whose joints a pattern could show.
+pub fn device(name: &str, spec: &CameraSpec) -> Opener {
     let (name, spec) = (name.to_owned(), spec.clone());
-    Box::new(move || camera::open(&name, &spec, Clock::Real))
+    Box::new(move || match &spec.origin {
+        Origin::Film(path) => {
+            let size = (spec.width, spec.height);
+            let film = film::Film::open(&name, path, size, spec.fps, Clock::Real)?;
+            Ok(Box::new(film) as Box<dyn Source>)
+        }
+        _ => camera::open(&name, &spec, Clock::Real),
+    })
 }

@@ -7,17 +7,19 @@ use serde_json::Value;
 use sinew_drivers::camera::{CameraSpec, Origin};
 
 use super::failure::Failure;
+use crate::cameras::film;
 
 /// Which cameras.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Cameras")]
 pub struct CameraFlags {
     /// A camera as NAME=SOURCE, or with its size and rate as NAME=SOURCE@WIDTHxHEIGHTxFPS: a device
-    /// such as /dev/video0, an address such as http://phone:8080/video, or sim; once for each camera
+    /// such as /dev/video0, an address such as http://phone:8080/video, a video such as clip.mp4, which
+    /// is played over and over at its own rate or @FPS, or sim; once for each camera
     #[arg(long = "camera", value_name = "NAME=SOURCE")]
     camera: Vec<String>,
     /// Cameras as LeRobot's table: '{front: {type: opencv, index_or_path: 0, width: 640, height: 480,
-    /// fps: 30}}'; opencv means a device of the system
+    /// fps: 30}}'; opencv means a device of the system, or a video file
     #[arg(long = "robot.cameras", value_name = "TABLE")]
     cameras: Option<String>,
 }
@@ -65,7 +67,7 @@ fn from_short(text: &str) -> Result<(String, CameraSpec), Failure> {
     let (name, rest) = text.split_once('=').ok_or_else(|| wrong("which name, which source?"))?;
     // An address may hold an @, but none that is followed by a size.
     let sized = rest.rsplit_once('@').and_then(|(source, size)| Some((source, sizes(size)?)));
-    let (source, (width, height, fps)) = sized.unwrap_or((rest, USUAL));
+    let (source, asked) = sized.unwrap_or((rest, Asked::default()));
     if source.is_empty() {
         return Err(wrong("where is it?"));
     }
@@ -77,18 +79,51 @@ fn from_short(text: &str) -> Result<(String, CameraSpec), Failure> {
                 "a camera's stream is reached without TLS: is there an http:// one?",
             ));
         }
-        device => Origin::Device(device_path(device)),
+        path => device_or_film(path),
     };
-    Ok((name.to_owned(), sensible(CameraSpec { origin, width, height, fps }, name)?))
+    Ok((name.to_owned(), asked.of(name, origin)?))
 }
 
-/// `640x480x30`, or `640x480` at the usual rate.
-fn sizes(text: &str) -> Option<(u32, u32, u32)> {
+/// What is said of a camera's size and rate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Asked {
+    width: Option<u32>,
+    height: Option<u32>,
+    fps: Option<u32>,
+}
+
+impl Asked {
+    /// With what is not said: a video has a size and a rate of its own, others the usual ones.
+    fn of(self, name: &str, origin: Origin) -> Result<CameraSpec, Failure> {
+        let (width, height, fps) = match &origin {
+            Origin::Film(path) => film::look(path).map_err(|error| {
+                let remedy = format!("a camera is a video too: --camera {name}=clip.mp4");
+                Failure::usage(format!("camera {name}: {error}"), remedy)
+            })?,
+            _ => USUAL,
+        };
+        let (width, height) = (self.width.unwrap_or(width), self.height.unwrap_or(height));
+        let fps = self.fps.unwrap_or(fps);
+        sensible(CameraSpec { origin, width, height, fps }, name)
+    }
+}
+
+/// `640x480x30`, `640x480` at the usual rate, or `30` at the usual size.
+fn sizes(text: &str) -> Option<Asked> {
     let numbers: Option<Vec<u32>> = text.split('x').map(|number| number.parse().ok()).collect();
-    match numbers?[..] {
-        [width, height] => Some((width, height, USUAL.2)),
-        [width, height, fps] => Some((width, height, fps)),
-        _ => None,
+    let (size, fps) = match numbers?[..] {
+        [fps] => (None, Some(fps)),
+        [width, height] => (Some((width, height)), None),
+        [width, height, fps] => (Some((width, height)), Some(fps)),
+        _ => return None,
+    };
+    Some(Asked { width: size.map(|size| size.0), height: size.map(|size| size.1), fps })
+}
+
+fn device_or_film(path: &str) -> Origin {
+    match device_path(path) {
+        film if film::is_film(&film) => Origin::Film(film),
+        device => Origin::Device(device),
     }
 }
 
@@ -114,10 +149,11 @@ fn from_table(text: &str) -> Result<Vec<(String, CameraSpec)>, Failure> {
     };
     let spec = |(name, fields): (String, Value)| {
         let text = |key: &str| fields.get(key).and_then(Value::as_str);
-        let number = |key: &str, usual: u32| match fields.get(key) {
-            None | Some(Value::Null) => Ok(usual),
+        let number = |key: &str| match fields.get(key) {
+            None | Some(Value::Null) => Ok(None),
             Some(value) => {
-                value.as_u64().and_then(|number| u32::try_from(number).ok()).ok_or_else(|| {
+                let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+                number.map(Some).ok_or_else(|| {
                     wrong(format!("{name}: {key} {value} is no number of pixels or pictures"))
                 })
             }
@@ -125,7 +161,7 @@ fn from_table(text: &str) -> Result<Vec<(String, CameraSpec)>, Failure> {
         let origin = match text("type") {
             Some("opencv" | "v4l2") => match fields.get("index_or_path") {
                 Some(Value::Number(number)) => Origin::Device(device_path(&number.to_string())),
-                Some(Value::String(path)) => Origin::Device(device_path(path)),
+                Some(Value::String(path)) => device_or_film(path),
                 _ => return Err(wrong(format!("{name}: index_or_path is missing"))),
             },
             Some("http") => match text("url") {
@@ -141,9 +177,8 @@ fn from_table(text: &str) -> Result<Vec<(String, CameraSpec)>, Failure> {
             }
             None => return Err(wrong(format!("{name}: type is missing"))),
         };
-        let (width, height) = (number("width", USUAL.0)?, number("height", USUAL.1)?);
-        let spec = CameraSpec { origin, width, height, fps: number("fps", USUAL.2)? };
-        let spec = sensible(spec, &name)?;
+        let (width, height, fps) = (number("width")?, number("height")?, number("fps")?);
+        let spec = Asked { width, height, fps }.of(&name, origin)?;
         Ok((name, spec))
     };
     cameras.into_iter().map(spec).collect()
@@ -166,6 +201,8 @@ fn sensible(spec: CameraSpec, name: &str) -> Result<CameraSpec, Failure> {
 mod tests {
     use super::*;
     use crate::cli::failure::Exit;
+    use sinew_datasets::video::VideoWriter;
+    use sinew_datasets::{Image, PixelFormat};
 
     fn device(number: u32, width: u32, height: u32, fps: u32) -> CameraSpec {
         let origin = Origin::Device(PathBuf::from(format!("/dev/video{number}")));
@@ -197,6 +234,27 @@ mod tests {
         let specs = specs.unwrap();
         assert_eq!(specs[0].1.origin, Origin::Http("http://me@phone:80/v".into()));
         assert_eq!((specs[1].1.width, specs[1].1.fps), (320, 30));
+    }
+
+    #[test]
+    fn a_video_has_the_size_and_rate_it_was_made_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("clip.mp4");
+        let mut writer = VideoWriter::create(&path, 64, 48, 20).unwrap();
+        let grey = Image::new(64, 48, PixelFormat::Rgb8, vec![99; 64 * 48 * 3]).unwrap();
+        writer.push(&grey).unwrap();
+        writer.finish().unwrap();
+        let path = path.to_str().unwrap();
+        let texts = [&format!("a={path}"), &format!("b={path}@64x48"), &format!("c={path}@10")];
+        let table = format!("{{d: {{type: opencv, index_or_path: {path}}}}}");
+        let specs = flags(&texts.map(|text| text.as_str()), Some(&table)).specs().unwrap();
+        let origin = Origin::Film(PathBuf::from(path));
+        assert!(specs.iter().all(|(_, spec)| spec.origin == origin));
+        let seen = specs.iter().map(|(name, spec)| (&name[..], spec.width, spec.height, spec.fps));
+        let expected = [("d", 64, 48, 20), ("a", 64, 48, 20), ("b", 64, 48, 20), ("c", 64, 48, 10)];
+        assert_eq!(seen.collect::<Vec<_>>(), expected);
+        let none = flags(&["front=none.mp4"], None).specs().unwrap_err();
+        assert!(none.what.contains("none.mp4"), "{}", none.what);
     }
 
     #[test]

@@ -6,11 +6,11 @@ use clap::Args;
 use serde_json::{Value, json};
 use sinew_datasets::image::png;
 use sinew_datasets::report::{Page, escape};
+use sinew_drivers::Clock;
 use sinew_drivers::camera::{Camera, CameraSpec, Found, Origin, PATIENCE, Shot, devices};
 use sinew_drivers::clock::SECOND;
-use sinew_drivers::{Clock, camera};
 
-use crate::cameras::image;
+use crate::cameras::{self, image};
 use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::{Report, Tone};
@@ -60,7 +60,7 @@ impl FindCameras {
             let source = match &spec.origin {
                 Origin::Pattern => "sim".to_owned(),
                 Origin::Http(url) => url.clone(),
-                Origin::Device(path) => path.display().to_string(),
+                Origin::Device(path) | Origin::Film(path) => path.display().to_string(),
             };
             let about = format!("{}x{} at {} Hz, as named", spec.width, spec.height, spec.fps);
             candidates.push(Candidate { name, source, about, spec });
@@ -118,8 +118,7 @@ fn candidate(found: &Found) -> Candidate {
 
 /// Takes a picture, once the camera has settled.
 fn take(one: &Candidate) -> Result<Shot, Failure> {
-    let (name, spec) = (one.name.clone(), one.spec.clone());
-    let opener = Box::new(move || camera::open(&name, &spec, Clock::Real));
+    let opener = cameras::device(&one.name, &one.spec);
     let camera = Camera::start(&one.name, opener, &Clock::Real, PATIENCE)?;
     Clock::Real.sleep(SETTLES);
     let nothing = || Failure::new(Exit::Hardware, format!("camera {} saw nothing", one.name));
