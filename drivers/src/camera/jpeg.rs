@@ -1,4 +1,7 @@
 //! JPEG pictures, as cameras send them, to pixels.
+//!
+//! To red, green and blue, although a video's encoder takes planes: LeRobot computes a dataset's
+//! statistics on these pixels, and by way of planes their means are off by some thousandths.
 
 use bytes::Bytes;
 use zune_core::bytestream::ZCursor;
@@ -55,6 +58,24 @@ mod tests {
         assert!(picture.pixels.iter().all(|pixel| pixel.abs_diff(200) <= 2));
         let refused = decode(&jpeg, 640, 480).unwrap_err();
         assert!(refused.contains("32x16") && refused.contains("640x480"), "{refused}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn bytes_are_a_picture_of_its_size_or_an_error(
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
+            at in 0usize..600,
+        ) {
+            let mut jpeg = grey(32, 16, 90);
+            let at = at.min(jpeg.len());
+            let end = (at + bytes.len()).min(jpeg.len());
+            jpeg.splice(at..end, bytes.iter().copied());
+            for jpeg in [&jpeg, &bytes] {
+                if let Ok(picture) = decode(jpeg, 32, 16) {
+                    proptest::prop_assert_eq!(picture.pixels.len(), 32 * 16 * 3);
+                }
+            }
+        }
     }
 
     #[test]

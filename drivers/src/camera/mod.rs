@@ -12,6 +12,7 @@
 mod http;
 mod jpeg;
 mod pattern;
+mod settings;
 mod shot;
 mod stamp;
 mod v4l2;
@@ -28,6 +29,7 @@ use crate::{Clock, Error, Nanos};
 
 pub use http::Parts;
 pub use pattern::{Look, Pattern};
+pub use settings::Settings;
 pub use shot::{Layout, Moment, Picture, Shot, Taken};
 pub use v4l2::{Found, devices};
 
@@ -55,6 +57,8 @@ pub struct CameraSpec {
     pub height: u32,
     /// Pictures per second.
     pub fps: u32,
+    /// What a device is told before it takes pictures.
+    pub settings: Settings,
 }
 
 /// What takes one picture after the other.
@@ -73,7 +77,7 @@ pub fn open(name: &str, spec: &CameraSpec, clock: Clock) -> Result<Box<dyn Sourc
     Ok(match &spec.origin {
         Origin::Pattern => Box::new(Pattern::new(clock, spec.width, spec.height, spec.fps, None)),
         Origin::Http(url) => Box::new(http::Http::open(name, url, size, clock)?),
-        Origin::Device(path) => Box::new(v4l2::Device::open(name, path, size, spec.fps, clock)?),
+        Origin::Device(path) => Box::new(v4l2::Device::open(name, path, spec, clock)?),
         Origin::Film(path) => {
             let what = format!("{} is a video, which nobody here can decode", path.display());
             return Err(Error::Camera { camera: name.to_owned(), what });

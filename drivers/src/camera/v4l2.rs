@@ -7,11 +7,13 @@ use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
+use linuxvideo::controls::{ControlDesc, CtrlType};
 use linuxvideo::format::{FrameSizes, PixFormat, PixelFormat};
 use linuxvideo::stream::ReadStream;
 use linuxvideo::{BufType, CapabilityFlags, Fract};
 
-use super::{Source, Taken, jpeg, stamp};
+use super::settings::{self, Control};
+use super::{CameraSpec, Source, Taken, jpeg, stamp};
 use crate::{Clock, Error};
 
 /// How long nothing may come before the camera is taken for dead, in milliseconds.
@@ -27,17 +29,16 @@ pub struct Device {
 
 impl Device {
     /// Opens the camera at this path.
-    pub fn open(
-        name: &str,
-        path: &Path,
-        size: (u32, u32),
-        fps: u32,
-        clock: Clock,
-    ) -> Result<Self, Error> {
+    pub fn open(name: &str, path: &Path, spec: &CameraSpec, clock: Clock) -> Result<Self, Error> {
         let failed = |what: String| Error::Camera { camera: name.to_owned(), what };
         let system = |error: std::io::Error| failed(explain(path, &error));
-        let device = linuxvideo::Device::open(path).map_err(system)?;
-        let (width, height) = size;
+        let mut device = linuxvideo::Device::open(path).map_err(system)?;
+        let (width, height, fps) = (spec.width, spec.height, spec.fps);
+        let controls = controls(&device);
+        let (write, read) =
+            (linuxvideo::Device::write_control_raw, linuxvideo::Device::read_control_raw);
+        let set = settings::apply(&mut device, &controls, &spec.settings, write, read);
+        set.map_err(|what| failed(format!("{}: {what}", path.display())))?;
         let offered = offers(&device);
         let wanted = PixFormat::new(width, height, PixelFormat::MJPG);
         let capture = device.video_capture(wanted).map_err(system)?;
@@ -58,7 +59,7 @@ impl Device {
             )));
         }
         let stream = capture.into_stream().map_err(system)?;
-        Ok(Self { name: name.to_owned(), size, clock, stream })
+        Ok(Self { name: name.to_owned(), size: (width, height), clock, stream })
     }
 
     fn wait(&self) -> Result<(), String> {
@@ -164,6 +165,23 @@ fn by_path(path: &Path) -> Option<PathBuf> {
     links.find(|link| std::fs::canonicalize(link).is_ok_and(|target| target == path))
 }
 
+/// The controls of a camera.
+fn controls(device: &linuxvideo::Device) -> Vec<Control> {
+    let controls = device.controls().filter_map(Result::ok);
+    // Headings, buttons and texts have no number for a value.
+    let valued = controls.filter(|control| {
+        let kinds = [CtrlType::INTEGER, CtrlType::BOOLEAN, CtrlType::MENU, CtrlType::INTEGER_MENU];
+        kinds.contains(&control.control_type())
+    });
+    let control = |control: ControlDesc| Control {
+        id: control.id(),
+        title: control.name().to_owned(),
+        least: control.minimum(),
+        most: control.maximum(),
+    };
+    valued.map(control).collect()
+}
+
 /// What the camera offers, in words.
 fn offers(device: &linuxvideo::Device) -> String {
     let formats = device.formats(BufType::VIDEO_CAPTURE).filter_map(Result::ok);
@@ -191,6 +209,10 @@ fn explain(path: &Path, error: &std::io::Error) -> String {
         (ErrorKind::PermissionDenied, _) => {
             format!("{path} may not be opened: sudo usermod -aG video $USER, then log in again")
         }
+        (_, Some(libc::ENOSPC)) => format!(
+            "{path} finds no room on its USB bus beside the other cameras: plug it into a socket of \
+             another bus, or take smaller or fewer pictures"
+        ),
         (_, Some(libc::EBUSY)) => format!("{path} is in use by another program"),
         (_, Some(libc::ENOTTY | libc::EINVAL)) => format!("{path} is no camera ({error})"),
         _ => format!("{path}: {error}"),
@@ -200,14 +222,26 @@ fn explain(path: &Path, error: &std::io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::camera::{Origin, Settings};
 
     #[test]
     fn what_is_not_there_or_no_camera_is_told() {
         let open = |path: &str| {
-            let opened = Device::open("front", Path::new(path), (640, 480), 30, Clock::Real);
+            let path = PathBuf::from(path);
+            let origin = Origin::Device(path.clone());
+            let settings = Settings::default();
+            let spec = CameraSpec { origin, width: 640, height: 480, fps: 30, settings };
+            let opened = Device::open("front", &path, &spec, Clock::Real);
             opened.err().unwrap().to_string()
         };
         assert!(open("/dev/video-none").contains("is not there"), "{}", open("/dev/video-none"));
         assert!(open("/dev/null").contains("no camera"), "{}", open("/dev/null"));
+    }
+
+    #[test]
+    fn a_full_bus_is_told_with_the_way_out() {
+        let full = std::io::Error::from_raw_os_error(libc::ENOSPC);
+        let told = explain(Path::new("/dev/video4"), &full);
+        assert!(told.contains("/dev/video4") && told.contains("another bus"), "{told}");
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::Value;
-use sinew_drivers::camera::{CameraSpec, Origin};
+use sinew_drivers::camera::{CameraSpec, Origin, Settings};
 
 use super::failure::Failure;
 use crate::cameras::film;
@@ -15,11 +15,14 @@ use crate::cameras::film;
 pub struct CameraFlags {
     /// A camera as NAME=SOURCE, or with its size and rate as NAME=SOURCE@WIDTHxHEIGHTxFPS: a device
     /// such as /dev/video0, an address such as http://phone:8080/video, a video such as clip.mp4, which
-    /// is played over and over at its own rate or @FPS, or sim; once for each camera
+    /// is played over and over at its own rate or @FPS, or sim; once for each camera. Behind a device,
+    /// `,lock` keeps it from adjusting exposure, white balance, focus and gain, and `,exposure=156` or
+    /// any other of its controls sets that
     #[arg(long = "camera", value_name = "NAME=SOURCE")]
     camera: Vec<String>,
     /// Cameras as LeRobot's table: '{front: {type: opencv, index_or_path: 0, width: 640, height: 480,
-    /// fps: 30}}'; opencv means a device of the system, or a video file
+    /// fps: 30}}'; opencv means a device of the system, or a video file; lock: true and
+    /// controls: {exposure: 156} as above
     #[arg(long = "robot.cameras", value_name = "TABLE")]
     cameras: Option<String>,
 }
@@ -65,6 +68,12 @@ fn from_short(text: &str) -> Result<(String, CameraSpec), Failure> {
         )
     };
     let (name, rest) = text.split_once('=').ok_or_else(|| wrong("which name, which source?"))?;
+    // An address may hold commas of its own.
+    let (rest, settings) = match rest.split_once(',') {
+        Some((source, settings)) if !rest.starts_with("http") => (source, told(settings)),
+        _ => (rest, Ok(Settings::default())),
+    };
+    let settings = settings.map_err(|why| wrong(&why))?;
     // An address may hold an @, but none that is followed by a size.
     let sized = rest.rsplit_once('@').and_then(|(source, size)| Some((source, sizes(size)?)));
     let (source, asked) = sized.unwrap_or((rest, Asked::default()));
@@ -81,7 +90,7 @@ fn from_short(text: &str) -> Result<(String, CameraSpec), Failure> {
         }
         path => device_or_film(path),
     };
-    Ok((name.to_owned(), asked.of(name, origin)?))
+    Ok((name.to_owned(), asked.of(name, origin, settings)?))
 }
 
 /// What is said of a camera's size and rate.
@@ -94,7 +103,13 @@ struct Asked {
 
 impl Asked {
     /// With what is not said: a video has a size and a rate of its own, others the usual ones.
-    fn of(self, name: &str, origin: Origin) -> Result<CameraSpec, Failure> {
+    fn of(self, name: &str, origin: Origin, settings: Settings) -> Result<CameraSpec, Failure> {
+        if settings != Settings::default() && !matches!(origin, Origin::Device(_)) {
+            return Err(Failure::usage(
+                format!("camera {name} has no controls"),
+                "only a device of the system can be locked, such as /dev/video0",
+            ));
+        }
         let (width, height, fps) = match &origin {
             Origin::Film(path) => film::look(path).map_err(|error| {
                 let remedy = format!("a camera is a video too: --camera {name}=clip.mp4");
@@ -104,7 +119,7 @@ impl Asked {
         };
         let (width, height) = (self.width.unwrap_or(width), self.height.unwrap_or(height));
         let fps = self.fps.unwrap_or(fps);
-        sensible(CameraSpec { origin, width, height, fps }, name)
+        sensible(CameraSpec { origin, width, height, fps, settings }, name)
     }
 }
 
@@ -118,6 +133,24 @@ fn sizes(text: &str) -> Option<Asked> {
         _ => return None,
     };
     Some(Asked { width: size.map(|size| size.0), height: size.map(|size| size.1), fps })
+}
+
+/// `lock`, and controls with their values: `lock,exposure=156`.
+fn told(text: &str) -> Result<Settings, String> {
+    let mut settings = Settings::default();
+    for word in text.split(',') {
+        match word.split_once('=') {
+            None if word == "lock" => settings.locked = true,
+            Some((name, value)) if !name.is_empty() => {
+                let value = value.parse().map_err(|error| format!("{word}: {error}"))?;
+                settings.values.push((name.to_owned(), value));
+            }
+            _ => {
+                return Err(format!("{word:?} is neither lock nor a control such as exposure=156"));
+            }
+        }
+    }
+    Ok(settings)
 }
 
 fn device_or_film(path: &str) -> Origin {
@@ -178,10 +211,34 @@ fn from_table(text: &str) -> Result<Vec<(String, CameraSpec)>, Failure> {
             None => return Err(wrong(format!("{name}: type is missing"))),
         };
         let (width, height, fps) = (number("width")?, number("height")?, number("fps")?);
-        let spec = Asked { width, height, fps }.of(&name, origin)?;
+        let settings = table_settings(&fields).map_err(|why| wrong(format!("{name}: {why}")))?;
+        let spec = Asked { width, height, fps }.of(&name, origin, settings)?;
         Ok((name, spec))
     };
     cameras.into_iter().map(spec).collect()
+}
+
+/// `lock: true` and `controls: {exposure: 156}` of a camera in the table.
+fn table_settings(fields: &Value) -> Result<Settings, String> {
+    let locked = match fields.get("lock") {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(locked)) => *locked,
+        Some(other) => return Err(format!("lock is true or false, not {other}")),
+    };
+    let values = match fields.get("controls") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Object(controls)) => {
+            let number = |(name, value): (&String, &Value)| {
+                let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
+                number
+                    .map(|number| (name.clone(), number))
+                    .ok_or_else(|| format!("{name} {value} is no whole number"))
+            };
+            controls.iter().map(number).collect::<Result<_, String>>()?
+        }
+        Some(other) => return Err(format!("controls are a table, not {other}")),
+    };
+    Ok(Settings { locked, values })
 }
 
 /// Sizes and rates that no camera has are a slip of the finger.
@@ -206,7 +263,7 @@ mod tests {
 
     fn device(number: u32, width: u32, height: u32, fps: u32) -> CameraSpec {
         let origin = Origin::Device(PathBuf::from(format!("/dev/video{number}")));
-        CameraSpec { origin, width, height, fps }
+        CameraSpec { origin, width, height, fps, settings: Settings::default() }
     }
 
     fn flags(camera: &[&str], cameras: Option<&str>) -> CameraFlags {
@@ -258,6 +315,34 @@ mod tests {
     }
 
     #[test]
+    fn controls_are_typed_behind_a_device_or_stand_in_the_table() {
+        let table = "{front: {type: opencv, index_or_path: 0, lock: true, \
+                     controls: {exposure: 156, focus: -1}}}";
+        let long = flags(&[], Some(table)).specs().unwrap();
+        for short in
+            ["front=0,lock,exposure=156,focus=-1", "front=0@640x480,exposure=156,focus=-1,lock"]
+        {
+            assert_eq!(flags(&[short], None).specs().unwrap(), long);
+        }
+        let values = vec![("exposure".to_owned(), 156), ("focus".to_owned(), -1)];
+        assert_eq!(long[0].1.settings, Settings { locked: true, values });
+        let address = flags(&["a=http://phone/v?x=1,lock"], None).specs().unwrap();
+        assert_eq!(address[0].1.origin, Origin::Http("http://phone/v?x=1,lock".into()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_typed_is_a_camera_or_is_refused(text in "[a-z=@x0-9,:/.{}\\[\\]-]{0,40}") {
+            let typed = [text.as_str()];
+            for flags in [flags(&typed, None), flags(&[], Some(&text))] {
+                for (name, spec) in flags.specs().unwrap_or_default() {
+                    proptest::prop_assert!(!name.is_empty() && spec.width >= 16 && spec.fps >= 1);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn what_makes_no_camera_is_refused_with_its_name() {
         for (short, table) in [
             (&["front"][..], None),
@@ -266,6 +351,14 @@ mod tests {
             (&["a=sim", "a=sim"], None),
             (&["a=sim@0x480x30"], None),
             (&["a=sim@640x480x1000"], None),
+            (&["a=0,bright"], None),
+            (&["a=0,=1"], None),
+            (&["a=0,exposure=much"], None),
+            (&["a=sim,lock"], None),
+            (&[], Some("{a: {type: opencv, index_or_path: 0, lock: 1}}")),
+            (&[], Some("{a: {type: opencv, index_or_path: 0, controls: [1]}}")),
+            (&[], Some("{a: {type: opencv, index_or_path: 0, controls: {gain: x}}}")),
+            (&[], Some("{a: {type: sim, lock: true}}")),
             (&[], Some("{front: {type: realsense}}")),
             (&[], Some("{front: {type: opencv}}")),
             (&[], Some("{front: {index_or_path: 0}}")),

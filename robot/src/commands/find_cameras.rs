@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sinew_datasets::image::png;
 use sinew_datasets::report::{Page, escape};
 use sinew_drivers::Clock;
-use sinew_drivers::camera::{Camera, CameraSpec, Found, Origin, PATIENCE, Shot, devices};
+use sinew_drivers::camera::{Camera, CameraSpec, Found, Origin, PATIENCE, Settings, Shot, devices};
 use sinew_drivers::clock::SECOND;
 
 use crate::cameras::{self, image};
@@ -111,7 +111,13 @@ fn candidate(found: &Found) -> Candidate {
     Candidate {
         source: path.display().to_string(),
         about: format!("{}: {}", found.title, found.offers),
-        spec: CameraSpec { origin: Origin::Device(found.path.clone()), width, height, fps: 30 },
+        spec: CameraSpec {
+            origin: Origin::Device(found.path.clone()),
+            width,
+            height,
+            fps: 30,
+            settings: Settings::default(),
+        },
         name,
     }
 }
