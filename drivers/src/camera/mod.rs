@@ -15,6 +15,7 @@ mod pattern;
 mod settings;
 mod shot;
 mod stamp;
+mod usb;
 mod v4l2;
 
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ pub use http::Parts;
 pub use pattern::{Look, Pattern};
 pub use settings::Settings;
 pub use shot::{Layout, Moment, Picture, Shot, Taken};
+pub use usb::{Crowd, crowds};
 pub use v4l2::{Found, devices};
 
 /// Where pictures come from.

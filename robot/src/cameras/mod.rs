@@ -3,10 +3,12 @@
 
 pub mod film;
 
+use std::path::Path;
+
 use sinew_datasets::{Image, PixelFormat};
 use sinew_drivers::Clock;
 use sinew_drivers::camera::{
-    self, Camera, CameraSpec, Layout, Opener, Origin, PATIENCE, Shot, Source,
+    self, Camera, CameraSpec, Crowd, Layout, Opener, Origin, PATIENCE, Shot, Source,
 };
 
 use crate::cli::failure::Failure;
@@ -19,6 +21,9 @@ pub fn start(
     robot: &Robot,
     report: &Report,
 ) -> Result<Vec<Camera>, Failure> {
+    for crowd in camera::crowds(specs, Path::new("/sys")) {
+        report.warn(told(&crowd));
+    }
     let mut cameras = Vec::new();
     for (name, spec) in specs {
         report.detail(format!("camera {name}: {spec:?}"));
@@ -40,6 +45,18 @@ pub fn image(shot: &Shot) -> Option<Image> {
     };
     let picture = &shot.picture;
     Image::new(picture.width, picture.height, format, picture.pixels.clone())
+}
+
+/// What is said of cameras that do not fit together.
+fn told(crowd: &Crowd) -> String {
+    format!(
+        "{} ask for about {} Mbit/s of USB {}, which carries {} for cameras: if one gives no picture, \
+         plug it into a socket of another bus, or take smaller or fewer pictures",
+        crowd.cameras.join(" and "),
+        crowd.need,
+        crowd.hub,
+        crowd.room
+    )
 }
 
 #[cfg(feature = "sim")]
@@ -74,4 +91,18 @@ pub fn device(name: &str, spec: &CameraSpec) -> Opener {
         }
         _ => camera::open(&name, &spec, Clock::Real),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowded_bus_is_told_with_its_cameras_and_the_way_out() {
+        let cameras = vec!["front".to_owned(), "side".to_owned()];
+        let told = told(&Crowd { hub: "usb1".into(), cameras, need: 498, room: 384 });
+        for part in ["front and side", "498", "usb1", "384", "another bus", "smaller"] {
+            assert!(told.contains(part), "{told}");
+        }
+    }
 }
