@@ -4,10 +4,9 @@
 //! that a recording listens to mean nothing here while one runs.
 
 use sinew_drivers::Nanos;
-use sinew_drivers::clock::MILLI;
 use sinew_drivers::spec::ArmSpec;
 
-use crate::jog::{Stick, Way, Wish};
+use crate::jog::{LASTS, SPEEDS, Stick, Way, Wish};
 use crate::keys::{Change, Code, Event, Held};
 
 /// What the keys move.
@@ -32,24 +31,6 @@ pub struct Keyboard {
     speed: usize,
     hint: String,
 }
-
-/// How long what is held is meant, unless it is said again.
-const LASTS: Nanos = 250 * MILLI;
-
-/// How fast each way is at each of the three speeds. A base is as fast as LeRobot's.
-fn pace(way: Way) -> [f64; SPEEDS] {
-    match way {
-        Way::Forward | Way::Left | Way::Up => [0.02, 0.05, 0.1],
-        Way::Roll | Way::Tilt | Way::Swing => [15.0, 40.0, 90.0],
-        Way::Open => [0.3, 0.6, 1.2],
-        Way::Joint(_) => [10.0, 30.0, 60.0],
-        Way::DriveAhead | Way::DriveLeft => [0.1, 0.2, 0.3],
-        Way::DriveTurn => [30.0, 60.0, 90.0],
-    }
-}
-
-/// How many speeds there are.
-const SPEEDS: usize = 3;
 
 /// The keys for an arm's joints, in their order: one way and the other. Where the joints are called as
 /// usual, the first is left, forward or up.
@@ -200,7 +181,7 @@ impl Keyboard {
         for code in self.held.down(now) {
             held = true;
             for (_, way, sign) in self.bindings.iter().filter(|(bound, ..)| *bound == code) {
-                wish.add(*way, sign * pace(*way)[self.speed]);
+                wish.add(*way, sign * way.pace(self.speed));
             }
         }
         self.stick.tell(wish);

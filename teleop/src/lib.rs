@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 pub mod fed;
+#[cfg(feature = "gamepad")]
+pub mod gamepad;
 pub mod jog;
 pub mod keyboard;
 pub mod keys;

@@ -15,13 +15,14 @@ pub struct Arranged {
 }
 
 /// LeRobot's flags without a meaning here, by the end of their name, and why.
-const NO_MEANING: [(&str, &str); 20] = [
+const NO_MEANING: [(&str, &str); 21] = [
     ("num_read_retries", "every reading is retried within its tick"),
     ("display_mode", "there is one viewer"),
     ("display_compressed_images", "pictures are never sent uncompressed"),
     ("grpc_port", "nothing is served; --connect sends to a viewer that listens"),
     ("web_port", "nothing is served; --connect sends to a viewer that listens"),
     ("cameras", "this command uses no cameras"),
+    ("hidapi_fallback", "gamepads are read in one way"),
     ("gripper_open_pos", "the arm's file says where a gripper springs back to"),
     ("push_to_hub", "nothing is uploaded yet; hf upload REPO DIR --repo-type=dataset does it"),
     ("private", "nothing is uploaded yet"),

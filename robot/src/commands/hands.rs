@@ -1,9 +1,10 @@
-//! What leads a robot: leader arms, or a hand on keys.
+//! What leads a robot: leader arms, or a hand on keys or sticks.
 
 use std::io::IsTerminal;
 
+use sinew_drivers::arm::Arm;
 use sinew_drivers::stop::StopFlag;
-use sinew_teleop::jog::{Jog, JogError, Moved, Space};
+use sinew_teleop::jog::{Jog, JogError, Moved, Space, Stick};
 use sinew_teleop::keyboard::{Drives, Keyboard};
 use sinew_teleop::keys::Keys;
 
@@ -18,8 +19,16 @@ use crate::run::control::Pair;
 pub enum Leads {
     /// Leader arms.
     Arms(Box<Robot>),
-    /// Keys of this terminal.
-    Keys(Hand),
+    /// Keys of this terminal, or a gamepad.
+    Hand(Hand),
+}
+
+/// What a hand holds, connected and not listened to yet.
+pub enum Held {
+    /// Keys that move something.
+    Keyboard(Keyboard),
+    /// What a gamepad is to move.
+    Gamepad(Stick),
 }
 
 /// A hand, and what it moves.
@@ -33,6 +42,8 @@ pub struct Hand {
 const JOINTS: &str = "keyboard";
 const TIP: &str = "keyboard_ee";
 const ROVER: &str = "keyboard_rover";
+/// And of gamepads.
+const PAD: &str = "gamepad";
 
 impl Leads {
     /// What the flags mean for this robot.
@@ -44,32 +55,32 @@ impl Leads {
                 "a LeKiwi is driven with --teleop.type=keyboard",
             ));
         }
-        if ![JOINTS, TIP].contains(&asked) {
+        if ![JOINTS, TIP, PAD].contains(&asked) {
             return Ok(Self::Arms(Box::new(Robot::choose_leader(flags, Some(robot))?)));
         }
         if robot.parts().len() != 1 {
             return Err(Failure::usage(
-                format!("{} has {} arms, and keys move one", robot.name, robot.parts().len()),
+                format!("{} has {} arms, and {asked} moves one", robot.name, robot.parts().len()),
                 "name one arm, or lead the pair with a pair of leaders",
             ));
         }
-        if !std::io::stdin().is_terminal() {
+        if asked != PAD && !std::io::stdin().is_terminal() {
             return Err(Failure::usage(
                 format!("{asked} reads the keys of a terminal, and standard input is none"),
                 "run it in a terminal; over SSH with: ssh -t",
             ));
         }
         let space = flags.teleop_bounds.as_deref().map(space).transpose()?.unwrap_or_default();
-        let moved = if asked == TIP { Moved::Tip(space) } else { Moved::Joints };
+        let moved = if asked == JOINTS { Moved::Joints } else { Moved::Tip(space) };
         let gripper = flags.teleop_use_gripper.unwrap_or(true);
-        Ok(Self::Keys(Hand { kind: asked.to_owned(), moved, gripper }))
+        Ok(Self::Hand(Hand { kind: asked.to_owned(), moved, gripper }))
     }
 
     /// What it is called.
     pub fn name(&self) -> &str {
         match self {
             Self::Arms(leader) => &leader.name,
-            Self::Keys(hand) => &hand.kind,
+            Self::Hand(hand) => &hand.kind,
         }
     }
 
@@ -85,20 +96,22 @@ impl Leads {
         recording: bool,
         flag: &StopFlag,
         report: &Report,
-    ) -> Result<(Vec<Pair>, Option<Keyboard>), Failure> {
+    ) -> Result<(Vec<Pair>, Option<Held>), Failure> {
         let hand = match self {
             Self::Arms(leader) => return Ok((connect(robot, leader, flag, report)?, None)),
-            Self::Keys(hand) => hand,
+            Self::Hand(hand) => hand,
         };
-        let (mut pairs, mut keyboard) = (Vec::new(), None);
+        let (mut pairs, mut held) = (Vec::new(), None);
         for follower in arms(robot, flag, report)? {
             let (stick, jog) = Jog::new(&follower, hand.moved).map_err(no_tip)?;
-            let drives = if hand.moved == Moved::Joints { Drives::Joints } else { Drives::Tip };
-            let keys = Keyboard::new(stick, drives, follower.spec(), recording);
-            keyboard = Some(if hand.gripper { keys } else { keys.without_gripper() });
+            held = Some(if hand.kind == PAD {
+                Held::Gamepad(stick)
+            } else {
+                hand.keyboard(stick, &follower, recording)
+            });
             pairs.push(Pair::new(Box::new(jog), follower));
         }
-        Ok((pairs, keyboard))
+        Ok((pairs, held))
     }
 }
 
@@ -106,11 +119,27 @@ fn no_tip(error: JogError) -> Failure {
     Failure::usage(error.to_string(), "move its joints one by one: --teleop.type=keyboard")
 }
 
-/// Listens to keys, those that move something included, and says which do what.
-pub fn listen(keyboard: Option<Keyboard>, report: &Report) -> Result<Keys, Failure> {
+impl Hand {
+    fn keyboard(&self, stick: Stick, follower: &Arm, recording: bool) -> Held {
+        let drives = if self.moved == Moved::Joints { Drives::Joints } else { Drives::Tip };
+        let keys = Keyboard::new(stick, drives, follower.spec(), recording);
+        Held::Keyboard(if self.gripper { keys } else { keys.without_gripper() })
+    }
+}
+
+/// Listens to keys, and to what moves something; says which key or stick does what.
+pub fn listen(held: Option<Held>, report: &Report) -> Result<Keys, Failure> {
+    let (keyboard, pad) = match held {
+        Some(Held::Keyboard(keyboard)) => (Some(keyboard), None),
+        Some(Held::Gamepad(stick)) => (None, Some(stick)),
+        None => (None, None),
+    };
     let hint = keyboard.as_ref().map(|keyboard| keyboard.hint().to_owned());
     let keys = Keys::listen(keyboard)
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot listen to keys: {error}")))?;
+    if let Some(stick) = pad {
+        gamepad(stick, &keys, report)?;
+    }
     if let Some(hint) = hint {
         report.note(hint);
         report.note(match keys.tells_releases() {
@@ -123,6 +152,30 @@ pub fn listen(keyboard: Option<Keyboard>, report: &Report) -> Result<Keys, Failu
         });
     }
     Ok(keys)
+}
+
+#[cfg(feature = "gamepad")]
+fn gamepad(stick: Stick, keys: &Keys, report: &Report) -> Result<(), Failure> {
+    use sinew_teleop::gamepad::{HINT, start};
+
+    let name = start(stick, keys.others()).map_err(|error| {
+        Failure::advise(
+            Exit::Hardware,
+            error.to_string(),
+            "plug it in or pair it; what is under /dev/input must be readable by you",
+        )
+    })?;
+    report.note(format!("{name}\n{HINT}"));
+    Ok(())
+}
+
+#[cfg(not(feature = "gamepad"))]
+fn gamepad(_stick: Stick, _keys: &Keys, _report: &Report) -> Result<(), Failure> {
+    Err(Failure::usage(
+        "this build reads no gamepads",
+        "install libudev's development files (Debian: libudev-dev), then: \
+         cargo install --path robot --features gamepad",
+    ))
 }
 
 /// LeRobot's box of an end effector: `{min: [x, y, z], max: [x, y, z]}`.

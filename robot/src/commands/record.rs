@@ -68,11 +68,11 @@ impl Record {
         }
         let flag = listen()?;
         let _server = StopServer::start(&robot.name, flag.clone())?;
-        let (mut pairs, keyboard) = leads.connect(&robot, true, &flag, report)?;
+        let (mut pairs, held) = leads.connect(&robot, true, &flag, report)?;
         let cameras = cameras::start(&specs, &robot, report)?;
         // A viewer may take its time to start: before there is torque.
         let mut display = Display::open(&self.display, &robot.name, &pairs, report)?;
-        let recorder = self.dataset.recorder(&robot, &specs, &root, every, keyboard, report)?;
+        let recorder = self.dataset.recorder(&robot, &specs, &root, every, held, report)?;
         for device in std::iter::once(&robot).chain(leads.arms()) {
             remember(device, report);
         }

@@ -15,7 +15,6 @@ use sinew_datasets::video::Coding;
 use sinew_datasets::writer::Options;
 use sinew_drivers::camera::{Camera, CameraSpec};
 use sinew_drivers::{Clock, calibration_file::lerobot_home};
-use sinew_teleop::keyboard::Keyboard;
 use sinew_teleop::keys::Keys;
 
 use super::driving::seconds;
@@ -117,15 +116,15 @@ impl DatasetFlags {
         self.repo_id.is_some() || self.root.is_some()
     }
 
-    /// Gets ready to record a robot with these cameras into the dataset, `every` so many ticks. The
-    /// keyboard that moves it, if one does, is listened to together with the recording's keys.
+    /// Gets ready to record a robot with these cameras into the dataset, `every` so many ticks.
+    /// What moves it, if a hand does, is listened to together with the recording's keys.
     pub fn recorder(
         &self,
         robot: &Robot,
         cameras: &[(String, CameraSpec)],
         root: &Path,
         every: u64,
-        keyboard: Option<Keyboard>,
+        held: Option<hands::Held>,
         report: &Report,
     ) -> Result<Recorder, Failure> {
         let info = self.info(robot, cameras)?;
@@ -140,7 +139,7 @@ impl DatasetFlags {
         space::look(root, need, report);
         let writer = self.open(root, info, report)?;
         let session = Session::new(writer, plan, cameras.len())?;
-        let keys = hands::listen(keyboard, report)?;
+        let keys = hands::listen(held, report)?;
         report.note("→ or n: on   ← or r: again   Esc or q: stop");
         let (stored, episodes) = (self.action, self.num_episodes);
         let (resting, voice) = (Arc::default(), Voice::new(self.play_sounds, report));

@@ -29,7 +29,7 @@ use crate::view::display::Display;
 /// keyboard_ee moves the tip of an SO-100, SO-101 or LeKiwi in straight lines: w s forward and back, a d
 /// left and right, e x up and down, i k tilt, j l roll, o u gripper, + - speed, q ends. keyboard moves
 /// each joint of any arm, or drives a LeKiwi with LeRobot's keys. Letting go stops the arm, and so does
-/// a terminal that is lost.
+/// a terminal that is lost. gamepad moves the tip with sticks.
 ///
 /// Ctrl-C ends it and leaves the arm as --robot.stop says. --display shows it in Rerun, which never
 /// slows the loop: what the viewer is too slow for is left out, and counted.
@@ -57,14 +57,14 @@ impl Teleoperate {
         let leads = Leads::choose(&self.teleop, &robot)?;
         let flag = listen()?;
         let _server = StopServer::start(&robot.name, flag.clone())?;
-        let (mut pairs, keyboard) = leads.connect(&robot, false, &flag, report)?;
+        let (mut pairs, held) = leads.connect(&robot, false, &flag, report)?;
         // Before there is torque: a robot whose program is killed must be found by its name.
         for device in std::iter::once(&robot).chain(leads.arms()) {
             remember(device, report);
         }
         // A viewer may take its time to start: before there is torque.
         let mut display = Display::open(&self.display, &robot.name, &pairs, report)?;
-        let keys = keyboard.map(|keyboard| listen_to(Some(keyboard), report)).transpose()?;
+        let keys = held.map(|held| listen_to(Some(held), report)).transpose()?;
         ready(&mut pairs, self.fps, &self.looped, &flag, report)?;
         let pace = Pace { fps: self.fps, duration: self.teleop_time_s.map(span) };
         report.note(format!(

@@ -20,7 +20,7 @@ use sinew_drivers::{Error, Nanos};
 pub use tool::Space;
 use tool::Tool;
 use wish::slew;
-pub use wish::{Ear, Rates, Stick, WAYS, Way, Wish, stick};
+pub use wish::{Ear, LASTS, Rates, SPEEDS, Stick, WAYS, Way, Wish, stick};
 
 use crate::kinematics::{Chain, IN_DEGREES, MOST_JOINTS};
 use crate::source::{Lead, Source};

@@ -2,6 +2,7 @@
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use sinew_drivers::Nanos;
+use sinew_drivers::clock::MILLI;
 
 use crate::kinematics::MOST_JOINTS;
 
@@ -53,6 +54,19 @@ impl Way {
         }
     }
 
+    /// Its rate at one of the speeds that hands choose from. A base is as fast as LeRobot's.
+    pub fn pace(self, speed: usize) -> f64 {
+        let paces: [f64; SPEEDS] = match self {
+            Self::Forward | Self::Left | Self::Up => [0.02, 0.05, 0.1],
+            Self::Roll | Self::Tilt | Self::Swing => [15.0, 40.0, 90.0],
+            Self::Open => [0.3, 0.6, 1.2],
+            Self::Joint(_) => [10.0, 30.0, 60.0],
+            Self::DriveAhead | Self::DriveLeft => [0.1, 0.2, 0.3],
+            Self::DriveTurn => [30.0, 60.0, 90.0],
+        };
+        paces.get(speed).copied().unwrap_or_default()
+    }
+
     /// The greatest rate that is heeded. No hand needs more near an arm of this size.
     pub fn most(place: usize) -> f64 {
         match place {
@@ -64,6 +78,12 @@ impl Way {
         }
     }
 }
+
+/// How many speeds hands choose from: slow, usual, fast.
+pub const SPEEDS: usize = 3;
+
+/// How long a hand's wish is meant, unless it is said again.
+pub const LASTS: Nanos = 250 * MILLI;
 
 /// How long it takes from standing still to the greatest rate of a way, in seconds: a start or a stop at
 /// usual rates takes a fraction of it.

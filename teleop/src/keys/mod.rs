@@ -54,6 +54,7 @@ impl Key {
 /// Listens until it is dropped, which gives the terminal back as it was.
 pub struct Keys {
     pressed: Receiver<Key>,
+    press: SyncSender<Key>,
     tells_releases: Arc<AtomicBool>,
     _terminal: Option<Terminal>,
 }
@@ -88,16 +89,21 @@ impl Keys {
             asked: 0,
             parser: Parser::default(),
             keyboard,
-            press,
+            press: press.clone(),
             tells_releases: Arc::clone(&tells_releases),
         };
         std::thread::Builder::new().name("keys".to_owned()).spawn(move || ear.listen())?;
-        Ok(Self { pressed, tells_releases, _terminal: terminal })
+        Ok(Self { pressed, press, tells_releases, _terminal: terminal })
     }
 
     /// The next key, if one was pressed.
     pub fn pressed(&self) -> Option<Key> {
         self.pressed.try_recv().ok()
+    }
+
+    /// Where buttons of something else are pressed that mean the same.
+    pub fn others(&self) -> SyncSender<Key> {
+        self.press.clone()
     }
 
     /// Whether the terminal tells when keys are let go. Waits a moment for its answer.
