@@ -126,7 +126,21 @@ fn a_recording_keeps_its_own_keys_and_holds_what_the_others_did() {
     keyboard.write_all(b"\x1b[C").unwrap();
     record.read_to("episode 0 is saved");
     assert_eq!(record.end().0, 0);
-    let dataset = Dataset::open(&sandbox.path(".cache/huggingface/lerobot/me/wave")).unwrap();
+    let actions = actions(&sandbox, "wave");
+    let last = actions.len() - 1;
+    let moved = (0..5).map(|joint| (actions[last][joint] - actions[0][joint]).abs()).sum::<f64>();
+    assert!(moved > 5.0, "{:?} {:?}", actions[0], actions[last]);
+    assert_eq!(actions[last], actions[last - 5], "it stands at the end");
+    // No row asks for more than its part of a joint's greatest speed.
+    for rows in actions.windows(2) {
+        assert!((0..5).all(|joint| (rows[1][joint] - rows[0][joint]).abs() < 12.0), "{rows:?}");
+    }
+}
+
+/// The actions of a recording, row by row.
+fn actions(sandbox: &Sandbox, name: &str) -> Vec<Vec<f64>> {
+    let root = sandbox.path(".cache/huggingface/lerobot/me").join(name);
+    let dataset = Dataset::open(&root).unwrap();
     let view = View::new(&dataset, Deltas::default(), None).unwrap();
     let action = |row: u64| {
         let item = view.item(row).unwrap();
@@ -134,15 +148,37 @@ fn a_recording_keeps_its_own_keys_and_holds_what_the_others_did() {
         let Some(Series::Values(action)) = found else { panic!("no action") };
         action.numbers()
     };
-    let last = view.len() - 1;
-    let moved = (0..5).map(|joint| (action(last)[joint] - action(0)[joint]).abs()).sum::<f64>();
-    assert!(moved > 5.0, "{:?} {:?}", action(0), action(last));
-    assert_eq!(action(last), action(last - 5), "it stands at the end");
-    // No tick asks for more than its part of a joint's greatest speed.
-    for row in 1..=last {
-        let step = |joint: usize| (action(row)[joint] - action(row - 1)[joint]).abs();
-        assert!((0..5).all(|joint| step(joint) < 12.0), "row {row}");
+    (0..view.len()).map(action).collect()
+}
+
+#[test]
+fn a_base_is_driven_with_lerobots_keys_and_stands_when_they_are_let_go() {
+    let sandbox = Sandbox::new();
+    let words = ["record", "--robot=sim", "--robot.type=lekiwi", "--teleop.type=keyboard"];
+    let rest = ["--task=Roam", "--dataset=me/roam", "--dry_run_s=0", "--dataset.num_episodes=1"];
+    let words = [&words[..], &rest[..], &["--dataset.no_stamp"]].concat();
+    let (mut record, mut keyboard) = sandbox.start_at_terminal(&words);
+    let hint = record.read_to("Recording episode 0");
+    assert!(hint.contains("w s ahead, back"), "{hint}");
+    for key in [b"w", b"+", b"z"] {
+        for _ in 0..15 {
+            keyboard.write_all(key).unwrap();
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        // Until that key counts as held no more.
+        std::thread::sleep(Duration::from_millis(500));
     }
+    std::thread::sleep(Duration::from_millis(300));
+    keyboard.write_all(b"n").unwrap();
+    record.read_to("episode 0 is saved");
+    assert_eq!(record.end().0, 0);
+    let actions = actions(&sandbox, "roam");
+    let most = |value: usize| actions.iter().map(|row| row[value]).fold(0.0, f64::max);
+    assert!((most(6) - 0.1).abs() < 1e-6, "slowly ahead: {}", most(6));
+    assert!((most(8) - 90.0).abs() < 1e-3, "fast about itself: {}", most(8));
+    let last = actions.len() - 1;
+    assert_eq!(actions[last][6..], [0.0; 3]);
+    assert_eq!(actions[last][..6], actions[0][..6], "the arm stays");
 }
 
 #[test]
@@ -163,6 +199,8 @@ fn what_keys_cannot_move_is_told_before_anything_moves() {
     refused(&["--robot.type=koch_follower", tip], &["koch_follower"]);
     refused(&["--robot.type=bi_so_follower", tip], &["2 arms"]);
     refused(&["--teleop.type=keyboard_rover"], &["LeKiwi"]);
+    // What this build has no part for.
+    refused(&["--teleop.type=gamepad"], &["libudev-dev", "--features gamepad"]);
     refused(&[tip, "--teleop.end_effector_bounds={min: 1}"], &["{min: ["]);
     let ended = sandbox.run(&["teleoperate", "--robot=sim", tip]);
     assert_eq!(ended.code, 2, "{}", ended.err);
