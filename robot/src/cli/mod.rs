@@ -9,6 +9,7 @@ pub mod help;
 pub mod keys;
 pub mod output;
 pub mod report;
+pub mod stage;
 mod usage;
 pub mod voice;
 

@@ -5,11 +5,13 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
 use super::failure::{Exit, Failure};
 use super::flags::Globals;
+use super::stage::{Doing, Stage};
 
 /// How a command speaks.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct Report {
     colour: bool,
     /// Standard output is a terminal: drawing makes sense.
     drawing: bool,
+    /// Where lines go while a panel is drawn.
+    stage: Mutex<Option<Arc<Stage>>>,
 }
 
 /// Colours by what they mean.
@@ -46,6 +50,7 @@ impl Report {
             verbose: 0,
             colour: colour && io::stderr().is_terminal(),
             drawing: !json && io::stdout().is_terminal(),
+            stage: Mutex::default(),
         }
     }
 
@@ -62,6 +67,29 @@ impl Report {
         self.drawing
     }
 
+    /// Whether colours are wanted.
+    pub fn coloured(&self) -> bool {
+        self.colour
+    }
+
+    /// From now on a panel is drawn, or no more: what was not drawn is said then.
+    pub fn perform(&self, stage: Option<Arc<Stage>>) {
+        let before = std::mem::replace(&mut *self.staged(), stage);
+        before.iter().flat_map(|stage| stage.take()).for_each(|line| err(&line));
+    }
+
+    fn staged(&self) -> std::sync::MutexGuard<'_, Option<Arc<Stage>>> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A line to standard error, or above the panel.
+    fn tell(&self, line: &str) {
+        match &*self.staged() {
+            Some(stage) => stage.put(line),
+            None => err(line),
+        }
+    }
+
     /// Whether a program reads along.
     pub fn for_scripts(&self) -> bool {
         self.json
@@ -69,8 +97,10 @@ impl Report {
 
     /// A line that was asked for.
     pub fn say(&self, line: impl AsRef<str>) {
-        if !self.json {
-            out(line.as_ref());
+        match &*self.staged() {
+            _ if self.json => {}
+            Some(stage) => stage.put(line.as_ref()),
+            None => out(line.as_ref()),
         }
     }
 
@@ -101,7 +131,7 @@ impl Report {
     /// What goes on meanwhile.
     pub fn note(&self, line: impl AsRef<str>) {
         if !self.quiet {
-            err(line.as_ref());
+            self.tell(line.as_ref());
         }
     }
 
@@ -115,13 +145,20 @@ impl Report {
     /// What goes on in detail, with `-v`.
     pub fn detail(&self, line: impl AsRef<str>) {
         if self.verbose > 0 {
-            err(line.as_ref());
+            self.tell(line.as_ref());
         }
     }
 
     /// A line that the next one of its kind takes the place of. An empty one clears it.
     pub fn progress(&self, line: &str) {
-        if !self.quiet && io::stderr().is_terminal() {
+        self.progress_at(line, None);
+    }
+
+    /// The same, with the share that is done, from 0 to 1.
+    pub fn progress_at(&self, line: &str, share: Option<f64>) {
+        if let Some(stage) = &*self.staged() {
+            stage.set(Doing { line: line.to_owned(), share });
+        } else if !self.quiet && io::stderr().is_terminal() {
             let mut stderr = io::stderr().lock();
             write!(stderr, "\r\x1b[2K{line}").and_then(|()| stderr.flush()).unwrap_or_default();
         }
@@ -130,7 +167,7 @@ impl Report {
     /// Something odd that is no obstacle.
     pub fn warn(&self, line: impl AsRef<str>) {
         if !self.quiet {
-            err(&format!("{} {}", self.tone(Tone::Odd, "warning:"), line.as_ref()));
+            self.tell(&format!("{} {}", self.tone(Tone::Odd, "warning:"), line.as_ref()));
         }
     }
 

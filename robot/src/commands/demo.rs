@@ -11,7 +11,8 @@ use sinew_drivers::clock::SECOND;
 use sinew_drivers::sim::FaultPlan;
 use sinew_drivers::stop::StopFlag;
 
-use super::driving::{figures, finish, listen, watch};
+use super::driving::{figures, finish, listen};
+use super::watching::watch;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::{Report, Tone};
 use crate::run::control::{Pace, Pair, end};

@@ -1,7 +1,4 @@
-//! What every command that drives an arm does: finding the arms, a dry run, the loop with a picture
-//! of it, and the last words.
-
-use std::ops::ControlFlow;
+//! What every command that drives an arm does: finding the arms, a dry run, and the last words.
 
 use clap::Args;
 use serde_json::Value;
@@ -16,10 +13,9 @@ use crate::cli::report::{Report, Tone};
 use crate::part::Part;
 use crate::robot::Robot;
 use crate::robot_file::{self, Kept};
-use crate::run::control::{Lap, Outcome, Pace, Pair, Tick, lap};
+use crate::run::control::{Outcome, Pair};
 use crate::run::rehearsal::{Verdict, judge};
 use crate::run::stats::Stats;
-use crate::view::table::Picture;
 
 /// How the loop is run.
 #[derive(Debug, Clone, Args)]
@@ -174,41 +170,6 @@ pub fn ready(
 pub fn figures(clock: &Clock) -> Result<Stats, Failure> {
     let no_memory = || Failure::new(Exit::Failed, "no memory for the loop's figures");
     Stats::new(clock.now()).ok_or_else(no_memory)
-}
-
-/// Runs the loop with a picture of it where somebody looks. `each` hears of every tick, too.
-pub fn watch(
-    pairs: &mut [Pair],
-    pace: Pace,
-    stats: Stats,
-    report: &Report,
-    mut each: impl FnMut(Tick, &[Pair], &Stats) -> ControlFlow<()>,
-) -> Lap {
-    let clock = Clock::Real;
-    if !report.drawing() {
-        return lap(pairs, &clock, pace, stats, each);
-    }
-    let picture = Picture::new(pairs);
-    let over = std::sync::atomic::AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let draw = || {
-            let mut again = false;
-            while !over.load(std::sync::atomic::Ordering::Acquire) {
-                report.draw(&picture.text(again));
-                again = true;
-                clock.sleep(SECOND / 12);
-            }
-            report.draw(&picture.text(again));
-        };
-        let drawer = std::thread::Builder::new().name("view".to_owned()).spawn_scoped(scope, draw);
-        let ran = lap(pairs, &clock, pace, stats, |tick, pairs, stats| {
-            picture.update(pairs, stats);
-            each(tick, pairs, stats)
-        });
-        over.store(true, std::sync::atomic::Ordering::Release);
-        drop(drawer);
-        ran
-    })
 }
 
 /// Says how a loop went, and how the arms were left.

@@ -28,6 +28,7 @@ mod space;
 mod stop;
 mod teleoperate;
 mod udev;
+mod watching;
 
 use clap::Subcommand;
 

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::Args;
@@ -13,19 +13,20 @@ use sinew_datasets::Writer;
 use sinew_datasets::schema::{Dtype, Feature, Info};
 use sinew_datasets::video::Coding;
 use sinew_datasets::writer::Options;
+use sinew_drivers::calibration_file::lerobot_home;
 use sinew_drivers::camera::{Camera, CameraSpec};
-use sinew_drivers::{Clock, calibration_file::lerobot_home};
 use sinew_teleop::keys::Keys;
 
 use super::driving::seconds;
 use super::hands;
 use super::space;
+use super::watching::{Scene, watch};
 use crate::cameras::feature_of;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::{Report, Tone};
 use crate::cli::voice::Voice;
 use crate::robot::Robot;
-use crate::run::control::{Lap, Outcome, Pace, Pair, Tick, lap};
+use crate::run::control::{Lap, Outcome, Pace, Pair, Tick};
 use crate::run::record::{Event, Plan, Session};
 use crate::run::stats::{Recorded, Stats};
 use crate::run::tap::{Slips, Stored, tap};
@@ -94,7 +95,7 @@ pub struct Recorder {
     /// Ticks for each row.
     every: u64,
     stored: Stored,
-    episodes: u64,
+    course: Course,
     root: PathBuf,
     voice: Voice,
 }
@@ -138,21 +139,13 @@ impl DatasetFlags {
         let need = plan.episodes.saturating_mul(plan.rows).saturating_mul(space::of_a_row(&info));
         space::look(root, need, report);
         let writer = self.open(root, info, report)?;
+        let course = Course { plan: plan.clone(), fps: f64::from(self.dataset_fps) };
         let session = Session::new(writer, plan, cameras.len())?;
         let keys = hands::listen(held, report)?;
         report.note("→ or n: on   ← or r: again   Esc or q: stop");
-        let (stored, episodes) = (self.action, self.num_episodes);
-        let (resting, voice) = (Arc::default(), Voice::new(self.play_sounds, report));
-        Ok(Recorder {
-            resting,
-            session,
-            keys,
-            every,
-            stored,
-            episodes,
-            voice,
-            root: root.to_owned(),
-        })
+        let (stored, resting) = (self.action, Arc::default());
+        let voice = Voice::new(self.play_sounds, report);
+        Ok(Recorder { resting, session, keys, every, stored, course, voice, root: root.to_owned() })
     }
 
     /// Whether it goes by a name that LeRobot keeps for what a policy does.
@@ -247,16 +240,16 @@ impl Recorder {
         mut each: impl FnMut(Tick, &[Pair], &Stats) -> ControlFlow<()>,
         then: impl FnOnce(&mut [Pair], Lap) -> Outcome,
     ) -> Result<Kept, Failure> {
-        let Self { resting, session, keys, every, stored, episodes, root, voice } = self;
+        let Self { resting, session, keys, every, stored, course, root, voice } = self;
         let values = pairs.iter().map(|pair| pair.asked().len()).sum();
         let (mut tap, mut slips) = tap(values, cameras, every, stored);
-        let over = AtomicBool::new(false);
+        let (over, waiting) = (AtomicBool::new(false), AtomicU64::new(0));
         let mut begun = false;
-        let mut told = teller(report, episodes, voice);
+        let mut told = teller(report, course, voice);
         let (mut outcome, kept) = std::thread::scope(|scope| {
-            let over = &over;
+            let (over, waiting) = (&over, &waiting);
             let record = move || {
-                let kept = follow(session, &mut slips, &keys, &mut told, over, &resting);
+                let kept = follow(session, &mut slips, &keys, &mut told, over, &resting, waiting);
                 over.store(true, Ordering::Release);
                 kept
             };
@@ -264,7 +257,9 @@ impl Recorder {
             let recorder = recorder.spawn_scoped(scope, record).map_err(|error| {
                 Failure::new(Exit::Failed, format!("cannot start the recorder: {error}"))
             })?;
-            let ran = lap(pairs, &Clock::Real, pace, stats, |tick, pairs, stats| {
+            let dataset = Some((root.as_path(), waiting));
+            let scene = Scene { report, cameras, dataset };
+            let ran = watch(pairs, pace, stats, scene, |tick, pairs, stats| {
                 // On its way to where it is wanted an arm does nothing that is worth learning.
                 begun |= pairs.iter().all(|pair| pair.is_there(tick.began));
                 if begun {
@@ -327,9 +322,11 @@ fn follow(
     told: &mut dyn FnMut(Event<'_>),
     over: &AtomicBool,
     resting: &AtomicBool,
+    waiting: &AtomicU64,
 ) -> Result<(Recorded, Value), sinew_datasets::Error> {
     while !session.is_over() {
         let was_over = slips.is_over();
+        waiting.store(slips.waiting() as u64, Ordering::Relaxed);
         session.take(slips, told)?;
         while let Some(key) = keys.pressed() {
             session.key(key, told)?;
@@ -346,18 +343,50 @@ fn follow(
     Ok((session.finish(told)?, skew))
 }
 
+/// How long a recording takes where nobody cuts it short.
+struct Course {
+    plan: Plan,
+    fps: f64,
+}
+
+impl Course {
+    /// How much of an episode is done after so many rows, and what is left of it and of everything.
+    fn at(&self, nth: u64, rows: u64) -> (f64, String) {
+        let Plan { episodes, rows: all, reset_rows, .. } = self.plan;
+        let left = all.saturating_sub(rows);
+        let whole = all.saturating_add(reset_rows);
+        let after = episodes.saturating_sub(nth.saturating_add(1)).saturating_mul(whole);
+        let time = |rows: u64| {
+            let seconds = (rows as f64 / self.fps) as u64;
+            match seconds / 3600 {
+                0 => format!("{}:{:02}", seconds / 60, seconds % 60),
+                hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
+            }
+        };
+        let words = match after {
+            0 => format!("{} left", time(left)),
+            _ => format!("{} left; all in {}", time(left), time(left.saturating_add(after))),
+        };
+        (rows as f64 / all.max(1) as f64, words)
+    }
+}
+
 /// Says what a recording goes through.
-fn teller(report: &Report, episodes: u64, voice: Voice) -> impl FnMut(Event<'_>) {
-    let mut now = String::new();
+fn teller(report: &Report, course: Course, voice: Voice) -> impl FnMut(Event<'_>) {
+    let (mut now, mut which) = (String::new(), 0);
     move |event| match event {
         Event::Begun { nth, episode } => {
-            now = format!("episode {episode}, {} of {episodes}", nth + 1);
+            now = format!("episode {episode}, {} of {}", nth + 1, course.plan.episodes);
+            which = nth;
             report.event(&json!({"type": "episode", "phase": "recording", "episode": episode}));
             report.progress("");
             report.note(report.tone(Tone::Strong, &format!("Recording {now}")));
             voice.say(format!("Recording episode {episode}"));
         }
-        Event::Row { rows } if rows % 10 == 0 => report.progress(&format!("{now}: {rows} frames")),
+        Event::Row { rows } if rows % 10 == 0 => {
+            let (share, left) = course.at(which, rows);
+            report.progress_at(&format!("{now}: {rows} frames, {left}"), Some(share));
+        }
         Event::Row { .. } => {}
         Event::Reset => {
             report.event(&json!({"type": "episode", "phase": "reset"}));
@@ -387,5 +416,20 @@ fn teller(report: &Report, episodes: u64, voice: Voice) -> impl FnMut(Event<'_>)
             voice.say("The recording stops here");
             report.warn(format!("the recording stops here: {why}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_counts_the_resets_in_between() {
+        let plan = Plan { task: Arc::from(""), episodes: 3, rows: 900, reset_rows: 300 };
+        let course = Course { plan, fps: 30.0 };
+        assert_eq!(course.at(0, 90), (0.1, "0:27 left; all in 1:47".to_owned()));
+        assert_eq!(course.at(2, 900), (1.0, "0:00 left".to_owned()));
+        let endless = Plan { rows: u64::MAX, episodes: u64::MAX, ..course.plan };
+        assert!(Course { plan: endless, fps: 1.0 }.at(0, 0).1.contains(" left; all in "));
     }
 }

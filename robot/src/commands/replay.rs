@@ -12,7 +12,8 @@ use sinew_drivers::stop::StopServer;
 use sinew_teleop::Played;
 
 use super::dataset::folder_of;
-use super::driving::{LoopFlags, arms, figures, finish, listen, rate, ready, remember, watch};
+use super::driving::{LoopFlags, arms, figures, finish, listen, rate, ready, remember};
+use super::watching::watch;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{DisplayFlags, RobotFlags};
 use crate::cli::report::{Report, Tone};

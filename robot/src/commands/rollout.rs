@@ -16,11 +16,11 @@ use sinew_teleop::fed::fed;
 
 use super::driving::{
     LoopFlags, arms, figures, finish, listen, rate, ready, remember, seconds, span, ticks_per_row,
-    watch,
 };
 use super::policy::source::{Machine, Source};
 use super::policy::{check, offered};
 use super::recording::{DatasetFlags, Kept, Recorder};
+use super::watching::{Scene, watch};
 use crate::cameras;
 use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
@@ -242,7 +242,8 @@ impl Rollout {
             match recorder {
                 Some(recorder) => recorder.run(pairs, cameras, pace, stats, report, each, then),
                 None => {
-                    let ran = watch(pairs, pace, stats, report, each);
+                    let scene = Scene { report, cameras, dataset: None };
+                    let ran = watch(pairs, pace, stats, scene, each);
                     Ok(Kept { outcome: then(pairs, ran), extra: json!({}), saved: Ok(()) })
                 }
             }

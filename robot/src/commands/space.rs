@@ -44,7 +44,7 @@ pub fn look(root: &Path, need: u64, report: &Report) {
 }
 
 /// How many bytes are free where a folder is, or is to be.
-fn free(root: &Path) -> Option<u64> {
+pub fn free(root: &Path) -> Option<u64> {
     let there = root.ancestors().find(|folder| folder.is_dir());
     let there = there.unwrap_or(Path::new("."));
     let path = CString::new(there.as_os_str().as_bytes()).ok()?;

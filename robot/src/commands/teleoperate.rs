@@ -8,10 +8,9 @@ use sinew_drivers::Clock;
 use sinew_drivers::stop::StopServer;
 use sinew_teleop::keys::{Key, Keys};
 
-use super::driving::{
-    LoopFlags, figures, finish, listen, rate, ready, remember, seconds, span, watch,
-};
+use super::driving::{LoopFlags, figures, finish, listen, rate, ready, remember, seconds, span};
 use super::hands::{Leads, listen as listen_to};
+use super::watching::watch;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{DisplayFlags, RobotFlags, TeleopFlags};
 use crate::cli::report::Report;

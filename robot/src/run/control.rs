@@ -87,6 +87,11 @@ impl Pair {
         self.source.bus_counts().waited + self.follower.bus_counts().waited
     }
 
+    /// How many answers were lost on their buses.
+    pub fn lost(&self) -> u64 {
+        self.source.bus_counts().lost + self.follower.bus_counts().lost
+    }
+
     /// What the follower was asked for last.
     pub fn asked(&self) -> &[f64] {
         &self.source.lead().values

@@ -124,6 +124,11 @@ impl Slips {
         self.full.pop().ok()
     }
 
+    /// How many ticks wait.
+    pub fn waiting(&self) -> usize {
+        self.full.slots()
+    }
+
     /// Whether the loop is over and everything was read.
     pub fn is_over(&self) -> bool {
         self.full.is_abandoned() && self.full.is_empty()

@@ -1,9 +1,9 @@
 //! What people look at while an arm moves, and afterwards.
 
 pub mod display;
+pub mod panel;
 #[cfg(feature = "rerun")]
 pub mod rerun;
-pub mod table;
 
 /// Says which build has Rerun, in one that has not.
 #[cfg(not(feature = "rerun"))]
