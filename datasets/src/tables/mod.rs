@@ -72,7 +72,7 @@ impl TableWriter {
 
     /// Ends the table. Whoever gathers a dataset's files makes them durable together.
     pub fn finish(self) -> Result<()> {
-        self.writer.into_inner().map(|_file| ()).map_err(unwritten(&self.path))
+        self.writer.close().map(|_metadata| ()).map_err(unwritten(&self.path))
     }
 }
 
@@ -160,4 +160,27 @@ pub(crate) fn unpack(
 /// Every batch of a table.
 pub(crate) fn read(path: &Path) -> Result<Vec<RecordBatch>> {
     unpack(path, open(path)?)?.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::Int64Array;
+    use arrow::datatypes::{DataType, Field, Schema};
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_as_such_wherever_it_is_met() {
+        let schema: SchemaRef =
+            Arc::new(Schema::new(vec![Field::new("index", DataType::Int64, false)]));
+        // The small one is met at the end, the large one on the way.
+        for rows in [3, 300_000] {
+            let column = Int64Array::from_iter_values((0..rows).map(|row: i64| row * row));
+            let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(column)]).unwrap();
+            let error = write(Path::new("/dev/full"), &schema, &[batch]).unwrap_err();
+            let Error::Io { source, path, .. } = &error else { panic!("{error:?}") };
+            assert_eq!(source.kind(), std::io::ErrorKind::StorageFull, "{error:?}");
+            assert_eq!(path, Path::new("/dev/full"));
+        }
+    }
 }
