@@ -1,7 +1,7 @@
 //! A leader arm: somebody moves it by hand, and another arm follows.
 
 use sinew_core::joint::Units;
-use sinew_drivers::arm::Arm;
+use sinew_drivers::arm::{Arm, ArmCounts};
 use sinew_drivers::bus::BusCounts;
 use sinew_drivers::spec::{ArmSpec, JointSpec};
 use sinew_drivers::{Error, Nanos};
@@ -81,6 +81,10 @@ impl Source for Leader {
 
     fn bus_counts(&self) -> BusCounts {
         self.arm.bus_counts()
+    }
+
+    fn arm_counts(&self) -> ArmCounts {
+        self.arm.counts()
     }
 }
 

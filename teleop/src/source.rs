@@ -1,6 +1,6 @@
 //! What says, tick by tick, where a follower is to go.
 
-use sinew_drivers::arm::Observation;
+use sinew_drivers::arm::{ArmCounts, Observation};
 use sinew_drivers::bus::BusCounts;
 use sinew_drivers::{Error, Nanos};
 
@@ -44,5 +44,10 @@ pub trait Source: Send {
     /// What has happened on its bus, if it has one.
     fn bus_counts(&self) -> BusCounts {
         BusCounts::default()
+    }
+
+    /// What has happened to it, if it is an arm.
+    fn arm_counts(&self) -> ArmCounts {
+        ArmCounts::default()
     }
 }

@@ -188,6 +188,23 @@ impl ArmCounts {
         self.faults.get(fault as usize).copied().unwrap_or_default()
     }
 
+    /// What has happened to both.
+    pub fn and(mut self, other: Self) -> Self {
+        self.ticks += other.ticks;
+        self.commands += other.commands;
+        self.stale += other.stale;
+        self.dead_man += other.dead_man;
+        self.torque_lost += other.torque_lost;
+        self.port_lost += other.port_lost;
+        self.health_missed += other.health_missed;
+        let more = |sums: &mut [u64], others: &[u64]| {
+            sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += other);
+        };
+        more(&mut self.limits, &other.limits);
+        more(&mut self.faults, &other.faults);
+        self
+    }
+
     fn count_limits(&mut self, applied: Applied) {
         for limit in applied.iter() {
             if let Some(count) = self.limits.get_mut(limit as usize) {

@@ -19,7 +19,7 @@ mod usb;
 mod v4l2;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -96,11 +96,14 @@ pub struct CameraCounts {
     pub failures: u64,
     /// Shots whose driver gave an instant that cannot be; that of their arrival stands for it.
     pub doubted: u64,
+    /// The longest time from one shot to the next, or from the last one until now.
+    pub longest_gap: Nanos,
 }
 
 /// A running camera.
 pub struct Camera {
     name: String,
+    clock: Clock,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -116,6 +119,7 @@ struct Shared {
     shots: AtomicU64,
     failures: AtomicU64,
     doubted: AtomicU64,
+    longest_gap: AtomicI64,
     stopping: AtomicBool,
     /// What it failed with last, for whoever waits for a picture.
     trouble: Mutex<Option<String>>,
@@ -143,8 +147,9 @@ impl Camera {
         let run = move || theirs.run(source, opener, &their_clock);
         let spawned = std::thread::Builder::new().name(format!("camera {name}")).spawn(run);
         let thread = spawned.map_err(|error| failed(format!("cannot start a thread: {error}")))?;
-        let camera = Self { name: name.to_owned(), shared, thread: Some(thread) };
-        if clock.now() - at > patience {
+        let (thread, clock) = (Some(thread), clock.clone());
+        let camera = Self { name: name.to_owned(), clock, shared, thread };
+        if camera.clock.now() - at > patience {
             return Err(failed("its first picture came too late".to_owned()));
         }
         Ok(camera)
@@ -180,10 +185,12 @@ impl Camera {
 
     /// How it is doing.
     pub fn counts(&self) -> CameraCounts {
+        let since = self.newest().map_or(0, |shot| self.clock.now() - shot.at);
         CameraCounts {
             shots: self.shared.shots.load(Ordering::Acquire),
             failures: self.shared.failures.load(Ordering::Relaxed),
             doubted: self.shared.doubted.load(Ordering::Relaxed),
+            longest_gap: self.shared.longest_gap.load(Ordering::Relaxed).max(since),
         }
     }
 
@@ -250,6 +257,9 @@ impl Shared {
         }
         // Only the camera's own thread comes here, so nobody counts in between.
         let number = self.shots.load(Ordering::Relaxed) + 1;
+        if let Some(last) = self.backwards().next() {
+            self.longest_gap.fetch_max(at - last.at, Ordering::Relaxed);
+        }
         let shot = Some(Arc::new(Shot { number, at, moment, picture }));
         if let Some(place) = self.place(number) {
             place.store(shot);
@@ -361,6 +371,27 @@ mod tests {
             let found = camera.nearest(at).map(|shot| shot.at.abs_diff(at));
             proptest::prop_assert_eq!(found, least);
         }
+    }
+
+    #[test]
+    fn the_longest_time_without_a_picture_is_told_while_it_lasts_and_afterwards() {
+        let clock = Clock::virtual_time();
+        let (tell, told) = std::sync::mpsc::sync_channel(2);
+        let mut source = Some(Told(told));
+        let gone = || Error::Camera { camera: "told".into(), what: "is over".into() };
+        let opener = move || Ok(Box::new(source.take().ok_or_else(gone)?) as Box<dyn Source>);
+        let begun = clock.now();
+        tell.send(begun).unwrap();
+        let camera = Camera::start("told", Box::new(opener), &clock, PATIENCE).unwrap();
+        clock.sleep(2 * SECOND);
+        assert_eq!(camera.counts().longest_gap, 2 * SECOND);
+        tell.send(begun + 2 * SECOND).unwrap();
+        while camera.counts().shots < 2 {
+            std::thread::yield_now();
+        }
+        clock.sleep(SECOND);
+        assert_eq!(camera.counts().longest_gap, 2 * SECOND);
+        drop(tell);
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Demo {
         drop(hand);
         let faults = bus.fault_counts();
         if let Some(folder) = &self.out {
-            let summary = outcome.lap.stats.json(&outcome.bus);
+            let summary = outcome.lap.stats.json(&outcome.bus, &outcome.arms);
             let failed = |error: std::io::Error| {
                 Failure::new(Exit::Failed, format!("{}: {error}", folder.display()))
             };

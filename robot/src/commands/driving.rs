@@ -179,7 +179,7 @@ pub fn finish(
     stats: bool,
     extra: Value,
 ) -> Result<Exit, Failure> {
-    let mut result = outcome.lap.stats.json(&outcome.bus);
+    let mut result = outcome.lap.stats.json(&outcome.bus, &outcome.arms);
     if let (Value::Object(result), Value::Object(extra)) = (&mut result, extra) {
         result.insert("stopped".into(), stopped(&outcome.stopped));
         result.insert("realtime".into(), outcome.lap.granted.json());
@@ -195,6 +195,13 @@ pub fn finish(
         outcome.bus.lost
     );
     report.say(summary);
+    if outcome.arms.torque_lost > 0 {
+        report.warn(format!(
+            "motors were found without torque {} times, and given it again: is the supply strong \
+             enough?",
+            outcome.arms.torque_lost
+        ));
+    }
     if let Some(refused) = outcome.lap.granted.refused() {
         report.detail(refused);
     }
@@ -223,9 +230,10 @@ pub fn finish(
         .map(|motor| format!("{} (id {})", motor.name, motor.id))
         .collect();
     if !unsafe_motors.is_empty() {
+        let why = outcome.lap.error.map(|error| format!("{error}; ")).unwrap_or_default();
         return Err(Failure::advise(
             Exit::Hardware,
-            format!("not confirmed stopped: {}", unsafe_motors.join(", ")),
+            format!("{why}not confirmed stopped: {}", unsafe_motors.join(", ")),
             "switch the arm's power off, support the arm, and check these motors' cables",
         ));
     }

@@ -15,6 +15,7 @@ use sinew_datasets::video::Coding;
 use sinew_datasets::writer::Options;
 use sinew_drivers::calibration_file::lerobot_home;
 use sinew_drivers::camera::{Camera, CameraSpec};
+use sinew_drivers::clock::MILLI;
 use sinew_teleop::keys::Keys;
 
 use super::driving::seconds;
@@ -308,6 +309,7 @@ fn seen(camera: &Camera, report: &Report) -> Value {
     json!({
         "shots": counts.shots,
         "failures": counts.failures,
+        "longest_gap_ms": counts.longest_gap / MILLI,
         "doubted_stamps": counts.doubted,
         "stamped_at": camera.newest().map(|shot| shot.moment.name()),
     })
@@ -405,6 +407,7 @@ fn teller(report: &Report, course: Course, voice: Voice) -> impl FnMut(Event<'_>
             report.event(&json!({
                 "type": "episode", "phase": "saved", "episode": saved.episode,
                 "frames": saved.frames, "repeated": saved.repeated, "lost": saved.lost,
+                "failure": saved.failure,
             }));
             report.progress("");
             report.note(format!("episode {} is saved: {} frames", saved.episode, saved.frames));

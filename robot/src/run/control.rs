@@ -9,7 +9,7 @@
 
 use std::ops::ControlFlow;
 
-use sinew_drivers::arm::Arm;
+use sinew_drivers::arm::{Arm, ArmCounts};
 use sinew_drivers::bus::BusCounts;
 use sinew_drivers::clock::SECOND;
 use sinew_drivers::stop::StopReport;
@@ -141,6 +141,8 @@ pub struct Outcome {
     pub stopped: Vec<StopReport>,
     /// What happened on the followers' and leaders' buses.
     pub bus: BusCounts,
+    /// What happened to the followers and leaders.
+    pub arms: ArmCounts,
 }
 
 /// Runs until the time is up or somebody stops it. `each` is called after every tick, and ends the
@@ -163,7 +165,9 @@ pub fn end(pairs: &mut [Pair], lap: Lap) -> Outcome {
     let stopped = pairs.iter_mut().map(|pair| pair.follower.end()).collect();
     let counts =
         pairs.iter().flat_map(|pair| [pair.source.bus_counts(), pair.follower.bus_counts()]);
-    Outcome { lap, stopped, bus: together(counts) }
+    let bus = together(counts);
+    let arms = pairs.iter().flat_map(|pair| [pair.source.arm_counts(), pair.follower.counts()]);
+    Outcome { lap, stopped, bus, arms: arms.fold(ArmCounts::default(), ArmCounts::and) }
 }
 
 /// The same without a command: what a tick's reading takes, before there is torque.
@@ -287,10 +291,11 @@ mod tests {
     fn values_of_one_tick_are_a_few_milliseconds_apart_and_a_silent_joint_shows() {
         let well = ran(None);
         assert!(well.lap.error.is_none(), "{:?}", well.lap.error);
-        let skew = well.lap.stats.json(&well.bus)["skew_ms"]["max"].as_f64().unwrap();
+        let skew = well.lap.stats.json(&well.bus, &well.arms)["skew_ms"]["max"].as_f64().unwrap();
         assert!((0.1..10.0).contains(&skew), "{skew}");
         let silent = ran(Some(2));
-        let skew = silent.lap.stats.json(&silent.bus)["skew_ms"]["max"].as_f64().unwrap();
+        let skew =
+            silent.lap.stats.json(&silent.bus, &silent.arms)["skew_ms"]["max"].as_f64().unwrap();
         assert!(skew >= 80.0, "not seen in any of five ticks: {skew}");
     }
 

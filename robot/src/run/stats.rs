@@ -2,7 +2,10 @@
 
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
+use sinew_core::limits::ALL_LIMITS;
+use sinew_core::register::ALL_FAULTS;
 use sinew_drivers::Nanos;
+use sinew_drivers::arm::ArmCounts;
 use sinew_drivers::bus::BusCounts;
 use sinew_drivers::clock::{MICRO, SECOND};
 
@@ -137,8 +140,8 @@ impl Stats {
         if seconds > 0.0 { self.ticks as f64 / seconds } else { 0.0 }
     }
 
-    /// The figures that scripts read, with those of the buses.
-    pub fn json(&self, bus: &BusCounts) -> Value {
+    /// The figures that scripts read, with those of the buses and arms.
+    pub fn json(&self, bus: &BusCounts, arms: &ArmCounts) -> Value {
         json!({
             "ticks": self.ticks,
             "rate_hz": (self.rate() * 100.0).round() / 100.0,
@@ -157,9 +160,30 @@ impl Stats {
                 "retries": bus.retries,
                 "lost": bus.lost,
                 "corrupt": bus.corrupt,
+                "stray": bus.stray,
             },
+            "arms": troubles(arms),
         })
     }
+}
+
+/// What happened to arms, as scripts read it. Of limits and of motors' complaints those that occurred.
+fn troubles(arms: &ArmCounts) -> Value {
+    let limits = ALL_LIMITS.iter().map(|limit| (limit.name().to_owned(), arms.limited(*limit)));
+    let faults = ALL_FAULTS.iter().map(|fault| (fault.to_string(), arms.faults(*fault)));
+    let occurred = |counts: &mut dyn Iterator<Item = (String, u64)>| {
+        let some = counts.filter(|(_, count)| *count > 0);
+        some.map(|(name, count)| (name, json!(count))).collect::<serde_json::Map<_, _>>()
+    };
+    json!({
+        "stale": arms.stale,
+        "health_missed": arms.health_missed,
+        "torque_lost": arms.torque_lost,
+        "port_lost": arms.port_lost,
+        "dead_man": arms.dead_man,
+        "limited": occurred(&mut limits.into_iter()),
+        "faults": occurred(&mut faults.into_iter()),
+    })
 }
 
 /// The counts of several buses together.

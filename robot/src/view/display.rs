@@ -72,8 +72,9 @@ impl Display {
     pub fn end(self, report: &Report) -> serde_json::Value {
         let Some(viewer) = self.viewer else { return serde_json::Value::Null };
         let (shown, arrived) = viewer.end();
-        if let Err(failure) = arrived {
-            report.warn(&failure.what);
+        let failure = arrived.err().map(|failure| failure.what);
+        if let Some(what) = &failure {
+            report.warn(what);
         }
         if shown.dropped > 0 {
             report.warn(format!(
@@ -82,7 +83,7 @@ impl Display {
                 shown.ticks + shown.dropped
             ));
         }
-        serde_json::json!({ "ticks": shown.ticks, "dropped": shown.dropped })
+        serde_json::json!({ "ticks": shown.ticks, "dropped": shown.dropped, "failure": failure })
     }
 }
 
