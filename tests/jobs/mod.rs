@@ -7,6 +7,7 @@ mod let_a_policy_drive;
 pub(crate) mod look_at_a_dataset;
 mod move_an_arm_with_keys;
 mod record_episodes;
+mod record_in_step;
 mod record_through_a_kill;
 mod repair_a_dataset;
 mod replay_an_episode;

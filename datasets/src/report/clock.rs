@@ -47,6 +47,7 @@ pub fn ticks(page: &mut Page, fps: u32, cameras: &[String], rows: &[(u64, Instan
         full / 2.0
     ));
     for (at, camera) in cameras.iter().enumerate() {
+        skew(page, camera, at, rows);
         let again = rows.iter().filter(|(_, instant)| instant.repeated.get(at) == Some(&true));
         let again = again.count();
         if again > 0 {
@@ -57,4 +58,22 @@ pub fn ticks(page: &mut Page, fps: u32, cameras: &[String], rows: &[(u64, Instan
             ));
         }
     }
+}
+
+/// How far each picture was taken from the reading that it is stored with.
+fn skew(page: &mut Page, camera: &str, at: usize, rows: &[(u64, Instant)]) {
+    let apart = |(_, instant): &(u64, Instant)| {
+        let taken = instant.stamps.images_ns.get(at).filter(|taken| **taken != 0)?;
+        Some(taken.saturating_sub(instant.stamps.joints_ns) as f64 / 1e6)
+    };
+    let mut spans: Vec<f64> = rows.iter().filter_map(apart).collect();
+    spans.sort_by(f64::total_cmp);
+    let last = spans.len().saturating_sub(1) as f64;
+    let part = |share: f64| spans.get((share * last) as usize).copied();
+    let (Some(first), Some(middle), Some(last)) = (part(0.0), part(0.5), part(1.0)) else { return };
+    page.raw(&format!(
+        "<p>{}: pictures are of {first:+.1} to {last:+.1} ms after the joints were read, half of them of less \
+         than {middle:+.1} ms</p>",
+        escape(camera)
+    ));
 }

@@ -83,7 +83,11 @@ fn many_episodes_give_a_page_that_opens_and_no_text_is_markup() {
         for number in 0..3_u8 {
             let image = Image::new(16, 16, PixelFormat::Rgb8, vec![episode; 16 * 16 * 3]);
             let values = vec![Value::F32(vec![f32::from(number), f32::from(episode)])];
-            let (images, stamps) = (vec![image], Stamps::default());
+            // Taken three milliseconds before the joints were read.
+            let tick_ns = i64::from(number) * 33_000_000 + 1;
+            let (joints_ns, images_ns) = (tick_ns + 5_000_000, vec![tick_ns + 2_000_000]);
+            let stamps = Stamps { tick_ns, joints_ns, images_ns, late: false };
+            let images = vec![image];
             writer.push(&Frame { task: "<b>wave</b>".into(), values, images, stamps }).unwrap();
         }
         writer.save_episode().unwrap();
@@ -93,6 +97,7 @@ fn many_episodes_give_a_page_that_opens_and_no_text_is_markup() {
     well_formed(&page);
     assert!(page.contains("40 of 60 episodes are shown in full"));
     assert_eq!(page.matches("data:image").count(), 40);
+    assert!(page.contains("top: pictures are of -3.0 to -3.0 ms after the joints were read"));
     assert_eq!(page.matches("<h2>Episode ").count(), 40);
     assert!(!page.contains("<b>wave") && page.contains("&lt;b&gt;wave"));
 }

@@ -62,10 +62,16 @@ impl Pattern {
         }
         for (bar, share) in self.joints.iter().enumerate() {
             let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
-            let end = (share * width as f64).round() as usize;
+            let length = share * width as f64;
+            let whole = length as usize;
+            // The last pixel is as bright as much of it is covered: a mean tells parts of a pixel.
+            let last = GROUND + (length.fract() * f64::from(BAR - GROUND)).round() as u8;
             for row in Self::rows(self.height, self.joints.len(), bar) {
-                if let Some(row) = bright.get_mut(row * width..row * width + end) {
-                    row.fill(BAR);
+                let Some(row) = bright.get_mut(row * width..(row + 1) * width) else { continue };
+                let (covered, rest) = row.split_at_mut(whole);
+                covered.fill(BAR);
+                if let Some(pixel) = rest.first_mut() {
+                    *pixel = last;
                 }
             }
         }
@@ -76,12 +82,13 @@ impl Pattern {
 impl Source for Pattern {
     fn shoot(&mut self) -> Result<Taken, Error> {
         self.clock.sleep_until(self.next);
-        let at = self.clock.now();
+        let opened = self.clock.now();
         // What was missed is missed: a real camera does not catch up either.
-        self.next = (self.next + self.period).max(at);
+        self.next = (self.next + self.period).max(opened);
         if let Some(look) = &mut self.look {
             look(&mut self.joints);
         }
+        let at = opened.midpoint(self.clock.now());
         let (width, height, layout) = (self.width, self.height, Layout::I420);
         let picture = Picture { width, height, layout, pixels: self.draw(at) };
         Ok(Taken { at, moment: Moment::Exposure, picture })
@@ -111,6 +118,12 @@ mod tests {
         let Taken { at: first, picture, .. } = pattern.shoot().unwrap();
         let lengths: Vec<usize> = (0..4).map(|bar| length(&picture, 4, bar)).collect();
         assert_eq!(lengths, [160, 320, 640, 0]);
+        let part =
+            Pattern::new(clock.clone(), 640, 480, 30, Some(Box::new(|of| of.resize(1, 0.2504))));
+        let row = Pattern::rows(480, 1, 0).start * 640;
+        let pixels = { part }.shoot().unwrap().picture.pixels;
+        // A quarter of the next pixel is covered.
+        assert_eq!(pixels[row + 159..row + 162], [BAR, GROUND + 32, GROUND]);
         assert_eq!(picture.pixels.len(), 640 * 480 * 3 / 2);
         let Taken { at: second, picture: other, .. } = pattern.shoot().unwrap();
         assert_eq!(second - first, SECOND / 30);

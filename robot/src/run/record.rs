@@ -80,6 +80,8 @@ pub struct Session {
     newest_row: u64,
     /// The row before, without its images.
     previous: Option<Frame>,
+    /// What the loop handed on last: the next may hold pictures that are nearer to its reading.
+    held: Option<Slip>,
 }
 
 /// The longest skew that is told apart, in microseconds.
@@ -103,6 +105,7 @@ impl Session {
             recorded: Recorded::default(),
             newest_row: 0,
             previous: None,
+            held: None,
         })
     }
 
@@ -121,18 +124,32 @@ impl Session {
         if self.skew.is_empty() { 0.0 } else { self.skew.value_at_quantile(share) as f64 / 1e3 }
     }
 
-    /// Takes whatever the loop has handed on.
+    /// Takes whatever the loop has handed on, but for the newest tick as long as the loop runs.
     pub fn take(
         &mut self,
         slips: &mut Slips,
         told: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), sinew_datasets::Error> {
-        while let Some(slip) = slips.next() {
-            let taken = self.row(&slip, told);
-            slips.lay_back(slip);
-            taken?;
+        let is_over = slips.is_over();
+        loop {
+            let next = slips.next();
+            if next.is_none() && !is_over {
+                return Ok(());
+            }
+            let is_last = next.is_none();
+            let held = std::mem::replace(&mut self.held, next);
+            if let Some(mut slip) = held {
+                if let Some(next) = &self.held {
+                    take_nearest(&mut slip, next);
+                }
+                let taken = self.row(&slip, told);
+                slips.lay_back(slip);
+                taken?;
+            }
+            if is_last {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     fn row(
@@ -250,6 +267,20 @@ impl Session {
     }
 }
 
+/// Of each camera the picture that was taken nearest to the reading: what had come by the time of the
+/// reading is up to a frame old, and the time that it takes to arrive; what came after it, until the
+/// next row, may be much nearer.
+fn take_nearest(slip: &mut Slip, next: &Slip) {
+    let apart = |shot: &Shot| shot.at.abs_diff(slip.joints_at);
+    for (shot, other) in slip.shots.iter_mut().zip(&next.for_before) {
+        if let (Some(shot), Some(other)) = (shot, other)
+            && apart(other) < apart(shot)
+        {
+            *shot = Arc::clone(other);
+        }
+    }
+}
+
 /// The frame that a slip tells of.
 fn frame(plan: &Plan, slip: &Slip, last_shots: &mut [u64], skew: &mut Histogram<u64>) -> Frame {
     let images = slip.shots.iter().zip(last_shots).map(|(shot, last)| {
@@ -280,4 +311,37 @@ fn at(shot: Option<&Shot>) -> Nanos {
 
 fn numbers(values: &[f64]) -> Value {
     Value::F32(values.iter().map(|value| *value as f32).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sinew_drivers::camera::{Layout, Moment, Picture};
+    use sinew_drivers::clock::MILLI;
+
+    fn shots(instants: &[Option<Nanos>]) -> Vec<Option<Arc<Shot>>> {
+        let shot = |at: &Option<Nanos>| {
+            let pixels = [0; 3].to_vec().into();
+            let picture = Picture { width: 1, height: 1, layout: Layout::Rgb8, pixels };
+            let (number, moment) = (1, Moment::Exposure);
+            at.map(|at| Arc::new(Shot { number, at: at * MILLI, moment, picture }))
+        };
+        instants.iter().map(shot).collect()
+    }
+
+    #[test]
+    fn each_camera_gives_the_picture_nearest_to_the_reading() {
+        // Just taken, about to be taken; one is stuck, one has none, one begins.
+        let seen = shots(&[Some(97), Some(70), Some(20), None, None]);
+        let mut row = Slip { joints_at: 100 * MILLI, shots: seen, ..Slip::default() };
+        let later = shots(&[Some(97), Some(103), Some(20), None, Some(120)]);
+        let next = Slip { for_before: later, ..Slip::default() };
+        take_nearest(&mut row, &next);
+        let at = |shot: &Option<Arc<Shot>>| shot.as_ref().map(|shot| shot.at / MILLI);
+        let taken: Vec<_> = row.shots.iter().map(at).collect();
+        assert_eq!(taken, [Some(97), Some(103), Some(20), None, None]);
+        // The first row has none before it.
+        take_nearest(&mut row, &Slip::default());
+        assert_eq!(row.shots.iter().map(at).collect::<Vec<_>>(), taken);
+    }
 }

@@ -30,8 +30,10 @@ pub struct Slip {
     pub state: Vec<f64>,
     /// What they were told, as [`Stored`] chooses.
     pub action: Vec<f64>,
-    /// The shot of each camera that was taken nearest to that.
+    /// The shot of each camera that was taken nearest to that, of those that have come.
     pub shots: Vec<Option<Arc<Shot>>>,
+    /// And the one nearest to the reading of the row before, of those that have come by now.
+    pub for_before: Vec<Option<Arc<Shot>>>,
 }
 
 /// Which action a dataset holds.
@@ -54,6 +56,8 @@ pub struct Tap<'a> {
     /// Every so many ticks one is recorded.
     every: u64,
     stored: Stored,
+    /// When the joints of the row before were read.
+    before: Option<Nanos>,
 }
 
 /// The recorder's end.
@@ -73,11 +77,15 @@ pub fn tap(values: usize, cameras: &[Camera], every: u64, stored: Stored) -> (Ta
         state: Vec::with_capacity(values),
         action: Vec::with_capacity(values),
         shots: Vec::with_capacity(cameras.len()),
+        for_before: Vec::with_capacity(cameras.len()),
         ..Slip::default()
     });
     // There is room for all of them.
     slips.take(ROOM).for_each(|slip| lay.push(slip).unwrap_or_default());
-    (Tap { free, full, cameras, every: every.max(1), stored }, Slips { free: lay, full: read })
+    (
+        Tap { free, full, cameras, every: every.max(1), stored, before: None },
+        Slips { free: lay, full: read },
+    )
 }
 
 impl Tap<'_> {
@@ -106,6 +114,10 @@ impl Tap<'_> {
         slip.shots.clear();
         let joints_at = slip.joints_at;
         slip.shots.extend(self.cameras.iter().map(|camera| camera.nearest(joints_at)));
+        slip.for_before.clear();
+        if let Some(before) = self.before.replace(joints_at) {
+            slip.for_before.extend(self.cameras.iter().map(|camera| camera.nearest(before)));
+        }
         // Never full: there are no more slips than places.
         if self.full.push(slip).is_ok() {
             recorder.unpark();
@@ -138,6 +150,7 @@ impl Slips {
     pub fn lay_back(&mut self, mut slip: Slip) {
         // Images are let go here and not in the loop.
         slip.shots.clear();
+        slip.for_before.clear();
         // Nobody takes it any more once the loop is over.
         self.free.push(slip).unwrap_or_default();
     }
