@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A home folder, and the binary in it.
 pub struct Sandbox {
     home: TempDir,
+    binary: PathBuf,
 }
 
 /// How a command ended.
@@ -80,7 +81,16 @@ fn binary() -> &'static Path {
 impl Sandbox {
     /// A fresh home.
     pub fn new() -> Self {
-        Self { home: tempfile::tempdir().unwrap() }
+        Self { home: tempfile::tempdir().unwrap(), binary: binary().to_owned() }
+    }
+
+    /// A fresh home with the binary as it is now, whatever is built in the hours to come.
+    pub fn keeping() -> Self {
+        let mut sandbox = Self::new();
+        let kept = sandbox.path("the binary");
+        std::fs::copy(&sandbox.binary, &kept).unwrap();
+        sandbox.binary = kept;
+        sandbox
     }
 
     /// A path in the home.
@@ -89,7 +99,7 @@ impl Sandbox {
     }
 
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(&self.binary);
         command
             .args(words)
             .env_clear()
@@ -147,6 +157,11 @@ impl Sandbox {
 
     /// A simulated, calibrated arm on a port of this home, LeRobot's file in LeRobot's place.
     pub fn arm(&self, kind: &str, id: &str) -> Arm {
+        self.arm_with(kind, id, &[])
+    }
+
+    /// The same with these flags besides.
+    pub fn arm_with(&self, kind: &str, id: &str, more: &[&str]) -> Arm {
         let (folder, name) = match kind.strip_suffix("_leader") {
             Some(_) => ("teleoperators", "so_leader"),
             None => ("robots", "so_follower"),
@@ -156,9 +171,9 @@ impl Sandbox {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         let words = ["--json", "sim", "bus", "--arm", kind, "--link", port.to_str().unwrap()];
         let rest = ["--calibration", file.to_str().unwrap()];
-        let mut bus = self.start(&[&words[..], &rest[..]].concat());
+        let mut bus = self.start(&[&words[..], &rest[..], more].concat());
         assert_eq!(bus.next()["type"], "ready");
-        Arm { _bus: bus, port }
+        Arm { bus, port, calibration: file }
     }
 }
 
@@ -241,9 +256,11 @@ impl Drop for Running {
 /// A simulated arm in a process of its own.
 pub struct Arm {
     /// The process, which ends with the arm.
-    _bus: Running,
+    bus: Running,
     /// Its port.
     pub port: PathBuf,
+    /// LeRobot's file of its calibration.
+    pub calibration: PathBuf,
 }
 
 impl Arm {
@@ -288,6 +305,12 @@ impl Arm {
         let requests = |state: &Value| state["requests"].as_u64().unwrap();
         let seen = requests(&self.control("\"state\"")) + 5;
         self.wait_until(|state| requests(state) >= seen);
+    }
+
+    /// Ends the bus and returns its last words.
+    pub fn end(mut self) -> Value {
+        self.bus.signal("TERM");
+        self.bus.result()
     }
 
     /// Which servos hold torque.

@@ -9,6 +9,7 @@ mod move_an_arm_with_keys;
 mod record_episodes;
 mod record_in_step;
 mod record_through_a_kill;
+mod record_through_faults;
 mod repair_a_dataset;
 mod replay_an_episode;
 mod see_the_demo;
