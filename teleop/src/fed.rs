@@ -112,6 +112,18 @@ impl Feeder {
 }
 
 impl Fed {
+    /// Forgets what it was fed with: nothing is asked for until a new chunk is there.
+    pub fn forget(&mut self) {
+        while let Ok(chunk) = self.newest.pop() {
+            self.lay_back(chunk);
+        }
+        let before = self.before.take().map(|(chunk, _since)| chunk);
+        for chunk in [before, self.chunk.take()].into_iter().flatten() {
+            self.lay_back(chunk);
+        }
+        self.lead.age = Nanos::MAX;
+    }
+
     fn take(&mut self, now: Nanos) {
         while let Ok(chunk) = self.newest.pop() {
             if let Some((old, _)) = self.before.take() {

@@ -3,6 +3,7 @@
 pub mod fed;
 #[cfg(feature = "gamepad")]
 pub mod gamepad;
+pub mod handover;
 pub mod jog;
 pub mod keyboard;
 pub mod keys;

@@ -62,6 +62,11 @@ impl Ramp {
         &self.goal
     }
 
+    /// Begins a new way with the next goal: somebody else leads.
+    pub fn again(&mut self) {
+        self.last = None;
+    }
+
     /// Whether the follower has been brought to where it was asked to be.
     pub fn is_over(&self, now: Nanos) -> bool {
         self.last.is_some() && now - self.began >= self.span

@@ -36,6 +36,11 @@ pub trait Source: Send {
     /// it now.
     fn begin(&mut self, _now: Nanos) {}
 
+    /// Whether a person leads just now who has taken over from a program.
+    fn corrects(&self) -> bool {
+        false
+    }
+
     /// Makes it ready before the first tick.
     fn configure(&mut self) -> Result<(), Error> {
         Ok(())

@@ -75,12 +75,87 @@ fn episodes_are_recorded_and_the_arm_goes_home_in_between() {
     assert!(apart(59, 119) < apart(59, 60), "{:?} {:?}", state(59), state(119));
 }
 
+/// Types keys at a rollout that somebody corrects; each is typed once the turn before it has begun, and
+/// has gone on for a while.
+fn corrected(sandbox: &Sandbox, root: &str, keys: &[(&str, &str)], more: &[&str]) -> Value {
+    let folder = policy(sandbox, 64);
+    let path = format!("--policy.path={}", folder.display());
+    let words =
+        ["--json", "rollout", &path, "--robot=sim", "--teleop=sim", "--dry_run_s=0", CAMERA];
+    let set = ["--strategy.type=dagger", "--task=Stand still", "--dataset.root", root];
+    let mut rollout = sandbox.start(&[&words[..], &set, more].concat());
+    for (key, phase) in keys {
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        rollout.type_word(key);
+        while rollout.next()["phase"] != *phase {}
+    }
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    rollout.type_word("q");
+    let result = rollout.result();
+    assert_eq!(rollout.end().0, 0, "{result}");
+    let verify = sandbox.run(&["--json", "dataset", "verify", root]);
+    assert_eq!(verify.code, 0, "{}", verify.out);
+    result
+}
+
+#[test]
+fn a_person_takes_over_and_only_that_is_recorded() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.path("corrections");
+    let keys = [
+        ("c", "correcting"),
+        ("c", "paused"),
+        ("p", "autonomous"),
+        ("p", "paused"),
+        ("c", "correcting"),
+        ("c", "paused"),
+        ("p", "autonomous"),
+    ];
+    let result = corrected(&sandbox, root.to_str().unwrap(), &keys, &[]);
+    assert_eq!(whole(&result["episodes"]), 2, "{result}");
+    assert!(whole(&result["chunks"]) >= 3, "it drives on after a correction: {result}");
+    assert_eq!(result["stopped"]["motors"].as_array().unwrap().len(), 6);
+    let dataset = Dataset::open(&root).unwrap();
+    let frames = whole(&result["frames"]);
+    let by_hand = dataset.values("intervention", 0, frames).unwrap().numbers();
+    assert!(frames > 20 && by_hand.iter().all(|by_hand| *by_hand == 1.0), "{by_hand:?}");
+    // The leader moves, and the arm with it: what is asked for never jumps.
+    let actions = dataset.values("action", 0, dataset.episode(0).unwrap().length).unwrap();
+    let rows: Vec<_> = actions.numbers().chunks_exact(6).map(<[f64]>::to_vec).collect();
+    let apart =
+        |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    let steps: Vec<f64> = rows.windows(2).map(|pair| apart(&pair[0], &pair[1])).collect();
+    assert!(steps.iter().sum::<f64>() > 1.0, "nobody moved: {steps:?}");
+    assert!(steps.iter().all(|step| *step < 15.0), "{steps:?}");
+}
+
+#[test]
+fn what_the_policy_does_is_recorded_too_where_that_is_asked_for() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.path("all");
+    let more = ["--strategy.record_autonomous", "--dataset.num_episodes=1"];
+    let result = corrected(&sandbox, root.to_str().unwrap(), &[("c", "correcting")], &more);
+    assert_eq!(whole(&result["episodes"]), 1, "{result}");
+    let dataset = Dataset::open(&root).unwrap();
+    let by_hand = dataset.values("intervention", 0, whole(&result["frames"])).unwrap().numbers();
+    let turns: Vec<f64> = by_hand.iter().copied().fold(Vec::new(), |mut turns, now| {
+        if turns.last() != Some(&now) {
+            turns.push(now);
+        }
+        turns
+    });
+    assert_eq!(turns, [0.0, 1.0], "first the policy, then the person");
+}
+
 #[test]
 fn a_dataset_and_its_strategy_go_together() {
     let sandbox = Sandbox::new();
     for (flags, part) in [
         (&["--dataset.repo_id=me/eval_act"][..], "--strategy.type=episodic"),
         (&["--strategy.type=episodic"], "--dataset.repo_id="),
+        (&["--strategy.type=dagger", "--dataset.repo_id=me/dagger"], "--teleop black"),
+        (&["--strategy.type=dagger", "--teleop=sim"], "--dataset.repo_id="),
+        (&["--teleop=sim"], "--strategy.type=dagger"),
         (
             &["--strategy.type=episodic", "--dataset.repo_id=me/eval_act", "--dataset.fps=10"],
             "--dataset.fps the same",

@@ -9,7 +9,7 @@ use sinew_drivers::stop::StopServer;
 
 use super::driving::{LoopFlags, figures, finish, listen, rate, ready, remember, ticks_per_row};
 use super::hands::Leads;
-use super::recording::DatasetFlags;
+use super::recording::{By, DatasetFlags};
 use crate::cameras;
 use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
@@ -72,7 +72,8 @@ impl Record {
         let cameras = cameras::start(&specs, &robot, report)?;
         // A viewer may take its time to start: before there is torque.
         let mut display = Display::open(&self.display, &robot.name, &pairs, report)?;
-        let recorder = self.dataset.recorder(&robot, &specs, &root, every, held, report)?;
+        let by = By { held, ..By::default() };
+        let recorder = self.dataset.recorder(&robot, &specs, &root, every, by, report)?;
         for device in std::iter::once(&robot).chain(leads.arms()) {
             remember(device, report);
         }

@@ -16,7 +16,8 @@ use sinew_datasets::writer::Options;
 use sinew_drivers::calibration_file::lerobot_home;
 use sinew_drivers::camera::{Camera, CameraSpec};
 use sinew_drivers::clock::MILLI;
-use sinew_teleop::keys::Keys;
+use sinew_teleop::handover::{Baton, Turn};
+use sinew_teleop::keys::{Key, Keys};
 
 use super::driving::seconds;
 use super::hands;
@@ -28,7 +29,7 @@ use crate::cli::report::{Report, Tone};
 use crate::cli::voice::Voice;
 use crate::robot::Robot;
 use crate::run::control::{Lap, Outcome, Pace, Pair, Tick};
-use crate::run::record::{Event, Plan, Session};
+use crate::run::record::{Event, Plan, Session, Turns};
 use crate::run::stats::{Recorded, Stats};
 use crate::run::tap::{Slips, Stored, tap};
 
@@ -87,6 +88,15 @@ pub struct DatasetFlags {
     action: Stored,
 }
 
+/// Who drives while it is recorded.
+#[derive(Default)]
+pub struct By {
+    /// What a hand holds, if one does.
+    pub held: Option<hands::Held>,
+    /// What is kept where a policy and a person take turns, and whose turn it is.
+    pub turns: Option<(Turns, Baton)>,
+}
+
 /// Records what a loop does, beside it.
 pub struct Recorder {
     /// Whether things are put back now, between two episodes.
@@ -99,6 +109,8 @@ pub struct Recorder {
     course: Course,
     root: PathBuf,
     voice: Voice,
+    /// Whose turn it is, where a policy and a person take turns.
+    baton: Option<Baton>,
 }
 
 /// What was recorded.
@@ -126,16 +138,20 @@ impl DatasetFlags {
         cameras: &[(String, CameraSpec)],
         root: &Path,
         every: u64,
-        held: Option<hands::Held>,
+        by: By,
         report: &Report,
     ) -> Result<Recorder, Failure> {
-        let info = self.info(robot, cameras)?;
+        let By { held, turns } = by;
+        let (turns, baton) = turns.unzip();
+        let info = self.info(robot, cameras, turns.is_some())?;
         let rows = |span: f64| (span * f64::from(self.dataset_fps)).round() as u64;
         let plan = Plan {
             task: Arc::from(self.task.as_deref().unwrap_or_default()),
             episodes: self.num_episodes,
             rows: rows(self.episode_time_s).max(1),
-            reset_rows: rows(self.reset_time_s),
+            // Between two turns nothing is put back: the policy goes on.
+            reset_rows: if turns.is_some() { 0 } else { rows(self.reset_time_s) },
+            turns,
         };
         let need = plan.episodes.saturating_mul(plan.rows).saturating_mul(space::of_a_row(&info));
         space::look(root, need, report);
@@ -144,9 +160,14 @@ impl DatasetFlags {
         let session = Session::new(writer, plan, cameras.len())?;
         let keys = hands::listen(held, report)?;
         report.note("→ or n: on   ← or r: again   Esc or q: stop");
+        if baton.is_some() {
+            report
+                .note("space: pause the policy, and let it go on   Tab: correct it, and end that");
+        }
         let (stored, resting) = (self.action, Arc::default());
         let voice = Voice::new(self.play_sounds, report);
-        Ok(Recorder { resting, session, keys, every, stored, course, voice, root: root.to_owned() })
+        let root = root.to_owned();
+        Ok(Recorder { resting, session, keys, every, stored, course, voice, root, baton })
     }
 
     /// Whether it goes by a name that LeRobot keeps for what a policy does.
@@ -180,7 +201,12 @@ impl DatasetFlags {
     }
 
     /// What the dataset will hold.
-    fn info(&self, robot: &Robot, cameras: &[(String, CameraSpec)]) -> Result<Info, Failure> {
+    fn info(
+        &self,
+        robot: &Robot,
+        cameras: &[(String, CameraSpec)],
+        turns: bool,
+    ) -> Result<Info, Failure> {
         let names = robot.value_names();
         let dtype = if self.video { Dtype::Video } else { Dtype::Image };
         let mut features = vec![
@@ -190,6 +216,9 @@ impl DatasetFlags {
         for (name, spec) in cameras {
             let feature = Feature::camera(dtype, spec.width, spec.height);
             features.push((feature_of(name), feature));
+        }
+        if turns {
+            features.push(("intervention".to_owned(), Feature::scalar(Dtype::Bool)));
         }
         Ok(Info::new(self.dataset_fps, Some(robot.lerobot_name()), features)?)
     }
@@ -241,7 +270,7 @@ impl Recorder {
         mut each: impl FnMut(Tick, &[Pair], &Stats) -> ControlFlow<()>,
         then: impl FnOnce(&mut [Pair], Lap) -> Outcome,
     ) -> Result<Kept, Failure> {
-        let Self { resting, session, keys, every, stored, course, root, voice } = self;
+        let Self { resting, session, keys, every, stored, course, root, voice, baton } = self;
         let values = pairs.iter().map(|pair| pair.asked().len()).sum();
         let (mut tap, mut slips) = tap(values, cameras, every, stored);
         let (over, waiting) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -249,8 +278,9 @@ impl Recorder {
         let mut told = teller(report, course, voice);
         let (mut outcome, kept) = std::thread::scope(|scope| {
             let (over, waiting) = (&over, &waiting);
+            let beside = Beside { over, resting, waiting, baton };
             let record = move || {
-                let kept = follow(session, &mut slips, &keys, &mut told, over, &resting, waiting);
+                let kept = follow(session, &mut slips, &keys, &mut told, &beside);
                 over.store(true, Ordering::Release);
                 kept
             };
@@ -315,6 +345,17 @@ fn seen(camera: &Camera, report: &Report) -> Value {
     })
 }
 
+/// What others see of the recorder.
+struct Beside<'a> {
+    /// Whether the loop is to end.
+    over: &'a AtomicBool,
+    /// Whether a policy has nothing to do.
+    resting: Arc<AtomicBool>,
+    /// How many rows wait.
+    waiting: &'a AtomicU64,
+    baton: Option<Baton>,
+}
+
 /// Reads what the loop hands on, and keys, until all is recorded or the loop is over; then everything
 /// is made part of the dataset. Returns what was recorded, and the skew of its pictures.
 fn follow(
@@ -322,25 +363,32 @@ fn follow(
     slips: &mut Slips,
     keys: &Keys,
     told: &mut dyn FnMut(Event<'_>),
-    over: &AtomicBool,
-    resting: &AtomicBool,
-    waiting: &AtomicU64,
+    beside: &Beside<'_>,
 ) -> Result<(Recorded, Value), sinew_datasets::Error> {
     while !session.is_over() {
         let was_over = slips.is_over();
-        waiting.store(slips.waiting() as u64, Ordering::Relaxed);
+        beside.waiting.store(slips.waiting() as u64, Ordering::Relaxed);
         session.take(slips, told)?;
         while let Some(key) = keys.pressed() {
-            session.key(key, told)?;
+            match (key, &beside.baton) {
+                (Key::Pause | Key::Correct, Some(baton)) => {
+                    let turn = baton.turn();
+                    let next = if key == Key::Pause { turn.paused() } else { turn.corrected() };
+                    baton.give(next);
+                    told(Event::Turn(next));
+                }
+                _ => session.key(key, told)?,
+            }
         }
-        resting.store(session.is_resting(), Ordering::Release);
+        let drives = beside.baton.as_ref().is_none_or(|baton| baton.turn() == Turn::Policy);
+        beside.resting.store(session.is_resting() || !drives, Ordering::Release);
         if was_over {
             break;
         }
         std::thread::park_timeout(Duration::from_millis(20));
     }
     // The arm need not wait for the disk.
-    over.store(true, Ordering::Release);
+    beside.over.store(true, Ordering::Release);
     let skew = json!({ "p50": session.skew_ms(0.5), "max": session.skew_ms(1.0) });
     Ok((session.finish(told)?, skew))
 }
@@ -397,6 +445,16 @@ fn teller(report: &Report, course: Course, voice: Voice) -> impl FnMut(Event<'_>
             report
                 .note("Put things back: → or n when that is done, ← or r takes the episode again");
         }
+        Event::Turn(turn) => {
+            let (phase, words) = match turn {
+                Turn::Policy => ("autonomous", "The policy drives"),
+                Turn::Pause => ("paused", "Paused: space lets the policy go on, Tab corrects it"),
+                Turn::Person => ("correcting", "Your turn: Tab ends the correction"),
+            };
+            report.event(&json!({"type": "turn", "phase": phase}));
+            report.progress("");
+            report.note(words);
+        }
         Event::Again => {
             report.event(&json!({"type": "episode", "phase": "again"}));
             report.progress("");
@@ -428,7 +486,8 @@ mod tests {
 
     #[test]
     fn what_is_left_counts_the_resets_in_between() {
-        let plan = Plan { task: Arc::from(""), episodes: 3, rows: 900, reset_rows: 300 };
+        let plan =
+            Plan { task: Arc::from(""), episodes: 3, rows: 900, reset_rows: 300, turns: None };
         let course = Course { plan, fps: 30.0 };
         assert_eq!(course.at(0, 90), (0.1, "0:27 left; all in 1:47".to_owned()));
         assert_eq!(course.at(2, 900), (1.0, "0:00 left".to_owned()));

@@ -11,23 +11,25 @@ use sinew_drivers::Clock;
 use sinew_drivers::camera::Camera;
 use sinew_drivers::clock::SECOND;
 use sinew_drivers::stop::StopServer;
-use sinew_teleop::Played;
 use sinew_teleop::fed::fed;
+use sinew_teleop::handover::{Baton, Handover};
+use sinew_teleop::{Leader, LeaderError, Played, Source as Drives};
 
 use super::driving::{
     LoopFlags, arms, figures, finish, listen, rate, ready, remember, seconds, span, ticks_per_row,
 };
 use super::policy::source::{Machine, Source};
 use super::policy::{check, offered};
-use super::recording::{DatasetFlags, Kept, Recorder};
+use super::recording::{By, DatasetFlags, Kept, Recorder};
 use super::watching::{Scene, watch};
 use crate::cameras;
 use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::flags::{DisplayFlags, RobotFlags};
+use crate::cli::flags::{DisplayFlags, RobotFlags, TeleopFlags};
 use crate::cli::report::Report;
 use crate::robot::Robot;
 use crate::run::control::{Lap, Pace, Pair, Tick, end};
+use crate::run::record::Turns;
 use crate::run::rollout::{Driver, Inference, Plan};
 use crate::run::stats::Stats;
 use crate::run::tap::{Stored, tap};
@@ -39,6 +41,9 @@ use crate::view::display::Display;
 ///
 /// Before anything moves, policy, robot and cameras are held beside each other. Ctrl-C ends it at
 /// once; at the end of the time the arm goes back to where it was.
+///
+/// Correct it: sinew rollout --policy.path outputs/act --robot white --teleop black
+/// --strategy.type=dagger --dataset.repo_id=me/corrections --task "pick the cube"
 #[derive(Debug, Args)]
 pub struct Rollout {
     #[command(flatten)]
@@ -73,6 +78,9 @@ pub struct Rollout {
     /// Go back to where the arm was, at the end of the time
     #[arg(long = "return_to_initial_position", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     go_back: bool,
+    /// With dagger, record what the policy does as well, not only the corrections
+    #[arg(long = "strategy.record_autonomous", value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    record_autonomous: bool,
     #[command(flatten)]
     dataset: DatasetFlags,
     #[command(flatten)]
@@ -81,6 +89,8 @@ pub struct Rollout {
     cameras: CameraFlags,
     #[command(flatten)]
     robot: RobotFlags,
+    #[command(flatten)]
+    teleop: TeleopFlags,
     #[command(flatten)]
     display: DisplayFlags,
 }
@@ -93,6 +103,9 @@ enum Strategy {
     /// Episodes are recorded, with time to put things back in between; then the arm rests where it
     /// began
     Episodic,
+    /// A person with a leader (--teleop…) corrects the policy, and that is recorded: space pauses it,
+    /// Tab takes over and hands back
+    Dagger,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -113,6 +126,7 @@ impl Rollout {
         let robot = Robot::choose(&self.robot)?;
         let specs = self.cameras.specs()?;
         let root = self.folder()?;
+        let leader = self.leader(&robot)?;
         let policy = self.source.load(&self.machine, report)?;
         let found = check::look(&policy, &offered::by_robot(&robot, &specs), false);
         check::say(report, &found);
@@ -129,21 +143,41 @@ impl Rollout {
         let flag = listen()?;
         let _server = StopServer::start(&robot.name, flag.clone())?;
         let followers = arms(&robot, &flag, report)?;
+        let leaders = leader.as_ref().map(|leader| arms(leader, &flag, report)).transpose()?;
+        let mut leaders = leaders.into_iter().flatten();
+        let baton = Baton::default();
         let cameras = cameras::start(&specs, &robot, report)?;
-        remember(&robot, report);
+        for device in std::iter::once(&robot).chain(&leader) {
+            remember(device, report);
+        }
         let (mut feeders, mut pairs, mut column) = (Vec::new(), Vec::new(), 0);
         for follower in followers {
             let values = follower.spec().value_count();
             let (feeder, source) = fed(column, values);
             column += values;
             feeders.push(feeder);
-            pairs.push(Pair::new(Box::new(source), follower));
+            let source: Box<dyn Drives> = match leaders.next() {
+                Some(leader) => {
+                    let person = Leader::new(leader, &follower).map_err(unlike)?;
+                    Box::new(Handover::new(source, Box::new(person), baton.clone()))
+                }
+                None => Box::new(source),
+            };
+            pairs.push(Pair::new(source, follower));
         }
         let display = Display::open(&self.display, &robot.name, &pairs, report)?;
+        let turns = match self.record_autonomous {
+            true => Turns::All,
+            false => Turns::Corrections,
+        };
+        let turns = leader.is_some().then_some((turns, baton));
+        let by = By { turns, ..By::default() };
         let recorder =
-            root.map(|root| self.dataset.recorder(&robot, &specs, &root, every, None, report));
+            root.map(|root| self.dataset.recorder(&robot, &specs, &root, every, by, report));
         let recorder = recorder.transpose()?;
         ready(&mut pairs, control, &self.looped, &flag, report)?;
+        #[cfg(feature = "sim")]
+        let _hand = leader.as_ref().map(Robot::moved_by_script).transpose()?;
         let begin = where_they_are(&mut pairs)?;
         let folder = policy.folder().to_owned();
         let plan = Plan {
@@ -151,7 +185,7 @@ impl Rollout {
             threshold: self.threshold,
             rate: self.fps,
             cameras: specs.iter().map(|(name, _)| cameras::feature_of(name)).collect(),
-            home: begin.concat(),
+            home: (self.strategy != Strategy::Dagger).then(|| begin.concat()),
         };
         let driver = Driver::new(policy, plan, feeders);
         let driver = driver.ok_or_else(|| Failure::new(Exit::Failed, "no memory for figures"))?;
@@ -174,21 +208,49 @@ impl Rollout {
                 "--strategy.type=base records nothing, and a dataset is named",
                 "--strategy.type=episodic records episodes",
             )),
-            (Strategy::Episodic, false) => Err(Failure::usage(
+            (_, false) => Err(Failure::usage(
                 "into which dataset are the episodes to go?",
                 "--dataset.repo_id=me/eval_pick",
             )),
-            (Strategy::Episodic, true) if f64::from(self.dataset.dataset_fps) != self.fps => {
-                Err(Failure::usage(
-                    format!(
-                        "the policy acts {} times a second, and the dataset is to hold {} rows",
-                        self.fps, self.dataset.dataset_fps
-                    ),
-                    "give --fps and --dataset.fps the same number",
-                ))
-            }
-            (Strategy::Episodic, true) => self.dataset.folder().map(Some),
+            (_, true) if f64::from(self.dataset.dataset_fps) != self.fps => Err(Failure::usage(
+                format!(
+                    "the policy acts {} times a second, and the dataset is to hold {} rows",
+                    self.fps, self.dataset.dataset_fps
+                ),
+                "give --fps and --dataset.fps the same number",
+            )),
+            (_, true) => self.dataset.folder().map(Some),
         }
+    }
+
+    /// Who corrects the policy, if somebody is to.
+    fn leader(&self, robot: &Robot) -> Result<Option<Robot>, Failure> {
+        let flags = &self.teleop;
+        let named = flags.teleop.is_some() || flags.teleop_type.is_some();
+        match (self.strategy == Strategy::Dagger, named) {
+            (false, false) => return Ok(None),
+            (false, true) => {
+                return Err(Failure::usage(
+                    "a leader is named, and nobody corrects the policy",
+                    "--strategy.type=dagger lets you take over with it",
+                ));
+            }
+            (true, false) => {
+                return Err(Failure::usage(
+                    "with what is the policy corrected?",
+                    "name a leader arm: --teleop black",
+                ));
+            }
+            (true, true) => {}
+        }
+        let leader = Robot::choose_leader(flags, Some(robot))?;
+        if leader.parts().len() != robot.parts().len() {
+            return Err(Failure::usage(
+                format!("{} and {} have not as many arms", leader.name, robot.name),
+                "a pair corrects a pair, one arm one arm",
+            ));
+        }
+        Ok(Some(leader))
     }
 
     fn drive(
@@ -269,6 +331,10 @@ impl Rollout {
         kept.saved?;
         ended
     }
+}
+
+fn unlike(error: LeaderError) -> Failure {
+    Failure::usage(error.to_string(), "use a leader of the same kind")
 }
 
 /// Where each arm is now.

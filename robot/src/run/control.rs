@@ -87,6 +87,11 @@ impl Pair {
         self.source.bus_counts().waited + self.follower.bus_counts().waited
     }
 
+    /// Whether a person leads just now who has taken over from a program.
+    pub fn corrects(&self) -> bool {
+        self.source.corrects()
+    }
+
     /// How many answers were lost on their buses.
     pub fn lost(&self) -> u64 {
         self.source.bus_counts().lost + self.follower.bus_counts().lost

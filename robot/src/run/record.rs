@@ -17,6 +17,7 @@ use sinew_datasets::{Frame, Stamps, Value, Writer};
 use sinew_drivers::Nanos;
 use sinew_drivers::camera::Shot;
 use sinew_drivers::clock::MICRO;
+use sinew_teleop::handover::Turn;
 use sinew_teleop::keys::Key;
 
 use super::stats::Recorded;
@@ -34,6 +35,18 @@ pub struct Plan {
     pub rows: u64,
     /// How many rows' time there is to put things back.
     pub reset_rows: u64,
+    /// What of a policy's and a person's turns is kept, where they take turns.
+    pub turns: Option<Turns>,
+}
+
+/// What is kept where a policy and a person take turns. Each row says whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turns {
+    /// What the person does, each turn an episode.
+    Corrections,
+    /// Everything.
+    #[cfg(feature = "policies")]
+    All,
 }
 
 /// Something that whoever records wants to hear of.
@@ -48,6 +61,8 @@ pub enum Event<'a> {
     Reset,
     /// It is forgotten, to be taken again.
     Again,
+    /// Somebody else drives from now on.
+    Turn(Turn),
     /// It is on the disk.
     Saved(&'a Saved),
     /// It ended before its time, because of the disk or an encoder.
@@ -164,6 +179,10 @@ impl Session {
             self.save(told)?;
         }
         let Phase::Recording { first, rows } = &mut self.phase else { return Ok(()) };
+        if self.plan.turns == Some(Turns::Corrections) && !slip.corrects {
+            // A turn that is over is an episode.
+            return if *rows > 0 { self.save(told) } else { Ok(()) };
+        }
         if first.is_none() && slip.shots.iter().any(Option::is_none) {
             // An episode begins with a picture from every camera.
             return Ok(());
@@ -292,10 +311,14 @@ fn frame(plan: &Plan, slip: &Slip, last_shots: &mut [u64], skew: &mut Histogram<
         }
         image(shot)
     });
+    let intervention = plan.turns.map(|_| Value::Bool(vec![slip.corrects]));
     Frame {
         task: Arc::clone(&plan.task),
         images: images.collect(),
-        values: vec![numbers(&slip.action), numbers(&slip.state)],
+        values: [numbers(&slip.action), numbers(&slip.state)]
+            .into_iter()
+            .chain(intervention)
+            .collect(),
         stamps: Stamps {
             tick_ns: slip.began,
             joints_ns: slip.joints_at,

@@ -44,8 +44,8 @@ pub struct Plan {
     pub rate: f64,
     /// The cameras' features, in the order of a slip's shots.
     pub cameras: Vec<String>,
-    /// Where the arms rest between two episodes.
-    pub home: Vec<f64>,
+    /// Where the arms rest between two episodes; none where they stay as they are.
+    pub home: Option<Vec<f64>>,
 }
 
 /// The way to where an arm rests, and back to a policy, takes at least so long.
@@ -66,6 +66,8 @@ pub struct Driver {
     plan: Plan,
     clock: Clock,
     feeders: Vec<Feeder>,
+    /// Ticks before this one are nothing to think about: somebody else drove.
+    since: Nanos,
     /// The newest slips, as many as the policy looks at.
     seen: VecDeque<Slip>,
     /// How many that is.
@@ -97,6 +99,7 @@ impl Driver {
             plan,
             clock: Clock::Real,
             feeders,
+            since: Nanos::MIN,
             seen: VecDeque::new(),
             last: None,
             thought: Thought { chunks: 0, took: Spans::new()? },
@@ -117,6 +120,10 @@ impl Driver {
         while !over.load(Ordering::Acquire) && !slips.is_over() {
             let mut fresh = false;
             while let Some(slip) = slips.next() {
+                if slip.began < self.since {
+                    slips.lay_back(slip);
+                    continue;
+                }
                 fresh = true;
                 self.seen.push_back(slip);
                 if self.seen.len() > self.depth
@@ -125,7 +132,7 @@ impl Driver {
                     slips.lay_back(old);
                 }
             }
-            self.rest(resting.load(Ordering::Acquire));
+            self.rest(resting.load(Ordering::Acquire), slips);
             // A camera that gave nothing yet shows nothing to think about.
             let whole = self.seen.back().is_some_and(|slip| slip.shots.iter().all(Option::is_some));
             if fresh && whole && self.rests.is_none() && self.is_due() {
@@ -155,7 +162,7 @@ impl Driver {
     }
 
     /// Sends the arms home when a rest begins, and forgets what was before it when it ends.
-    fn rest(&mut self, resting: bool) {
+    fn rest(&mut self, resting: bool, slips: &mut Slips) {
         let all = self.idle();
         match (resting, self.rests) {
             (true, None) => {
@@ -166,16 +173,19 @@ impl Driver {
                 self.rested += all - since;
                 (self.rests, self.last) = (None, None);
                 self.policy.reset();
+                self.since = self.clock.now();
+                self.seen.drain(..).for_each(|slip| slips.lay_back(slip));
             }
             _ => {}
         }
     }
 
     fn go_home(&mut self) {
-        let Some(here) = self.seen.back().map(|slip| slip.state.clone()) else { return };
-        let span = way(&here, &self.plan.home).max(SHORTEST);
+        let here = self.seen.back().map(|slip| slip.state.clone());
+        let (Some(here), Some(home)) = (here, self.plan.home.clone()) else { return };
+        let span = way(&here, &home).max(SHORTEST);
         let width = here.len();
-        let rows = [here, self.plan.home.clone()].concat();
+        let rows = [here, home].concat();
         let (first, rate) = (self.clock.now(), SECOND as f64 / span as f64);
         self.feed(Arc::new(Chunk { first, rate, blend: BLEND, width, rows }));
     }

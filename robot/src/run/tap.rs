@@ -24,6 +24,8 @@ pub struct Slip {
     pub joints_at: Nanos,
     /// Whether the tick was late.
     pub late: bool,
+    /// Whether a person has taken over from a policy.
+    pub corrects: bool,
     /// How many joints gave no new value.
     pub stale: u64,
     /// Where the joints are.
@@ -98,6 +100,7 @@ impl Tap<'_> {
         slip.row = tick.number / self.every;
         slip.began = tick.began;
         slip.late = tick.late;
+        slip.corrects = pairs.iter().any(Pair::corrects);
         slip.stale = 0;
         (slip.joints_at, slip.state, slip.action) = (0, cleared(slip.state), cleared(slip.action));
         for pair in pairs {

@@ -1,5 +1,5 @@
-//! Keys of whoever sits at the terminal: those of a recording (→ and n, ← and r, Esc and q), and those
-//! that move something, as [`Keyboard`] says.
+//! Keys of whoever sits at the terminal: those of a recording (→ and n, ← and r, Esc and q), those that
+//! take over from a policy (space and p, Tab and c), and those that move something, as [`Keyboard`] says.
 //!
 //! The terminal hands over every key at once instead of whole lines, which works over SSH and without
 //! a desktop; Ctrl-C stays what it is. Where keys move something, a terminal that knows the kitty
@@ -36,6 +36,10 @@ pub enum Key {
     Again,
     /// Stop: Esc or q.
     Quit,
+    /// Stop a policy, and let it go on: the space bar or p.
+    Pause,
+    /// Begin and end a correction: Tab or c.
+    Correct,
 }
 
 impl Key {
@@ -46,6 +50,8 @@ impl Key {
             Code::Right | Code::Char('n') => Some(Self::Next),
             Code::Left | Code::Char('r') => Some(Self::Again),
             Code::Esc | Code::Char('q') => Some(Self::Quit),
+            Code::Char(' ' | 'p') => Some(Self::Pause),
+            Code::Char('\t' | 'c') => Some(Self::Correct),
             _ => None,
         }
     }
@@ -267,12 +273,13 @@ mod tests {
 
     #[test]
     fn letters_and_arrows_ask_for_the_same() {
-        use Key::{Again, Next, Quit};
-        assert_eq!(keys(&[b"nrq NRQ"]), [Next, Again, Quit, Next, Again, Quit]);
+        use Key::{Again, Correct, Next, Pause, Quit};
+        assert_eq!(keys(&[b"nrqNRQ"]), [Next, Again, Quit, Next, Again, Quit]);
+        assert_eq!(keys(&[b" p\tC"]), [Pause, Pause, Correct, Correct]);
         assert_eq!(keys(&[b"\x1b[C\x1b[D\x1bOC\x1bOD"]), [Next, Again, Next, Again]);
         assert_eq!(keys(&[b"\x1b", b""]), [Quit], "Esc alone");
         assert_eq!(keys(&[b"\x1b\x1b", b""]), [Quit, Quit]);
-        assert_eq!(keys(&[b"\x1b[A\x1b[B w\x1b[5~"]), [], "what asks for nothing");
+        assert_eq!(keys(&[b"\x1b[A\x1b[Bw\x1b[5~"]), [], "what asks for nothing");
         let once = b"\x1b[110;1:1u\x1b[110;1:2u\x1b[110;1:3u";
         assert_eq!(keys(&[once]), [Next], "pressed, held and let go");
     }

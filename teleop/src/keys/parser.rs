@@ -4,7 +4,7 @@
 /// A key, by what stands on it; letters are small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// A letter, digit or sign.
+    /// A letter, digit or sign; the space bar and Tab as well.
     Char(char),
     /// ↑
     Up,
@@ -108,9 +108,10 @@ fn pressed(code: Code) -> Event {
     Event::Key(code, Change::Pressed)
 }
 
-/// The key of a letter, digit or sign.
+/// The key of a letter, digit or sign, of the space bar and of Tab.
 fn letter(number: u32) -> Option<Code> {
-    let letter = char::from_u32(number).filter(|letter| letter.is_ascii_graphic())?;
+    let is_key = |letter: &char| letter.is_ascii_graphic() || [' ', '\t'].contains(letter);
+    let letter = char::from_u32(number).filter(is_key)?;
     Some(Code::Char(letter.to_ascii_lowercase()))
 }
 
@@ -186,10 +187,10 @@ mod tests {
 
     #[test]
     fn keys_that_mean_nothing_are_passed_over() {
-        assert_eq!(events(&[b"\x1b[5~\x1b[1;2P\x1b[15~ \xc3\xa4\n\x1b[I"]), []);
+        assert_eq!(events(&[b"\x1b[5~\x1b[1;2P\x1b[15~\xc3\xa4\n\x1b[I"]), []);
         assert_eq!(events(&[b"\x1b[", b"", b"\x1b[1;", b""]), [], "cut off within");
         assert_eq!(events(&[b"\x1bx", b"n"]), [pressed(Code::Char('n'))], "Alt and x, then n");
-        assert_eq!(events(&[b"\x1b[9;9;9999999999999999999999u"]), []);
+        assert_eq!(events(&[b"\x1b[8;9;9999999999999999999999u"]), []);
     }
 
     #[test]
