@@ -136,55 +136,48 @@ fn wrong_words_in_json_keep_what_to_do() {
     }
 }
 
+/// The commands that a help lists: a name after two spaces, and behind a gap what it does. Those that are
+/// not there yet have no help of their own.
+fn listed(help: &str) -> Vec<String> {
+    let there = help.split("Not there yet:").next().unwrap_or_default();
+    let names = there.lines().filter_map(|line| {
+        let (name, about) = line.strip_prefix("  ")?.split_once("  ")?;
+        let is_name = name.starts_with(|first: char| first.is_ascii_lowercase());
+        (is_name && !name.contains(' ') && !about.trim().is_empty()).then(|| name.to_owned())
+    });
+    names.collect()
+}
+
 /// The reference page is written anew by `SINEW_WRITE_DOCS=1 cargo test -p sinew-tests reference`.
 #[test]
 fn the_reference_page_is_what_the_commands_say() {
     let sandbox = Sandbox::new();
     let help = |words: &[&str]| {
-        let ended = sandbox.run(words);
+        let ended = sandbox.run(&[words, &["--help"]].concat());
         assert_eq!(ended.code, 0, "{words:?}");
         ended.out.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
     };
+    let start = help(&[]);
     let mut page = String::from("# Every command\n\nMade from the commands' own help.\n");
-    page += &format!("\n```text\n{}\n```\n", help(&["--help"]));
-    for words in [
-        &["demo"][..],
-        &["sim", "bus"],
-        &["setup"],
-        &["find-port"],
-        &["scan"],
-        &["setup-motors"],
-        &["calibrate"],
-        &["doctor"],
-        &["udev"],
-        &["teleoperate"],
-        &["record"],
-        &["stop"],
-        &["dataset", "info"],
-        &["dataset", "verify"],
-        &["dataset", "recover"],
-        &["dataset", "repair"],
-        &["dataset", "report"],
-        &["dataset", "viz"],
-        &["dataset", "export"],
-        &["dataset", "compact"],
-        &["dataset", "delete-episodes"],
-        &["dataset", "split"],
-        &["dataset", "merge"],
-        &["dataset", "remove-feature"],
-        &["dataset", "modify-tasks"],
-        &["dataset", "reencode"],
-        &["dataset", "convert"],
-        &["dataset", "recompute-stats"],
-        &["completions"],
-        &["man"],
-    ] {
-        let typed = words.join(" ");
-        page += &format!(
-            "\n## sinew {typed}\n\n```text\n{}\n```\n",
-            help(&[words, &["--help"]].concat())
-        );
+    page += &format!("\n```text\n{start}\n```\n");
+    let mut told = 0;
+    for command in listed(&start) {
+        let of = help(&[&command]);
+        let parts = of.split_once("\nCommands:\n").map(|(_, rest)| rest);
+        let parts = parts.and_then(|rest| rest.split("\n\n").next()).map(listed);
+        let pages = match parts {
+            None => vec![(command, of)],
+            Some(parts) => parts
+                .into_iter()
+                .map(|part| (format!("{command} {part}"), help(&[&command, &part])))
+                .collect(),
+        };
+        told += pages.len();
+        for (typed, help) in pages {
+            page += &format!("\n## sinew {typed}\n\n```text\n{help}\n```\n");
+        }
     }
+    assert!(told >= 38, "only {told} commands are found in their help");
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md");
     if std::env::var_os("SINEW_WRITE_DOCS").is_some() {
         fs::write(path, &page).unwrap();
