@@ -3,6 +3,7 @@
 //! Joints are angles in radians here, and poses are in the base's frame, in metres. An arm is a [`Chain`]
 //! read from a URDF file; those of the arms that are built in lie beside this file.
 
+mod skeleton;
 mod solve;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ mod urdf;
 
 use nalgebra::{Isometry3, SMatrix, Unit, UnitQuaternion, Vector3, Vector6};
 
+pub use skeleton::{Limb, Place, Skeleton};
 pub use solve::{Solved, Solver, Tolerance};
 pub use urdf::UrdfError;
 
@@ -42,22 +44,28 @@ pub struct Chain {
 /// The arms that are built in: the names of their types begin so, then their URDF and the link of their
 /// tip.
 const BUILT_IN: [(&str, &str, &str); 3] = [
-    ("so101", include_str!("arms/so101.urdf"), "gripper_frame_link"),
+    SO101,
     ("so100", include_str!("arms/so100.urdf"), "tip"),
     ("koch", include_str!("arms/koch.urdf"), "link_5"),
 ];
+
+const SO101: (&str, &str, &str) = ("so101", include_str!("arms/so101.urdf"), "gripper_frame_link");
 
 /// The arms whose values, in degrees, are the angles of the SO-101's chain: LeRobot, too, takes its URDF
 /// for the SO-100, whose links are as long, and a LeKiwi carries one. Which way a Koch stands in the
 /// middle of its calibrated ranges nothing says.
 pub const IN_DEGREES: [&str; 3] = ["so101", "so100", "lekiwi"];
 
+/// Whether an arm of this type is one of them.
+fn knows_degrees(arm: &str) -> bool {
+    IN_DEGREES.iter().any(|name| arm.starts_with(name))
+}
+
 impl Chain {
     /// The chain whose angles an arm's values in degrees are, such as those of `so100_follower`. It looks
     /// along x, its left is y, and its tool points along the tip's z.
     pub fn in_degrees(arm: &str) -> Option<Self> {
-        IN_DEGREES.iter().find(|name| arm.starts_with(*name))?;
-        Self::builtin("so101")
+        knows_degrees(arm).then(|| Self::builtin("so101")).flatten()
     }
 
     /// Gives the joints other ranges, such as those they are calibrated to.
@@ -85,11 +93,16 @@ impl Chain {
 
     /// Where the tip is. Angles that are missing are zero.
     pub fn pose(&self, angles: &[f64]) -> Isometry3<f64> {
-        let mut at = Isometry3::identity();
-        for (joint, angle) in self.joints.iter().zip(angles.iter().chain(std::iter::repeat(&0.0))) {
-            at *= joint.at(*angle);
-        }
-        at * self.tip
+        self.frames(angles).last().unwrap_or_default() * self.tip
+    }
+
+    /// Where the link behind each joint is. Angles that are missing are zero.
+    fn frames(&self, angles: &[f64]) -> impl Iterator<Item = Isometry3<f64>> {
+        let angles = angles.iter().chain(std::iter::repeat(&0.0));
+        self.joints.iter().zip(angles).scan(Isometry3::identity(), |at, (joint, angle)| {
+            *at *= joint.at(*angle);
+            Some(*at)
+        })
     }
 
     /// Where the tip is, and how it moves there with every joint.
