@@ -50,3 +50,28 @@ fn rerun_reads_a_loop_that_was_shown() {
     assert_eq!(result["display"]["dropped"], 0, "{result}");
     super::script("rerun", "rerun_live.py", &[file, &result["ticks"].to_string()]);
 }
+
+#[test]
+fn rerun_reads_a_recording_that_was_shown_with_its_camera_and_what_was_recorded_of_it() {
+    let sandbox = Sandbox::new();
+    let (file, root) = (sandbox.path("loop.rrd"), sandbox.path("recorded"));
+    let (file, root) = (file.to_str().unwrap(), root.to_str().unwrap());
+    let words =
+        ["--json", "record", "--robot=sim", "--teleop=sim", "--camera=front=sim", "--task=x"];
+    let dataset = ["--dataset.num_episodes=1", "--dataset.episode_time_s=2", "--dry_run_s=0"];
+    let flags = [format!("--display={file}"), format!("--dataset.root={root}")];
+    let flags = flags.each_ref().map(String::as_str);
+    let ended = sandbox.run(&[&words[..], &dataset, &flags].concat());
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let result = ended.result();
+    // The tick that ends the recording is no longer shown.
+    let ticks = result["display"]["ticks"].to_string();
+    assert_eq!(result["display"]["dropped"], 0, "{result}");
+    let pictures = result["display"]["pictures"].to_string();
+    super::script("rerun", "rerun_live.py", &[file, &ticks, "front", &pictures]);
+    let exported = sandbox.path("recorded.rrd");
+    let exported = exported.to_str().unwrap();
+    let ended = sandbox.run(&["dataset", "export", root, "--format=rrd", "-o", exported]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    super::script("rerun", "rerun_recording.py", &[exported, root]);
+}

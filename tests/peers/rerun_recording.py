@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from hands import Checks
+from rerun_arm import JOINTS, check_arm
 from rerun_rows import Rows, reader_of
 
 CHECKS = Checks()
@@ -85,6 +86,18 @@ def check_rows(recording, episode, rows, features):
                 CHECKS.equal(f"{name} in {what}", [row[2] for row in single], [[row[at]] for row in wanted])
 
 
+def check_arms(recording, rows, said):
+    """Where a dataset's values are an arm's, every frame has its poses."""
+    names = [f"{joint}.pos" for joint in JOINTS]
+    for key, role in [("observation.state", "state"), ("action", "action")]:
+        known = names == said["features"][key]["names"]
+        if not known or not said["robot_type"].startswith("so"):
+            CHECKS.equal("arms", recording.rows(f"/arm/{role}/gripper", "Transform3D:translation"), [])
+            continue
+        values = dict(enumerate(numbers(value) for value in rows.column(key).to_pylist()))
+        CHECKS.equal(f"poses of {role}", check_arm(CHECKS, recording, role, values), len(rows))
+
+
 def check_cameras(recording, episode, rows, features, root, said):
     count = len(rows)
     for key, feature in features.items():
@@ -128,6 +141,7 @@ def main():
         wanted = [of(tasks[index]) for index in rows.column("task_index").to_pylist()]
         CHECKS.equal("tasks", shown, [task for at, task in enumerate(wanted) if at == 0 or wanted[at - 1] != task])
         check_rows(recording, episode, rows, said["features"])
+        check_arms(recording, rows, said)
         check_cameras(recording, episode, rows, said["features"], root, said)
     CHECKS.done("rerun", version("rerun-sdk"))
 

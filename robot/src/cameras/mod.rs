@@ -4,6 +4,7 @@
 pub mod film;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use sinew_datasets::{Image, PixelFormat};
 use sinew_drivers::Clock;
@@ -20,7 +21,7 @@ pub fn start(
     specs: &[(String, CameraSpec)],
     robot: &Robot,
     report: &Report,
-) -> Result<Vec<Camera>, Failure> {
+) -> Result<Arc<[Camera]>, Failure> {
     for crowd in camera::crowds(specs, Path::new("/sys")) {
         report.warn(told(&crowd));
     }
@@ -29,7 +30,7 @@ pub fn start(
         report.detail(format!("camera {name}: {spec:?}"));
         cameras.push(Camera::start(name, opener(name, spec, robot), &Clock::Real, PATIENCE)?);
     }
-    Ok(cameras)
+    Ok(cameras.into())
 }
 
 /// What datasets and policies call a camera.

@@ -114,8 +114,8 @@ pub struct TeleopFlags {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Display")]
 pub struct DisplayFlags {
-    /// Watch joints and timing in Rerun: in a viewer of this machine, in one at a URL, or later, in
-    /// a FILE.rrd
+    /// Watch cameras, joints and timing in Rerun: in a viewer of this machine, in one at a URL, or
+    /// later, in a FILE.rrd
     #[arg(
         long,
         alias = "display_data",

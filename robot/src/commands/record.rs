@@ -1,6 +1,7 @@
 //! `sinew record`
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::Value;
@@ -71,7 +72,8 @@ impl Record {
         let (mut pairs, held) = leads.connect(&robot, true, &flag, report)?;
         let cameras = cameras::start(&specs, &robot, report)?;
         // A viewer may take its time to start: before there is torque.
-        let mut display = Display::open(&self.display, &robot.name, &pairs, report)?;
+        let mut display =
+            Display::open(&self.display, &robot.name, &pairs, Arc::clone(&cameras), report)?;
         let by = By { held, ..By::default() };
         let recorder = self.dataset.recorder(&robot, &specs, &root, every, by, report)?;
         for device in std::iter::once(&robot).chain(leads.arms()) {

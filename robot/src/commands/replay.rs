@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
@@ -97,7 +98,8 @@ impl Replay {
             span = played.span();
             pairs.push(Pair::new(Box::new(played), follower));
         }
-        let mut display = Display::open(&self.display, &robot.name, &pairs, report)?;
+        let mut display =
+            Display::open(&self.display, &robot.name, &pairs, Arc::default(), report)?;
         ready(&mut pairs, self.fps, &self.looped, &flag, report)?;
         report.note(format!(
             "{} plays episode {} of {}: {} rows; Ctrl-C ends it ({} afterwards)",

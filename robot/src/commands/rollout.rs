@@ -165,7 +165,8 @@ impl Rollout {
             };
             pairs.push(Pair::new(source, follower));
         }
-        let display = Display::open(&self.display, &robot.name, &pairs, report)?;
+        let display =
+            Display::open(&self.display, &robot.name, &pairs, Arc::clone(&cameras), report)?;
         let turns = match self.record_autonomous {
             true => Turns::All,
             false => Turns::Corrections,

@@ -1,6 +1,7 @@
 //! `sinew teleoperate`
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
@@ -62,7 +63,8 @@ impl Teleoperate {
             remember(device, report);
         }
         // A viewer may take its time to start: before there is torque.
-        let mut display = Display::open(&self.display, &robot.name, &pairs, report)?;
+        let mut display =
+            Display::open(&self.display, &robot.name, &pairs, Arc::default(), report)?;
         let keys = held.map(|held| listen_to(Some(held), report)).transpose()?;
         ready(&mut pairs, self.fps, &self.looped, &flag, report)?;
         let pace = Pace { fps: self.fps, duration: self.teleop_time_s.map(span) };

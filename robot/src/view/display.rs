@@ -1,5 +1,9 @@
 //! A loop on show, wherever the flags say; in a build without Rerun, the reason why not.
 
+use std::sync::Arc;
+
+use sinew_drivers::camera::Camera;
+
 use crate::cli::failure::Failure;
 use crate::cli::flags::DisplayFlags;
 use crate::cli::report::Report;
@@ -37,11 +41,12 @@ fn wanted(flags: &DisplayFlags) -> Wanted<'_> {
 
 #[cfg(feature = "rerun")]
 impl Display {
-    /// Finds or starts what shows a loop that drives these pairs.
+    /// Finds or starts what shows a loop that drives these pairs, and what these cameras see.
     pub fn open(
         flags: &DisplayFlags,
         name: &str,
         pairs: &[Pair],
+        cameras: Arc<[Camera]>,
         report: &Report,
     ) -> Result<Self, Failure> {
         use crate::cli::output::free;
@@ -57,7 +62,7 @@ impl Display {
             Wanted::File(file) => Target::File(free(file.into(), false)?),
         };
         let sink = target.open(&mut |line| report.note(line))?;
-        let viewer = Viewer::start(sink, name, pairs, &sinew_drivers::Clock::Real)?;
+        let viewer = Viewer::start(sink, name, pairs, cameras, &sinew_drivers::Clock::Real)?;
         Ok(Self { viewer: Some(viewer) })
     }
 
@@ -83,7 +88,15 @@ impl Display {
                 shown.ticks + shown.dropped
             ));
         }
-        serde_json::json!({ "ticks": shown.ticks, "dropped": shown.dropped, "failure": failure })
+        let pictures = shown.pictures;
+        serde_json::json!({
+            "ticks": shown.ticks,
+            "dropped": shown.dropped,
+            "failure": failure,
+            "pictures": pictures.shown,
+            "pictures_left_out": pictures.left_out,
+            "picture_ms": pictures.took.as_secs_f64() * 1e3 / pictures.shown.max(1) as f64,
+        })
     }
 }
 
@@ -94,6 +107,7 @@ impl Display {
         flags: &DisplayFlags,
         _name: &str,
         _pairs: &[Pair],
+        _cameras: Arc<[Camera]>,
         _report: &Report,
     ) -> Result<Self, Failure> {
         match wanted(flags) {

@@ -10,7 +10,7 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::free;
 use crate::cli::report::Report;
 
-/// Look at episodes in Rerun: cameras, and a plot per joint
+/// Look at episodes in Rerun: cameras, the arm in 3-D, and a plot per joint
 ///
 /// Example: sinew dataset viz me/pick --episode 0
 ///

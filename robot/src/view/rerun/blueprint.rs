@@ -1,11 +1,11 @@
-//! How it is laid out: cameras on top, below them a plot per joint of where it was against where it was
+//! How it is laid out: cameras and the arm on top, below them a plot per joint of where it was against where it was
 //! sent, and what else there is behind a tab.
 
 use re_sdk::EntityPath;
 use re_sdk::blueprint::components::PanelState;
 use re_sdk::blueprint::{
     Blueprint, BlueprintPanel, ContainerLike, Grid, Horizontal, SelectionPanel, Spatial2DView,
-    Tabs, TimePanel, TimeSeriesView, Vertical,
+    Spatial3DView, Tabs, TimePanel, TimeSeriesView, Vertical,
 };
 use re_sdk_types::archetypes::SeriesLines;
 
@@ -14,6 +14,8 @@ use re_sdk_types::archetypes::SeriesLines;
 pub struct Contents {
     /// The cameras' entities.
     pub cameras: Vec<EntityPath>,
+    /// The entity of all arms, if one is shown.
+    pub arm: Option<EntityPath>,
     /// A plot per joint.
     pub joints: Vec<Plot>,
     /// Whatever else is plotted.
@@ -89,7 +91,8 @@ pub fn joints(lines: &[(Role, &[String])]) -> Vec<Plot> {
 impl Contents {
     /// The layout.
     pub fn blueprint(&self) -> Blueprint {
-        let cameras: Vec<ContainerLike> = self.cameras.iter().map(picture).collect();
+        let mut above: Vec<ContainerLike> = self.cameras.iter().map(picture).collect();
+        above.extend(self.arm.as_ref().map(figure));
         let below: Option<ContainerLike> =
             match (grid("joints", &self.joints), grid("more", &self.others)) {
                 (Some(joints), Some(others)) => {
@@ -97,10 +100,10 @@ impl Contents {
                 }
                 (joints, others) => joints.or(others).map(Into::into),
             };
-        let root: ContainerLike = match (cameras.is_empty(), below) {
-            (false, None) => Horizontal::new(cameras).into(),
+        let root: ContainerLike = match (above.is_empty(), below) {
+            (false, None) => Horizontal::new(above).into(),
             (true, below) => below.unwrap_or_else(|| Grid::new([]).into()),
-            (false, Some(below)) => Vertical::new([Horizontal::new(cameras).into(), below]).into(),
+            (false, Some(below)) => Vertical::new([Horizontal::new(above).into(), below]).into(),
         };
         let side = if self.several { PanelState::Expanded } else { PanelState::Collapsed };
         let time = TimePanel::new().with_state(PanelState::Collapsed);
@@ -115,6 +118,10 @@ fn picture(camera: &EntityPath) -> ContainerLike {
     let name = camera.last().map(|part| part.unescaped_str().to_owned()).unwrap_or_default();
     let short = name.rsplit('.').next().unwrap_or(&name);
     Spatial2DView::new(short).with_origin(camera.clone()).into()
+}
+
+fn figure(arms: &EntityPath) -> ContainerLike {
+    Spatial3DView::new("arm").with_origin(arms.clone()).into()
 }
 
 fn grid(name: &str, plots: &[Plot]) -> Option<Grid> {
@@ -140,14 +147,28 @@ impl Plot {
 }
 
 impl Role {
+    /// What it is called.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Seen => "state",
+            Self::Asked => "action",
+            Self::Sent => "sent",
+            Self::Other => "other",
+        }
+    }
+
+    /// Its colour.
+    pub fn colour(self) -> [u8; 3] {
+        match self {
+            Self::Seen => [0x4e, 0xa8, 0xff],
+            Self::Asked => [0xff, 0xa0, 0x3c],
+            Self::Sent | Self::Other => [0x90, 0x90, 0x90],
+        }
+    }
+
     fn style(self) -> Option<SeriesLines> {
-        let (name, colour) = match self {
-            Self::Seen => ("state", [0x4e, 0xa8, 0xff]),
-            Self::Asked => ("action", [0xff, 0xa0, 0x3c]),
-            Self::Sent => ("sent", [0x90, 0x90, 0x90]),
-            Self::Other => return None,
-        };
-        Some(SeriesLines::new().with_names([name]).with_colors([colour]).with_widths([1.5]))
+        let lines = || SeriesLines::new().with_names([self.word()]).with_colors([self.colour()]);
+        (self != Self::Other).then(|| lines().with_widths([1.5]))
     }
 }
 

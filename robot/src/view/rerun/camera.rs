@@ -104,7 +104,7 @@ impl Camera<'_> {
     /// Pictures of a video that Rerun cannot play, decoded here.
     fn decoded(&self, recording: &RecordingStream, clock: &Clock) -> Result<()> {
         let frames = self.episode.from_index..self.episode.to_index();
-        let jpeg = |frame| jpeg(&self.dataset.image(self.name, frame)?);
+        let jpeg = |frame| jpeg(&self.dataset.image(self.name, frame)?, QUALITY);
         self.pictures(recording, clock, frames.map(jpeg))
     }
 
@@ -153,7 +153,8 @@ impl Camera<'_> {
     }
 }
 
-fn jpeg(image: &Image) -> Result<Vec<u8>> {
+/// A picture as a JPEG file of this quality.
+pub fn jpeg(image: &Image, quality: u8) -> Result<Vec<u8>> {
     let rgb = image.to_rgb();
     if rgb.format() != PixelFormat::Rgb8 {
         return Err(Wrong::Picture("a video of depth cannot be shown yet".into()));
@@ -162,7 +163,7 @@ fn jpeg(image: &Image) -> Result<Vec<u8>> {
     let side = |side: u32| u16::try_from(side).map_err(|error| failed(&error));
     let (width, height) = (side(rgb.width())?, side(rgb.height())?);
     let mut file = Vec::new();
-    Encoder::new(&mut file, QUALITY)
+    Encoder::new(&mut file, quality)
         .encode(rgb.pixels(), width, height, ColorType::Rgb)
         .map_err(|error| failed(&error))?;
     Ok(file)
@@ -186,7 +187,7 @@ mod tests {
         recording.flush_blocking().unwrap();
         let rows = kept.rows(&entity(name).to_string(), "EncodedImage:blob");
         assert_eq!(rows as u64, episode.length);
-        let file = jpeg(&dataset.image(name, episode.from_index).unwrap()).unwrap();
+        let file = jpeg(&dataset.image(name, episode.from_index).unwrap(), QUALITY).unwrap();
         assert_eq!(file[..3], [0xff, 0xd8, 0xff]);
     }
 }

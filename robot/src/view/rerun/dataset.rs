@@ -4,7 +4,9 @@
 //! `next.reward`, `next.done`, `next.success`; whatever else a dataset has goes by its own name, and
 //! the task by `task`. Joint by joint, states and actions are there once more under the names of
 //! LeRobot's live display, `observation.shoulder_pan.pos` and `action.shoulder_pan.pos`, because a plot
-//! shows whole entities only. The timelines are `frame_index` and `timestamp`, from the episode's begin.
+//! shows whole entities only. An arm whose kinematics are known is under `arm`. The timelines are `frame_index` and `timestamp`, from the episode's begin.
+
+mod poses;
 
 use std::ops::Range;
 
@@ -18,6 +20,7 @@ use sinew_datasets::tables::column::Cells;
 use sinew_datasets::tables::episodes::Episode;
 use sinew_datasets::{Dataset, Value, verify};
 
+use super::arm;
 use super::blueprint::{self, Contents, Line, Plot, Role, joints};
 use super::camera::Camera;
 use crate::cli::failure::{Exit, Failure};
@@ -72,6 +75,12 @@ impl Clock {
             TimeColumn::new_sequence("frame_index", frames.map(|frame| frame as i64)),
             TimeColumn::new_duration_secs("timestamp", times.iter().copied()),
         ]
+    }
+
+    /// Sets the timelines to a frame.
+    fn set(&self, recording: &RecordingStream, frame: usize) {
+        recording.set_time_sequence("frame_index", frame as i64);
+        recording.set_duration_secs("timestamp", self.0.get(frame).copied().unwrap_or_default());
     }
 }
 
@@ -168,6 +177,7 @@ fn contents(dataset: &Dataset) -> Contents {
     });
     Contents {
         cameras,
+        arm: poses::any(dataset).then(arm::root),
         joints: joints(&[(Role::Asked, &names(ACTION)), (Role::Seen, &names(STATE))]),
         others: others.collect(),
         timeline: "timestamp",
@@ -188,6 +198,7 @@ fn rows(
     for (name, feature) in plotted(dataset) {
         numbers(dataset, episode, (name, feature), recording, &clock)?;
     }
+    poses::send(dataset, episode, recording, &clock)?;
     let texts = dataset.info().features.iter().filter(|(_, feature)| feature.dtype == Dtype::Text);
     for (name, _) in texts {
         let Cells::Texts(texts) = dataset.cells(name, first, length)? else { continue };

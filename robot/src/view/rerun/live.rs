@@ -1,13 +1,15 @@
-//! A loop as it runs: joints, commands and timing, under the names that LeRobot's own display gives
+//! A loop as it runs: cameras, joints, commands, the arm and timing, under the names that LeRobot's own display gives
 //! them.
 //!
 //! ```text
 //! loop ─ a slot, if one is free ─▶ queue ─▶ thread `rerun` ─▶ sink
-//!   ▲──────────── slots, used again and again ────┘
+//!   ▲──────────── slots, used again and again ────┘  ▲
+//!                            cameras ─ newest ────────┘
 //! ```
 //! The loop never waits, locks or allocates here: where no slot is free the tick is not shown, and
 //! counted.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, SystemTime};
 
@@ -15,9 +17,14 @@ use re_sdk::blueprint::BlueprintActivation;
 use re_sdk::{EntityPath, RecordingStream, RecordingStreamBuilder, RecordingStreamError};
 use re_sdk_types::archetypes::{Scalars, SeriesLines};
 use rtrb::{Consumer, Producer, RingBuffer};
+use sinew_drivers::camera::Camera;
+use sinew_drivers::clock::MILLI;
 use sinew_drivers::{Clock, Nanos};
 
+use super::arm::{self, Figure};
 use super::blueprint::{self, Contents, Line, Plot, Role};
+use super::dataset::Wrong;
+use super::pictures::{self, Counts, Pictures};
 use super::target::Sink;
 use crate::cli::failure::{Exit, Failure};
 use crate::run::control::{Pair, value_names};
@@ -27,6 +34,8 @@ use crate::run::stats::Stats;
 const SLOTS: usize = 512;
 /// How often the thread looks for new ticks.
 const LOOK: Duration = Duration::from_millis(15);
+/// From one pose of the arm to the next: no more than 30 a second.
+const POSES: Nanos = 33 * MILLI;
 /// How long what is left may take at the end.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Where what the stages took is shown.
@@ -38,17 +47,19 @@ const STAGES: [&str; 4] = ["wake", "bus", "work", "tick"];
 pub struct Viewer {
     free: Consumer<Slot>,
     filled: Producer<Slot>,
-    ended: Receiver<Result<(), Failure>>,
+    ended: Receiver<(Counts, Result<(), Failure>)>,
     shown: Shown,
 }
 
-/// How many ticks were shown.
+/// What was shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Shown {
-    /// Shown.
+    /// Ticks.
     pub ticks: u64,
-    /// Not shown, because the viewer was slower than the loop.
+    /// Ticks not shown, because the viewer was slower than the loop.
     pub dropped: u64,
+    /// What became of the cameras' pictures.
+    pub pictures: Counts,
 }
 
 /// One tick.
@@ -72,8 +83,14 @@ struct Joint {
 }
 
 impl Viewer {
-    /// Begins to show a loop that drives these pairs.
-    pub fn start(sink: Sink, name: &str, pairs: &[Pair], clock: &Clock) -> Result<Self, Failure> {
+    /// Begins to show a loop that drives these pairs, and what these cameras see.
+    pub fn start(
+        sink: Sink,
+        name: &str,
+        pairs: &[Pair],
+        cameras: Arc<[Camera]>,
+        clock: &Clock,
+    ) -> Result<Self, Failure> {
         let joints = value_names(pairs);
         let empty = Joint { asked: f64::NAN, sent: f64::NAN, there: None };
         let slot = Slot {
@@ -82,25 +99,29 @@ impl Viewer {
             joints: vec![empty; joints.len()],
             stages: [0.0; STAGES.len()],
         };
-        let recording = begin(&sink, name, &joints).map_err(refused)?;
+        let figures = arm::of_loop(pairs);
+        let seen = pictures::entities(&cameras);
+        let recording = begin(&sink, name, &joints, seen, &figures).map_err(refused)?;
         let (filled, mut queue) = RingBuffer::new(SLOTS);
         let (mut give_back, free) = RingBuffer::new(SLOTS);
         // There is room for all of them.
         let slots = std::iter::repeat_n(slot, SLOTS);
         slots.for_each(|slot| give_back.push(slot).unwrap_or_default());
         let (end, ended) = sync_channel(1);
-        let entities = Entities::new(&joints);
+        let mut screen = Screen::new(&joints, figures);
+        let mut pictures = Pictures::new(cameras);
         let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let wall = Nanos::try_from(epoch.as_nanos()).unwrap_or(0).saturating_sub(clock.now());
         let work = move || {
-            let outcome = show(&recording, &entities, wall, &mut queue, &mut give_back);
-            let outcome = outcome.map_err(refused).and_then(|()| {
+            let outcome =
+                show(&recording, &mut screen, &mut pictures, wall, &mut queue, &mut give_back);
+            let outcome = outcome.map_err(Failure::from).and_then(|()| {
                 let flushed = recording.flush_blocking();
                 flushed.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
                 sink.end()
             });
             // Who does not wait for the end any more needs no word of it.
-            end.try_send(outcome).unwrap_or_default();
+            end.try_send((pictures.counts, outcome)).unwrap_or_default();
         };
         let thread = std::thread::Builder::new().name("rerun".to_owned()).spawn(work);
         thread.map_err(|error| {
@@ -127,9 +148,11 @@ impl Viewer {
         drop(self.filled);
         let arrived = self.ended.recv_timeout(PATIENCE);
         let slow = |_slow| {
-            Err(Failure::new(Exit::Failed, "the viewer takes nothing more: the end is not shown"))
+            let what = "the viewer takes nothing more: the end is not shown";
+            (Counts::default(), Err(Failure::new(Exit::Failed, what)))
         };
-        (self.shown, arrived.unwrap_or_else(slow))
+        let (pictures, arrived) = arrived.unwrap_or_else(slow);
+        (Shown { pictures, ..self.shown }, arrived)
     }
 }
 
@@ -153,13 +176,52 @@ impl Slot {
     }
 }
 
-/// The entities of every joint: where it was, where it was asked to go, where it was sent.
-struct Entities(Vec<[EntityPath; 3]>);
+/// Where ticks are shown.
+struct Screen {
+    /// The entities of every joint: where it was, where it was asked to go, where it was sent.
+    joints: Vec<[EntityPath; 3]>,
+    figures: Vec<Figure>,
+    /// Where every joint was last.
+    there: Vec<f64>,
+    /// When the arms are posed next.
+    due: Nanos,
+}
 
-impl Entities {
-    fn new(joints: &[String]) -> Self {
+impl Screen {
+    fn new(joints: &[String], figures: Vec<Figure>) -> Self {
         let roles = [Role::Seen, Role::Asked, Role::Sent];
-        Self(joints.iter().map(|joint| roles.map(|role| blueprint::joint(role, joint))).collect())
+        let entities = |joint: &String| roles.map(|role| blueprint::joint(role, joint));
+        Self {
+            joints: joints.iter().map(entities).collect(),
+            figures,
+            there: vec![f64::NAN; joints.len()],
+            due: Nanos::MIN,
+        }
+    }
+
+    fn show(&mut self, recording: &RecordingStream, slot: &Slot) -> Result<(), Wrong> {
+        let joints = slot.joints.iter().zip(&self.joints).zip(&mut self.there);
+        for ((joint, [there, asked, sent]), last) in joints {
+            if let Some(position) = joint.there {
+                recording.log(there.clone(), &Scalars::single(position))?;
+                *last = position;
+            }
+            recording.log(asked.clone(), &Scalars::single(joint.asked))?;
+            recording.log(sent.clone(), &Scalars::single(joint.sent))?;
+        }
+        recording.log(TIMING, &Scalars::new(slot.stages))?;
+        if slot.done < self.due {
+            return Ok(());
+        }
+        self.due = slot.done + POSES;
+        let none = f64::NAN;
+        for figure in &mut self.figures {
+            figure.log(recording, Role::Seen, |at| self.there.get(at).copied().unwrap_or(none))?;
+            figure.log(recording, Role::Asked, |at| {
+                slot.joints.get(at).map_or(none, |joint| joint.asked)
+            })?;
+        }
+        Ok(())
     }
 }
 
@@ -167,12 +229,17 @@ fn begin(
     sink: &Sink,
     name: &str,
     joints: &[String],
+    cameras: Vec<EntityPath>,
+    figures: &[Figure],
 ) -> Result<RecordingStream, RecordingStreamError> {
     let recording = RecordingStreamBuilder::new("sinew").enabled(true).buffered()?;
     recording.set_sink(Box::new(sink.clone()));
     recording.send_recording_name(name)?;
-    contents(joints).blueprint().send(&recording, BlueprintActivation::default())?;
+    let arm = (!figures.is_empty()).then(arm::root);
+    let contents = Contents { cameras, arm, ..contents(joints) };
+    contents.blueprint().send(&recording, BlueprintActivation::default())?;
     recording.log_static(TIMING, &SeriesLines::update_fields().with_names(STAGES))?;
+    figures.iter().try_for_each(|figure| figure.begin(&recording))?;
     Ok(recording)
 }
 
@@ -189,12 +256,16 @@ fn contents(joints: &[String]) -> Contents {
 /// Shows what comes until nothing more can come.
 fn show(
     recording: &RecordingStream,
-    entities: &Entities,
+    screen: &mut Screen,
+    pictures: &mut Pictures,
     wall: Nanos,
     queue: &mut Consumer<Slot>,
     give_back: &mut Producer<Slot>,
-) -> Result<(), RecordingStreamError> {
+) -> Result<(), Wrong> {
+    // What is seen before the first tick.
+    recording.set_time_sequence("tick", 0);
     loop {
+        pictures.show(recording, wall)?;
         // Before the look, so that nothing that came before the end is missed.
         let over = queue.is_abandoned();
         let Ok(slot) = queue.pop() else {
@@ -206,14 +277,7 @@ fn show(
         };
         recording.set_time_sequence("tick", i64::try_from(slot.tick).unwrap_or(i64::MAX));
         recording.set_timestamp_nanos_since_epoch("time", wall.saturating_add(slot.done));
-        for (joint, [there, asked, sent]) in slot.joints.iter().zip(&entities.0) {
-            if let Some(position) = joint.there {
-                recording.log(there.clone(), &Scalars::single(position))?;
-            }
-            recording.log(asked.clone(), &Scalars::single(joint.asked))?;
-            recording.log(sent.clone(), &Scalars::single(joint.sent))?;
-        }
-        recording.log(TIMING, &Scalars::new(slot.stages))?;
+        screen.show(recording, &slot)?;
         // There is room: there are no more slots than it holds.
         give_back.push(slot).unwrap_or_default();
     }
@@ -253,7 +317,7 @@ mod tests {
         let path = folder.path().join("a.rrd");
         let sink = Target::File(path.clone()).open(&mut |_| {}).unwrap();
         let pairs = [pair()];
-        let mut viewer = Viewer::start(sink, "arm", &pairs, &Clock::Real).unwrap();
+        let mut viewer = Viewer::start(sink, "arm", &pairs, Arc::default(), &Clock::Real).unwrap();
         let mut stats = Stats::new(0).unwrap();
         for _ in 0..SLOTS / 2 {
             tick(&mut stats);
@@ -261,7 +325,7 @@ mod tests {
         }
         let (shown, arrived) = viewer.end();
         arrived.unwrap();
-        assert_eq!(shown, Shown { ticks: SLOTS as u64 / 2, dropped: 0 });
+        assert_eq!((shown.ticks, shown.dropped), (SLOTS as u64 / 2, 0));
         assert!(ends_well(&std::fs::read(&path).unwrap()));
     }
 
@@ -280,6 +344,6 @@ mod tests {
             tick(&mut stats);
             viewer.show(&[], &stats);
         }
-        assert_eq!(viewer.shown, Shown { ticks: SLOTS as u64, dropped: 7 });
+        assert_eq!((viewer.shown.ticks, viewer.shown.dropped), (SLOTS as u64, 7));
     }
 }
