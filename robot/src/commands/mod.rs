@@ -14,6 +14,7 @@ mod man;
 #[cfg(feature = "policies")]
 mod policy;
 mod record;
+mod recorder;
 mod recording;
 mod replay;
 mod reserved;

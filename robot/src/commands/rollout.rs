@@ -20,7 +20,8 @@ use super::driving::{
 };
 use super::policy::source::{Machine, Source};
 use super::policy::{check, offered};
-use super::recording::{By, DatasetFlags, Kept, Recorder};
+use super::recorder::{Kept, Recorder};
+use super::recording::{By, DatasetFlags};
 use super::watching::{Scene, watch};
 use crate::cameras;
 use crate::cli::cameras::CameraFlags;
