@@ -17,7 +17,7 @@ impl Arm {
             return Err(Error::Stopped { cause });
         }
         self.state = State::Active;
-        self.last_command = None;
+        (self.last_command, self.watched) = (None, None);
         match self.set_up() {
             Err(Error::Lost { port, source }) => self.or_lost(Err(Error::Lost { port, source })),
             // Motors half set up are no arm.

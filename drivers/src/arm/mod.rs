@@ -66,6 +66,8 @@ pub struct Arm {
     sent: Sent,
     state: State,
     last_command: Option<Nanos>,
+    /// Since when its joints are looked at in turn.
+    watched: Option<Nanos>,
     layout: Option<Layout>,
     /// One per servo, joints first.
     health: Vec<Health>,
@@ -280,6 +282,7 @@ impl Arm {
             health: vec![Health::default(); servos],
             state: State::Connected,
             last_command: None,
+            watched: None,
             turn: 0,
             turn_due: false,
             notices: Vec::new(),

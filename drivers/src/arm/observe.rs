@@ -139,7 +139,11 @@ impl Arm {
             return Ok(());
         }
         let now = self.clock.now();
-        let unseen = |reading: &Reading| reading.age(now).is_none_or(|age| age >= patience);
+        // Before somebody looks, nobody can have been silent.
+        let watched = *self.watched.get_or_insert(now);
+        let seen =
+            |reading: &Reading| reading.last.map_or(watched, |sample| sample.at.max(watched));
+        let unseen = |reading: &Reading| now - seen(reading) >= patience;
         let blind = |(axis, reading): (&Axis, &Reading)| {
             axis.torque && reading.outcome.is_err() && unseen(reading)
         };

@@ -415,6 +415,20 @@ fn a_joint_that_cannot_be_seen_stops_the_arm_after_a_while_and_is_named() {
 }
 
 #[test]
+fn the_time_before_anybody_looks_is_no_silence() {
+    let (bench, mut arm) = so101(ArmOptions::default());
+    // A viewer and a recorder take their time to start.
+    bench.clock.sleep(5 * SECOND);
+    bench.servos().dead.insert(3);
+    tick(&bench, &mut arm, &[10.0; 6]).unwrap();
+    bench.servos().dead.remove(&3);
+    for _ in 0..100 {
+        tick(&bench, &mut arm, &[10.0; 6]).unwrap();
+    }
+    assert_eq!(arm.stopped(), None);
+}
+
+#[test]
 fn an_owner_may_wait_for_the_port_to_finish_its_stop() {
     let (bench, mut arm) = so101(ArmOptions::default());
     bench.servos().unplugged = true;
