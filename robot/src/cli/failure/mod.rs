@@ -84,6 +84,7 @@ fn exit_of(error: &Error) -> Exit {
         | Error::NotAlone { .. }
         | Error::WrongModel { .. }
         | Error::Camera { .. }
+        | Error::Blind { .. }
         | Error::CalibrationDiffers { .. } => Exit::Hardware,
         Error::CalibrationFile { .. } | Error::Spec(_) | Error::NotCalibrated { .. } => Exit::Data,
         Error::NoSuchArm { .. } | Error::BadRobotName { .. } | Error::MaxStep { .. } => Exit::Usage,
