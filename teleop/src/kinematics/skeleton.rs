@@ -70,10 +70,13 @@ impl Skeleton {
         self.chain.joints.last().map_or((0.0, 0.0), |joint| joint.range)
     }
 
-    /// How far the tip is from the second joint when everything behind that is stretched, in metres.
-    pub fn reach(&self) -> f64 {
+    /// Where the first joint turns, and how far the tip is from the second when everything behind that
+    /// is stretched, in metres.
+    pub fn reach(&self) -> ([f64; 3], f64) {
+        let pivot = self.chain.joints.first().map(|joint| joint.origin.translation.vector.into());
         let arm = self.limbs.iter().skip(1).rev().skip(1);
-        arm.filter_map(|limbs| limbs.last()).map(|limb| limb.length).sum()
+        let far = arm.filter_map(|limbs| limbs.last()).map(|limb| limb.length).sum();
+        (pivot.unwrap_or_default(), far)
     }
 
     /// What stands still, in the base's frame.
@@ -136,7 +139,8 @@ mod tests {
         let tip = Chain::in_degrees("so101").unwrap().pose(&ANGLES[..5]).translation.vector;
         assert!((end(&frames[4], &skeleton.limbs()[4][1]) - tip).norm() < 1e-12);
         let far = (tip - frames[1].translation.vector).norm();
-        assert!(far < skeleton.reach() && skeleton.reach() < 0.45, "{far} {}", skeleton.reach());
+        let (pivot, reach) = skeleton.reach();
+        assert!(far < reach && reach < 0.45 && pivot[2] > 0.05, "{far} {reach}");
     }
 
     #[test]

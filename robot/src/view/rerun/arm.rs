@@ -143,10 +143,10 @@ impl Figure {
         let base = capsules(self.skeleton.base(), THICK[0], [0x60, 0x60, 0x60]);
         recording.log_static(self.root.clone() / "base", &base.with_fill_mode(FillMode::Solid))?;
         // Half a circle on the table, which also keeps a view from looking at a lonely base too closely.
-        let reach = self.skeleton.reach();
+        let ([ahead_of_base, ..], reach) = self.skeleton.reach();
         let point = |part: i32| {
             let (left, ahead) = (std::f64::consts::PI * f64::from(part) / 48.0).sin_cos();
-            [reach * ahead, reach * left, 0.0].map(|side| side as f32)
+            [ahead_of_base + reach * ahead, reach * left, 0.0].map(|side| side as f32)
         };
         let half = LineStrips3D::new([(-24..=24).map(point).collect::<Vec<_>>()]);
         let half = half.with_colors([[0x60, 0x60, 0x60]]).with_radii([0.001]);

@@ -14,6 +14,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use re_sdk::blueprint::BlueprintActivation;
+use re_sdk::log::ChunkBatcherConfig;
 use re_sdk::{EntityPath, RecordingStream, RecordingStreamBuilder, RecordingStreamError};
 use re_sdk_types::archetypes::{Scalars, SeriesLines};
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -36,6 +37,9 @@ const SLOTS: usize = 512;
 const LOOK: Duration = Duration::from_millis(15);
 /// From one pose of the arm to the next: no more than 30 a second.
 const POSES: Nanos = 33 * MILLI;
+/// How long what goes into a file is gathered: rows that are written together take a fraction of the
+/// room. A viewer is to show them at once.
+const GATHERED: Duration = Duration::from_secs(2);
 /// How long what is left may take at the end.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Where what the stages took is shown.
@@ -232,7 +236,12 @@ fn begin(
     cameras: Vec<EntityPath>,
     figures: &[Figure],
 ) -> Result<RecordingStream, RecordingStreamError> {
-    let recording = RecordingStreamBuilder::new("sinew").enabled(true).buffered()?;
+    let mut builder = RecordingStreamBuilder::new("sinew").enabled(true);
+    if sink.path().is_some() {
+        let gathered = ChunkBatcherConfig { flush_tick: GATHERED, ..ChunkBatcherConfig::DEFAULT };
+        builder = builder.batcher_config(gathered);
+    }
+    let recording = builder.buffered()?;
     recording.set_sink(Box::new(sink.clone()));
     recording.send_recording_name(name)?;
     let arm = (!figures.is_empty()).then(arm::root);
