@@ -5,7 +5,8 @@
 //! ```
 //! `rollout`: 210 Hz control with two cameras recorded and a policy on the other core, beside a bare
 //! loop that only sleeps, with the same priority, at the same time. `teleoperate`: 60 Hz without
-//! cameras, with the CPU it takes. With `SINEW_PEER_PYTHON` LeRobot's own loop runs on the same buses.
+//! cameras, with the CPU it takes. `record`: 30 Hz with two cameras. With `SINEW_PEER_PYTHON` LeRobot's
+//! own loops run on the same buses.
 //! `SINEW_BENCH_POLICY` names an ACT checkpoint with the cameras `top` and `wrist` of 480×640, such as
 //! `policies/benches/policies.py FOLDER act2 1` writes. `SINEW_BENCH_SECONDS` (10) and
 //! `SINEW_BENCH_ROUNDS` (5) say how long and how often.
@@ -146,8 +147,60 @@ fn rollout(home: &Path, port: &Path, policy: &Path, seconds: u64) -> (Value, Vec
     })
 }
 
+/// Records two cameras at LeRobot's rate, and tells how steadily.
+fn record(home: &Path, white: &Path, black: &Path, seconds: u64) -> String {
+    let mut command = sinew(home);
+    command
+        .args(["--json", "record", "--robot.type=so101_follower", "--robot.id=white"])
+        .arg("--robot.port")
+        .arg(white)
+        .args(["--teleop.type=so101_leader", "--teleop.id=black", "--teleop.port"])
+        .arg(black)
+        .args(["--fps=30", "--camera=top=sim", "--camera=wrist=sim", "--task=bench"])
+        .args(["--dataset.num_episodes=1", "--dry_run_s=0", "--play_sounds=false"])
+        .arg(format!("--dataset.episode_time_s={seconds}"))
+        .arg("--dataset.root")
+        .arg(home.join("teleoperated"));
+    let (result, cpu) = run(command);
+    format!(
+        "{:.1} % of a core; {} of {} ticks late, {} Hz; tick p50 {} p99.9 {} µs; wake p50 {} p99.9 {} µs; \
+         missed rows {}, repeated {}",
+        cpu / seconds as f64 * 100.0,
+        result["late_ticks"],
+        result["ticks"],
+        result["rate_hz"],
+        result["tick_us"]["p50"],
+        result["tick_us"]["p999"],
+        result["wake_us"]["p50"],
+        result["wake_us"]["p999"],
+        result["missed_rows"],
+        result["repeated_frames"]
+    )
+}
+
+/// Runs one of LeRobot's loops on these ports, and passes on what its script says.
+fn lerobot(home: &Path, what: &str, script: &str, ports: &[&Path], words: &[&str]) {
+    let Some(python) = std::env::var_os("SINEW_PEER_PYTHON") else {
+        println!("LeRobot {what} SKIPPED: SINEW_PEER_PYTHON is not set");
+        return;
+    };
+    let peer = Command::new(&python)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches").join(script))
+        .args(ports)
+        .args(words)
+        .env("HF_LEROBOT_HOME", home.join(".cache/huggingface/lerobot"))
+        .env("HF_HUB_OFFLINE", "1")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&peer.stdout);
+    let wrong = String::from_utf8_lossy(&peer.stderr);
+    println!("LeRobot {what}: {}", said.lines().last().unwrap_or(&wrong));
+}
+
 fn main() {
     let (seconds, rounds) = (setting("SINEW_BENCH_SECONDS", 10), setting("SINEW_BENCH_ROUNDS", 5));
+    let length = seconds.to_string();
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
     let (_follower, white) = bus(home, "so101", "robots/so_follower", "white");
@@ -170,23 +223,14 @@ fn main() {
         result["tick_us"]["p50"],
         result["tick_us"]["p999"]
     );
-    if let Some(python) = std::env::var_os("SINEW_PEER_PYTHON") {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/loops.py");
-        for fps in ["30", "60"] {
-            let peer = Command::new(&python)
-                .arg(&script)
-                .args([white.as_os_str(), black.as_os_str()])
-                .args([fps, &seconds.to_string()])
-                .env("HF_LEROBOT_HOME", home.join(".cache/huggingface/lerobot"))
-                .output()
-                .unwrap();
-            let said = String::from_utf8_lossy(&peer.stdout);
-            let wrong = String::from_utf8_lossy(&peer.stderr);
-            let line = said.lines().last().unwrap_or(&wrong);
-            println!("LeRobot teleoperate {fps} Hz: {line}");
-        }
-    } else {
-        println!("LeRobot SKIPPED: SINEW_PEER_PYTHON is not set");
+    lerobot(home, "teleoperate 30 Hz", "loops.py", &[&white, &black], &["30", &length]);
+    lerobot(home, "teleoperate 60 Hz", "loops.py", &[&white, &black], &["60", &length]);
+    println!("record 30 Hz, two cameras 640x480: {}", record(home, &white, &black, seconds));
+    for streaming in ["false", "true"] {
+        let folder = home.join(format!("lerobot-{streaming}"));
+        let words = ["30", &length, folder.to_str().unwrap(), streaming];
+        let what = format!("record, streaming_encoding={streaming}");
+        lerobot(home, &what, "loops_record.py", &[&white, &black], &words);
     }
     let Some(policy) = std::env::var_os("SINEW_BENCH_POLICY") else {
         println!("rollout SKIPPED: SINEW_BENCH_POLICY is not set");
