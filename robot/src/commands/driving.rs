@@ -6,6 +6,7 @@ use sinew_drivers::arm::{Arm, ArmOptions};
 use sinew_drivers::clock::SECOND;
 use sinew_drivers::stop::StopFlag;
 use sinew_drivers::{Clock, Nanos};
+use sinew_teleop::LeaderError;
 
 use super::stop::stopped;
 use crate::cli::failure::{self, Exit, Failure};
@@ -111,6 +112,14 @@ pub fn connect(
     flag: &StopFlag,
     report: &Report,
 ) -> Result<Vec<Pair>, Failure> {
+    as_many_arms(robot, leader)?;
+    let (leaders, followers) = (arms(leader, flag, report)?, arms(robot, flag, report)?);
+    let pair = |(leader, follower)| Pair::led(leader, follower).map_err(unlike);
+    leaders.into_iter().zip(followers).map(pair).collect()
+}
+
+/// A leader has an arm for each of the robot's.
+pub fn as_many_arms(robot: &Robot, leader: &Robot) -> Result<(), Failure> {
     if robot.parts().len() != leader.parts().len() {
         return Err(Failure::usage(
             format!(
@@ -123,12 +132,12 @@ pub fn connect(
             "a pair leads a pair, one arm leads one arm",
         ));
     }
-    let (leaders, followers) = (arms(leader, flag, report)?, arms(robot, flag, report)?);
-    let pair = |(leader, follower)| {
-        Pair::led(leader, follower)
-            .map_err(|unlike| Failure::usage(unlike.to_string(), "use a leader of the same kind"))
-    };
-    leaders.into_iter().zip(followers).map(pair).collect()
+    Ok(())
+}
+
+/// Says that a leader cannot lead this arm.
+pub fn unlike(error: LeaderError) -> Failure {
+    Failure::usage(error.to_string(), "use a leader of the same kind")
 }
 
 /// Makes the arms ready; they are under torque from now on. Before that it is seen whether they hold

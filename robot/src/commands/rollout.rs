@@ -13,10 +13,11 @@ use sinew_drivers::clock::SECOND;
 use sinew_drivers::stop::StopServer;
 use sinew_teleop::fed::fed;
 use sinew_teleop::handover::{Baton, Handover};
-use sinew_teleop::{Leader, LeaderError, Played, Source as Drives};
+use sinew_teleop::{Leader, Played, Source as Drives};
 
 use super::driving::{
-    LoopFlags, arms, figures, finish, listen, rate, ready, remember, seconds, span, ticks_per_row,
+    LoopFlags, arms, as_many_arms, figures, finish, listen, rate, ready, remember, seconds, span,
+    ticks_per_row, unlike,
 };
 use super::policy::source::{Machine, Source};
 use super::policy::{check, offered};
@@ -246,12 +247,7 @@ impl Rollout {
             (true, true) => {}
         }
         let leader = Robot::choose_leader(flags, Some(robot))?;
-        if leader.parts().len() != robot.parts().len() {
-            return Err(Failure::usage(
-                format!("{} and {} have not as many arms", leader.name, robot.name),
-                "a pair corrects a pair, one arm one arm",
-            ));
-        }
+        as_many_arms(robot, &leader)?;
         Ok(Some(leader))
     }
 
@@ -333,10 +329,6 @@ impl Rollout {
         kept.saved?;
         ended
     }
-}
-
-fn unlike(error: LeaderError) -> Failure {
-    Failure::usage(error.to_string(), "use a leader of the same kind")
 }
 
 /// Where each arm is now.
