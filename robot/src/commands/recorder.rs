@@ -186,7 +186,7 @@ fn follow(
     }
     // The arm need not wait for the disk.
     beside.over.store(true, Ordering::Release);
-    let skew = json!({ "p50": session.skew_ms(0.5), "max": session.skew_ms(1.0) });
+    let skew = session.skew().json_ms();
     Ok((session.finish(told)?, skew))
 }
 

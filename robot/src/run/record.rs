@@ -11,16 +11,14 @@
 
 use std::sync::Arc;
 
-use hdrhistogram::Histogram;
 use sinew_datasets::writer::Saved;
 use sinew_datasets::{Frame, Stamps, Value, Writer};
 use sinew_drivers::Nanos;
 use sinew_drivers::camera::Shot;
-use sinew_drivers::clock::MICRO;
 use sinew_teleop::handover::Turn;
 use sinew_teleop::keys::Key;
 
-use super::stats::Recorded;
+use super::stats::{Recorded, Spans};
 use super::tap::{Slip, Slips};
 use crate::cameras::image;
 
@@ -90,7 +88,7 @@ pub struct Session {
     /// The number of the shot each camera gave last.
     last_shots: Vec<u64>,
     /// From a joint reading to the pictures stored with it, in microseconds.
-    skew: Histogram<u64>,
+    skew: Spans,
     recorded: Recorded,
     newest_row: u64,
     /// The row before, without its images.
@@ -99,14 +97,12 @@ pub struct Session {
     held: Option<Slip>,
 }
 
-/// The longest skew that is told apart, in microseconds.
-const LONGEST: u64 = 60_000_000;
-
 impl Session {
     /// Records into this dataset.
     pub fn new(writer: Writer, plan: Plan, cameras: usize) -> Result<Self, sinew_datasets::Error> {
-        let skew = Histogram::new_with_bounds(1, LONGEST, 3);
-        let skew = skew.map_err(|error| sinew_datasets::Error::Refused { what: error.to_string() });
+        let no_memory = "no memory for the recording's figures";
+        let skew = Spans::new()
+            .ok_or_else(|| sinew_datasets::Error::Refused { what: no_memory.to_owned() });
         Ok(Self {
             writer,
             phase: match plan.episodes {
@@ -134,9 +130,9 @@ impl Session {
         matches!(self.phase, Phase::Reset { .. })
     }
 
-    /// The skew that this share of all pictures stays below, in milliseconds.
-    pub fn skew_ms(&self, share: f64) -> f64 {
-        if self.skew.is_empty() { 0.0 } else { self.skew.value_at_quantile(share) as f64 / 1e3 }
+    /// From joint readings to the pictures stored with them.
+    pub fn skew(&self) -> &Spans {
+        &self.skew
     }
 
     /// Takes whatever the loop has handed on, but for the newest tick as long as the loop runs.
@@ -301,11 +297,10 @@ fn take_nearest(slip: &mut Slip, next: &Slip) {
 }
 
 /// The frame that a slip tells of.
-fn frame(plan: &Plan, slip: &Slip, last_shots: &mut [u64], skew: &mut Histogram<u64>) -> Frame {
+fn frame(plan: &Plan, slip: &Slip, last_shots: &mut [u64], skew: &mut Spans) -> Frame {
     let images = slip.shots.iter().zip(last_shots).map(|(shot, last)| {
         let shot = shot.as_deref()?;
-        let apart = u64::try_from((shot.at - slip.joints_at).abs() / MICRO).unwrap_or(LONGEST);
-        skew.saturating_record(apart.clamp(1, LONGEST));
+        skew.count((shot.at - slip.joints_at).abs());
         if std::mem::replace(last, shot.number) == shot.number {
             return None;
         }
