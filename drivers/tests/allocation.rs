@@ -4,56 +4,15 @@
 // All of it is test code, helpers included: a failure is a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "../../tests/counting.rs"]
+mod counting;
 
+use counting::{TAKEN, taken_by};
 use sinew_core::calibration::Calibration;
 use sinew_drivers::arm::{ArmOptions, MaxStep, OnMismatch};
 use sinew_drivers::clock::MILLI;
 use sinew_drivers::sim::{self, FaultPlan, VirtualBus};
 use sinew_drivers::{Arm, ArmSpec, Bus, Clock, Error, Nanos, Wire, port};
-
-/// The system's allocator, counting what each thread asks of it.
-struct Counting;
-
-thread_local! {
-    static TAKEN: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count() {
-    // A thread that is ending has no count any more, and nobody asks for it.
-    TAKEN.try_with(|taken| taken.set(taken.get() + 1)).unwrap_or_default();
-}
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps the contract, which is the same one.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(place, layout) }
-    }
-
-    unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: as above.
-        unsafe { System.realloc(place, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// What `work` took from the heap on this thread.
-fn taken_by(work: impl FnOnce()) -> u64 {
-    let before = TAKEN.get();
-    work();
-    TAKEN.get() - before
-}
 
 /// A wire whose far end is in this thread: what the servos take is not the driver's doing.
 struct Uncounted(Box<dyn Wire>);
