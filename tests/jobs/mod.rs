@@ -10,6 +10,7 @@ mod record_episodes;
 mod record_in_step;
 mod record_through_a_kill;
 mod record_through_faults;
+mod record_what_a_policy_does;
 mod repair_a_dataset;
 mod replay_an_episode;
 mod see_the_demo;

@@ -6,7 +6,7 @@ use sinew_drivers::arm::Arm;
 use sinew_drivers::stop::StopFlag;
 use sinew_teleop::jog::{Jog, JogError, Moved, Space, Stick};
 use sinew_teleop::keyboard::{Drives, Keyboard};
-use sinew_teleop::keys::Keys;
+use sinew_teleop::keys::{Chosen, Keys};
 
 use super::driving::{arms, connect};
 use crate::cli::failure::{Exit, Failure};
@@ -127,15 +127,16 @@ impl Hand {
     }
 }
 
-/// Listens to keys, and to what moves something; says which key or stick does what.
-pub fn listen(held: Option<Held>, report: &Report) -> Result<Keys, Failure> {
+/// Listens to keys, those that were chosen first, and to what moves something; says which key or stick
+/// does what.
+pub fn listen(held: Option<Held>, chosen: Chosen, report: &Report) -> Result<Keys, Failure> {
     let (keyboard, pad) = match held {
         Some(Held::Keyboard(keyboard)) => (Some(keyboard), None),
         Some(Held::Gamepad(stick)) => (None, Some(stick)),
         None => (None, None),
     };
     let hint = keyboard.as_ref().map(|keyboard| keyboard.hint().to_owned());
-    let keys = Keys::listen(keyboard)
+    let keys = Keys::listen(keyboard, chosen)
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot listen to keys: {error}")))?;
     if let Some(stick) = pad {
         gamepad(stick, &keys, report)?;

@@ -27,7 +27,10 @@ mod setup_motors;
 mod sim;
 mod space;
 mod stop;
+#[cfg(feature = "policies")]
+mod strategy;
 mod teleoperate;
+mod telling;
 mod udev;
 mod watching;
 

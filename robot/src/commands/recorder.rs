@@ -13,12 +13,13 @@ use sinew_drivers::clock::MILLI;
 use sinew_teleop::handover::{Baton, Turn};
 use sinew_teleop::keys::{Key, Keys};
 
+use super::telling::{Course, teller};
 use super::watching::{Scene, watch};
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::report::{Report, Tone};
+use crate::cli::report::Report;
 use crate::cli::voice::Voice;
 use crate::run::control::{Lap, Outcome, Pace, Pair, Tick};
-use crate::run::record::{Event, Plan, Session};
+use crate::run::record::{Event, Session};
 use crate::run::stats::{Recorded, Stats};
 use crate::run::tap::{Slips, Stored, tap};
 
@@ -188,108 +189,4 @@ fn follow(
     beside.over.store(true, Ordering::Release);
     let skew = session.skew().json_ms();
     Ok((session.finish(told)?, skew))
-}
-
-/// How long a recording takes where nobody cuts it short.
-pub struct Course {
-    /// What is to be recorded.
-    pub plan: Plan,
-    /// Rows per second.
-    pub fps: f64,
-}
-
-impl Course {
-    /// How much of an episode is done after so many rows, and what is left of it and of everything.
-    fn at(&self, nth: u64, rows: u64) -> (f64, String) {
-        let Plan { episodes, rows: all, reset_rows, .. } = self.plan;
-        let left = all.saturating_sub(rows);
-        let whole = all.saturating_add(reset_rows);
-        let after = episodes.saturating_sub(nth.saturating_add(1)).saturating_mul(whole);
-        let time = |rows: u64| {
-            let seconds = (rows as f64 / self.fps) as u64;
-            match seconds / 3600 {
-                0 => format!("{}:{:02}", seconds / 60, seconds % 60),
-                hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
-            }
-        };
-        let words = match after {
-            0 => format!("{} left", time(left)),
-            _ => format!("{} left; all in {}", time(left), time(left.saturating_add(after))),
-        };
-        (rows as f64 / all.max(1) as f64, words)
-    }
-}
-
-/// Says what a recording goes through.
-fn teller(report: &Report, course: Course, voice: Voice) -> impl FnMut(Event<'_>) {
-    let (mut now, mut which) = (String::new(), 0);
-    move |event| match event {
-        Event::Begun { nth, episode } => {
-            now = format!("episode {episode}, {} of {}", nth + 1, course.plan.episodes);
-            which = nth;
-            report.event(&json!({"type": "episode", "phase": "recording", "episode": episode}));
-            report.progress("");
-            report.note(report.tone(Tone::Strong, &format!("Recording {now}")));
-            voice.say(format!("Recording episode {episode}"));
-        }
-        Event::Row { rows } if rows % 10 == 0 => {
-            let (share, left) = course.at(which, rows);
-            report.progress_at(&format!("{now}: {rows} frames, {left}"), Some(share));
-        }
-        Event::Row { .. } => {}
-        Event::Reset => {
-            report.event(&json!({"type": "episode", "phase": "reset"}));
-            report.progress("");
-            voice.say("Reset the environment");
-            report
-                .note("Put things back: → or n when that is done, ← or r takes the episode again");
-        }
-        Event::Turn(turn) => {
-            let (phase, words) = match turn {
-                Turn::Policy => ("autonomous", "The policy drives"),
-                Turn::Pause => ("paused", "Paused: space lets the policy go on, Tab corrects it"),
-                Turn::Person => ("correcting", "Your turn: Tab ends the correction"),
-            };
-            report.event(&json!({"type": "turn", "phase": phase}));
-            report.progress("");
-            report.note(words);
-        }
-        Event::Again => {
-            report.event(&json!({"type": "episode", "phase": "again"}));
-            report.progress("");
-            report.note("Once more");
-            voice.say("Once more");
-        }
-        Event::Saved(saved) => {
-            report.event(&json!({
-                "type": "episode", "phase": "saved", "episode": saved.episode,
-                "frames": saved.frames, "repeated": saved.repeated, "lost": saved.lost,
-                "failure": saved.failure,
-            }));
-            report.progress("");
-            report.note(format!("episode {} is saved: {} frames", saved.episode, saved.frames));
-            if let Some(why) = &saved.failure {
-                report.warn(format!("{} frames of it are lost: {why}", saved.lost));
-            }
-        }
-        Event::Broken(why) => {
-            voice.say("The recording stops here");
-            report.warn(format!("the recording stops here: {why}"));
-        }
-    }
-}
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_left_counts_the_resets_in_between() {
-        let plan =
-            Plan { task: Arc::from(""), episodes: 3, rows: 900, reset_rows: 300, turns: None };
-        let course = Course { plan, fps: 30.0 };
-        assert_eq!(course.at(0, 90), (0.1, "0:27 left; all in 1:47".to_owned()));
-        assert_eq!(course.at(2, 900), (1.0, "0:00 left".to_owned()));
-        let endless = Plan { rows: u64::MAX, episodes: u64::MAX, ..course.plan };
-        assert!(Course { plan: endless, fps: 1.0 }.at(0, 0).1.contains(" left; all in "));
-    }
 }

@@ -11,17 +11,19 @@ use sinew_datasets::writer::Options;
 use sinew_drivers::calibration_file::lerobot_home;
 use sinew_drivers::camera::CameraSpec;
 use sinew_teleop::handover::Baton;
+use sinew_teleop::keys::Chosen;
 
 use super::driving::seconds;
 use super::hands;
-use super::recorder::{Course, Recorder};
+use super::recorder::Recorder;
 use super::space;
+use super::telling::Course;
 use crate::cameras::feature_of;
 use crate::cli::failure::Failure;
 use crate::cli::report::Report;
 use crate::cli::voice::Voice;
 use crate::robot::Robot;
-use crate::run::record::{Plan, Session, Turns};
+use crate::run::record::{Cut, Plan, Session, Turns};
 use crate::run::tap::Stored;
 
 /// Which dataset is recorded, and how.
@@ -86,6 +88,14 @@ pub struct By {
     pub held: Option<hands::Held>,
     /// What is kept where a policy and a person take turns, and whose turn it is.
     pub turns: Option<(Turns, Baton)>,
+    /// How it is cut into episodes.
+    pub cut: Cut,
+    /// How many episodes, instead of what the flags of the dataset say.
+    pub episodes: Option<u64>,
+    /// How many megabytes of video an episode is to have at least, where it is cut by that.
+    pub megabytes: Option<u64>,
+    /// Keys that were chosen for it.
+    pub chosen: Chosen,
 }
 
 impl DatasetFlags {
@@ -106,25 +116,33 @@ impl DatasetFlags {
         by: By,
         report: &Report,
     ) -> Result<Recorder, Failure> {
-        let By { held, turns } = by;
+        let By { held, turns, cut, episodes, megabytes, chosen } = by;
         let (turns, baton) = turns.unzip();
         let info = self.info(robot, cameras, turns.is_some())?;
         let rows = |span: f64| (span * f64::from(self.dataset_fps)).round() as u64;
+        let apart = cut == Cut::Apart;
         let plan = Plan {
             task: Arc::from(self.task.as_deref().unwrap_or_default()),
-            episodes: self.num_episodes,
-            rows: rows(self.episode_time_s).max(1),
+            episodes: if apart { episodes.unwrap_or(self.num_episodes) } else { u64::MAX },
+            rows: match cut {
+                Cut::Apart => rows(self.episode_time_s).max(1),
+                Cut::Seamless => space::rows_of_video(&info, megabytes),
+                Cut::Asked(_) => u64::MAX,
+            },
             // Between two turns nothing is put back: the policy goes on.
-            reset_rows: if turns.is_some() { 0 } else { rows(self.reset_time_s) },
+            reset_rows: if turns.is_some() || !apart { 0 } else { rows(self.reset_time_s) },
             turns,
+            cut,
         };
-        let need = plan.episodes.saturating_mul(plan.rows).saturating_mul(space::of_a_row(&info));
-        space::look(root, need, report);
+        space::look(root, &plan, &info, report);
         let writer = self.open(root, info, report)?;
         let course = Course { plan: plan.clone(), fps: f64::from(self.dataset_fps) };
         let session = Session::new(writer, plan, cameras.len())?;
-        let keys = hands::listen(held, report)?;
-        report.note("→ or n: on   ← or r: again   Esc or q: stop");
+        let keys = hands::listen(held, chosen, report)?;
+        report.note(match cut {
+            Cut::Apart => "→ or n: on   ← or r: again   Esc or q: stop",
+            Cut::Seamless | Cut::Asked(_) => "Esc or q: stop",
+        });
         if baton.is_some() {
             report
                 .note("space: pause the policy, and let it go on   Tab: correct it, and end that");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{Value, json};
 use sinew_drivers::Clock;
 use sinew_drivers::camera::Camera;
@@ -22,7 +22,8 @@ use super::driving::{
 use super::policy::source::{Machine, Source};
 use super::policy::{check, offered};
 use super::recorder::{Kept, Recorder};
-use super::recording::{By, DatasetFlags};
+use super::recording::DatasetFlags;
+use super::strategy::{Strategy, StrategyFlags};
 use super::watching::{Scene, watch};
 use crate::cameras;
 use crate::cli::cameras::CameraFlags;
@@ -31,7 +32,6 @@ use crate::cli::flags::{DisplayFlags, RobotFlags, TeleopFlags};
 use crate::cli::report::Report;
 use crate::robot::Robot;
 use crate::run::control::{Lap, Pace, Pair, Tick, end};
-use crate::run::record::Turns;
 use crate::run::rollout::{Driver, Inference, Plan};
 use crate::run::stats::Stats;
 use crate::run::tap::{Stored, tap};
@@ -46,6 +46,9 @@ use crate::view::display::Display;
 ///
 /// Correct it: sinew rollout --policy.path outputs/act --robot white --teleop black
 /// --strategy.type=dagger --dataset.repo_id=me/corrections --task "pick the cube"
+///
+/// Keep what you saw, with s: sinew rollout --policy.path outputs/act --robot white
+/// --strategy.type=highlight --dataset.repo_id=me/seen --task "pick the cube"
 #[derive(Debug, Args)]
 pub struct Rollout {
     #[command(flatten)]
@@ -74,15 +77,11 @@ pub struct Rollout {
         value_parser = share
     )]
     threshold: f64,
-    /// What is done besides driving
-    #[arg(long = "strategy.type", value_enum, default_value = "base", value_name = "WHICH")]
-    strategy: Strategy,
     /// Go back to where the arm was, at the end of the time
     #[arg(long = "return_to_initial_position", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     go_back: bool,
-    /// With dagger, record what the policy does as well, not only the corrections
-    #[arg(long = "strategy.record_autonomous", value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
-    record_autonomous: bool,
+    #[command(flatten)]
+    strategy: StrategyFlags,
     #[command(flatten)]
     dataset: DatasetFlags,
     #[command(flatten)]
@@ -95,19 +94,6 @@ pub struct Rollout {
     teleop: TeleopFlags,
     #[command(flatten)]
     display: DisplayFlags,
-}
-
-/// What is done besides driving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Strategy {
-    /// Nothing
-    Base,
-    /// Episodes are recorded, with time to put things back in between; then the arm rests where it
-    /// began
-    Episodic,
-    /// A person with a leader (--teleop…) corrects the policy, and that is recorded: space pauses it,
-    /// Tab takes over and hands back
-    Dagger,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -125,6 +111,7 @@ struct Beside<'a> {
 
 impl Rollout {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
+        self.strategy.check()?;
         let robot = Robot::choose(&self.robot)?;
         let specs = self.cameras.specs()?;
         let root = self.folder()?;
@@ -169,12 +156,7 @@ impl Rollout {
         }
         let display =
             Display::open(&self.display, &robot.name, &pairs, Arc::clone(&cameras), report)?;
-        let turns = match self.record_autonomous {
-            true => Turns::All,
-            false => Turns::Corrections,
-        };
-        let turns = leader.is_some().then_some((turns, baton));
-        let by = By { turns, ..By::default() };
+        let by = self.strategy.by(self.fps, leader.is_some().then_some(baton), report);
         let recorder =
             root.map(|root| self.dataset.recorder(&robot, &specs, &root, every, by, report));
         let recorder = recorder.transpose()?;
@@ -188,7 +170,7 @@ impl Rollout {
             threshold: self.threshold,
             rate: self.fps,
             cameras: specs.iter().map(|(name, _)| cameras::feature_of(name)).collect(),
-            home: (self.strategy != Strategy::Dagger).then(|| begin.concat()),
+            home: (self.strategy.strategy != Strategy::Dagger).then(|| begin.concat()),
         };
         let driver = Driver::new(policy, plan, feeders);
         let driver = driver.ok_or_else(|| Failure::new(Exit::Failed, "no memory for figures"))?;
@@ -205,11 +187,12 @@ impl Rollout {
 
     /// Where episodes are recorded, if they are.
     fn folder(&self) -> Result<Option<PathBuf>, Failure> {
-        match (self.strategy, self.dataset.any()) {
+        match (self.strategy.strategy, self.dataset.any()) {
             (Strategy::Base, false) => Ok(None),
             (Strategy::Base, true) => Err(Failure::usage(
                 "--strategy.type=base records nothing, and a dataset is named",
-                "--strategy.type=episodic records episodes",
+                "--strategy.type=episodic records episodes; sentry records all, highlight what you \
+                 ask for, dagger what you correct",
             )),
             (_, false) => Err(Failure::usage(
                 "into which dataset are the episodes to go?",
@@ -230,7 +213,7 @@ impl Rollout {
     fn leader(&self, robot: &Robot) -> Result<Option<Robot>, Failure> {
         let flags = &self.teleop;
         let named = flags.teleop.is_some() || flags.teleop_type.is_some();
-        match (self.strategy == Strategy::Dagger, named) {
+        match (self.strategy.strategy == Strategy::Dagger, named) {
             (false, false) => return Ok(None),
             (false, true) => {
                 return Err(Failure::usage(

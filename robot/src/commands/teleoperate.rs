@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 use sinew_drivers::Clock;
 use sinew_drivers::stop::StopServer;
-use sinew_teleop::keys::{Key, Keys};
+use sinew_teleop::keys::{Chosen, Key, Keys};
 
 use super::driving::{LoopFlags, figures, finish, listen, rate, ready, remember, seconds, span};
 use super::hands::{Leads, listen as listen_to};
@@ -65,7 +65,7 @@ impl Teleoperate {
         // A viewer may take its time to start: before there is torque.
         let mut display =
             Display::open(&self.display, &robot.name, &pairs, Arc::default(), report)?;
-        let keys = held.map(|held| listen_to(Some(held), report)).transpose()?;
+        let keys = held.map(|held| listen_to(Some(held), Chosen::new(), report)).transpose()?;
         ready(&mut pairs, self.fps, &self.looped, &flag, report)?;
         let pace = Pace { fps: self.fps, duration: self.teleop_time_s.map(span) };
         report.note(format!(

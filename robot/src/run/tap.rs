@@ -14,7 +14,7 @@ use sinew_drivers::camera::{Camera, Shot};
 use super::control::{Pair, Tick};
 
 /// What the recorder is told of one tick.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Slip {
     /// Which row it is, counted from the loop's begin at the dataset's rate.
     pub row: u64,

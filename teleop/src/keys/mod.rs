@@ -40,12 +40,22 @@ pub enum Key {
     Pause,
     /// Begin and end a correction: Tab or c.
     Correct,
+    /// Keep what has just been, and end that: the key that was chosen for it.
+    Save,
+    /// Upload what is recorded: the key that was chosen for it.
+    Push,
 }
+
+/// Keys that somebody chose, before those that [`Key`] names.
+pub type Chosen = Vec<(Code, Key)>;
 
 impl Key {
     /// What a key that goes down asks for.
-    fn of(event: Event) -> Option<Self> {
+    fn of(event: Event, chosen: &Chosen) -> Option<Self> {
         let Event::Key(code, Change::Pressed) = event else { return None };
+        if let Some((_, key)) = chosen.iter().find(|(other, _)| *other == code) {
+            return Some(*key);
+        }
         match code {
             Code::Right | Code::Char('n') => Some(Self::Next),
             Code::Left | Code::Char('r') => Some(Self::Again),
@@ -79,7 +89,7 @@ const ANSWER_WITHIN: Nanos = 150 * MILLI;
 
 impl Keys {
     /// Begins to listen to standard input, for a recording and for keys that move something.
-    pub fn listen(keyboard: Option<Keyboard>) -> std::io::Result<Self> {
+    pub fn listen(keyboard: Option<Keyboard>, chosen: Chosen) -> std::io::Result<Self> {
         let stdin = std::io::stdin();
         // Without a buffer in between, there is nothing to read that waiting does not see.
         let input = File::from(stdin.as_fd().try_clone_to_owned()?);
@@ -95,6 +105,7 @@ impl Keys {
             asked: 0,
             parser: Parser::default(),
             keyboard,
+            chosen,
             press: press.clone(),
             tells_releases: Arc::clone(&tells_releases),
         };
@@ -130,6 +141,7 @@ struct Listener {
     asked: Nanos,
     parser: Parser,
     keyboard: Option<Keyboard>,
+    chosen: Chosen,
     press: SyncSender<Key>,
     tells_releases: Arc<AtomicBool>,
 }
@@ -180,7 +192,7 @@ impl Listener {
         if let Some(keyboard) = &self.keyboard {
             self.tells_releases.store(keyboard.tells_releases(), Ordering::Release);
         }
-        match Key::of(event) {
+        match Key::of(event, &self.chosen) {
             // Where nobody has looked at the last ones yet, one more is nothing new.
             Some(key) if !used => match self.press.try_send(key) {
                 Err(TrySendError::Disconnected(_)) => None,
@@ -267,8 +279,20 @@ mod tests {
     use super::*;
 
     fn keys(parts: &[&[u8]]) -> Vec<Key> {
+        chosen_keys(parts, &Chosen::new())
+    }
+
+    fn chosen_keys(parts: &[&[u8]], chosen: &Chosen) -> Vec<Key> {
         let mut parser = Parser::default();
-        parts.iter().flat_map(|part| parser.take(part)).filter_map(Key::of).collect()
+        let events = parts.iter().flat_map(|part| parser.take(part));
+        events.filter_map(|event| Key::of(event, chosen)).collect()
+    }
+
+    #[test]
+    fn a_chosen_key_asks_for_what_it_was_chosen_for_and_nothing_else() {
+        let chosen = vec![(Code::Char('s'), Key::Save), (Code::Char('n'), Key::Push)];
+        assert_eq!(chosen_keys(&[b"Ssnq"], &chosen), [Key::Save, Key::Save, Key::Push, Key::Quit]);
+        assert_eq!(keys(&[b"s"]), [], "nobody chose it");
     }
 
     #[test]

@@ -26,6 +26,44 @@ pub enum Code {
     RightCtrl,
 }
 
+impl Code {
+    /// The key of this name, with LeRobot's names: a letter, digit or sign, `space`, `tab`, `esc`, or an
+    /// arrow's direction.
+    pub fn named(name: &str) -> Option<Self> {
+        let mut letters = name.chars();
+        match (letters.next(), letters.next()) {
+            (Some(one), None) => letter(u32::from(one)),
+            _ => match name {
+                "space" => Some(Self::Char(' ')),
+                "tab" => Some(Self::Char('\t')),
+                "esc" => Some(Self::Esc),
+                "up" => Some(Self::Up),
+                "down" => Some(Self::Down),
+                "left" => Some(Self::Left),
+                "right" => Some(Self::Right),
+                _ => None,
+            },
+        }
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Char(' ') => f.write_str("space"),
+            Self::Char('\t') => f.write_str("Tab"),
+            Self::Char(letter) => write!(f, "{letter}"),
+            Self::Up => f.write_str("↑"),
+            Self::Down => f.write_str("↓"),
+            Self::Left => f.write_str("←"),
+            Self::Right => f.write_str("→"),
+            Self::Esc => f.write_str("Esc"),
+            Self::LeftShift | Self::RightShift => f.write_str("Shift"),
+            Self::LeftCtrl | Self::RightCtrl => f.write_str("Ctrl"),
+        }
+    }
+}
+
 /// What happened to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -183,6 +221,22 @@ mod tests {
         assert_eq!(events(&[b"\x1b", b"[", b"C"]), arrows[2..3], "in pieces");
         assert_eq!(events(&[b"\x1b", b""]), [pressed(Code::Esc)], "Esc alone");
         assert_eq!(events(&[b"\x1b\x1b", b""]), [pressed(Code::Esc); 2]);
+    }
+
+    #[test]
+    fn keys_go_by_lerobots_names() {
+        for (name, code) in [
+            ("s", Some(Code::Char('s'))),
+            ("S", Some(Code::Char('s'))),
+            ("space", Some(Code::Char(' '))),
+            ("tab", Some(Code::Char('\t'))),
+            ("left", Some(Code::Left)),
+            ("enter", None),
+            ("", None),
+            ("ß", None),
+        ] {
+            assert_eq!(Code::named(name), code, "{name}");
+        }
     }
 
     #[test]

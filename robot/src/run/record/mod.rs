@@ -8,19 +8,27 @@
 //! The loop goes on all the while, so that the arm never stands still between two episodes. An
 //! episode is saved once it is certain that it is not taken again, which is after the reset; what a
 //! kill leaves of it until then is recovered.
+//!
+//! What a policy does can also be recorded without a gap, or kept for a while in case a key asks for
+//! it, as [`Cut`] says.
+
+pub mod ring;
+mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use sinew_datasets::writer::Saved;
-use sinew_datasets::{Frame, Stamps, Value, Writer};
-use sinew_drivers::Nanos;
-use sinew_drivers::camera::Shot;
+use sinew_datasets::{Frame, Writer};
 use sinew_teleop::handover::Turn;
 use sinew_teleop::keys::Key;
 
+use ring::{Bounds, Ring};
+use rows::{frame, take_nearest};
+
 use super::stats::{Recorded, Spans};
 use super::tap::{Slip, Slips};
-use crate::cameras::image;
 
 /// What is to be recorded.
 #[derive(Clone, Debug)]
@@ -35,6 +43,25 @@ pub struct Plan {
     pub reset_rows: u64,
     /// What of a policy's and a person's turns is kept, where they take turns.
     pub turns: Option<Turns>,
+    /// How what happens is cut into episodes.
+    pub cut: Cut,
+}
+
+/// How what happens is cut into episodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "policies"),
+    expect(dead_code, reason = "only a policy goes on by itself")
+)]
+pub enum Cut {
+    /// One after another, with time in between, as many as are wanted.
+    #[default]
+    Apart,
+    /// Each begins with the row behind the one before: none is left out. Not within a correction.
+    Seamless,
+    /// A key makes one of what has just been and is kept so far, and of what follows until it is
+    /// pressed again.
+    Asked(Bounds),
 }
 
 /// What is kept where a policy and a person take turns. Each row says whose it is.
@@ -61,6 +88,10 @@ pub enum Event<'a> {
     Again,
     /// Somebody else drives from now on.
     Turn(Turn),
+    /// So many rows are kept, in case somebody asks for them.
+    Kept { rows: usize },
+    /// Somebody asks for an upload.
+    Push,
     /// It is on the disk.
     Saved(&'a Saved),
     /// It ended before its time, because of the disk or an encoder.
@@ -74,8 +105,20 @@ enum Phase {
     Recording { first: Option<u64>, rows: u64 },
     /// Things are put back until this row of the loop.
     Reset { until: u64 },
+    /// Rows are kept for a while, and nobody has asked for them.
+    Keeping,
     /// All is recorded.
     Over,
+}
+
+impl Cut {
+    /// Where a recording is before an episode.
+    fn begin(self) -> Phase {
+        match self {
+            Self::Asked(_) => Phase::Keeping,
+            Self::Apart | Self::Seamless => Phase::Recording { first: None, rows: 0 },
+        }
+    }
 }
 
 /// A recording on its way.
@@ -83,6 +126,10 @@ pub struct Session {
     writer: Writer,
     plan: Plan,
     phase: Phase,
+    /// What has just been.
+    ring: Ring,
+    /// The row of the loop with which the next episode has to begin.
+    follows: Option<u64>,
     /// How many episodes are saved.
     done: u64,
     /// The number of the shot each camera gave last.
@@ -103,12 +150,15 @@ impl Session {
         let no_memory = "no memory for the recording's figures";
         let skew = Spans::new()
             .ok_or_else(|| sinew_datasets::Error::Refused { what: no_memory.to_owned() });
+        let nothing = Bounds { rows: 0, bytes: 0 };
         Ok(Self {
             writer,
-            phase: match plan.episodes {
-                0 => Phase::Over,
-                _ => Phase::Recording { first: None, rows: 0 },
+            phase: match (plan.episodes, plan.cut) {
+                (0, _) => Phase::Over,
+                (_, cut) => cut.begin(),
             },
+            ring: Ring::new(if let Cut::Asked(bounds) = plan.cut { bounds } else { nothing }),
+            follows: None,
             plan,
             done: 0,
             last_shots: vec![0; cameras],
@@ -174,6 +224,10 @@ impl Session {
         {
             self.save(told)?;
         }
+        if matches!(self.phase, Phase::Keeping) {
+            self.ring.keep(slip);
+            told(Event::Kept { rows: self.ring.len() });
+        }
         let Phase::Recording { first, rows } = &mut self.phase else { return Ok(()) };
         if self.plan.turns == Some(Turns::Corrections) && !slip.corrects {
             // A turn that is over is an episode.
@@ -190,20 +244,30 @@ impl Session {
             self.last_shots.fill(0);
             self.previous = None;
         }
-        let begun = *first.get_or_insert(slip.row);
+        let begun = *first.get_or_insert(self.follows.take().unwrap_or(slip.row));
         // Ticks that the loop had to leave out are rows all the same: time goes on in a dataset.
-        let place = (slip.row - begun).min(self.plan.rows - 1);
+        let seamless = self.plan.cut == Cut::Seamless;
+        let place = slip.row.saturating_sub(begun);
+        let place = if seamless { place } else { place.min(self.plan.rows - 1) };
         let missed = place.saturating_sub(*rows);
-        let mut frame = frame(&self.plan, slip, &mut self.last_shots, &mut self.skew);
-        let repeats = self.previous.iter().cycle().take(usize::try_from(missed).unwrap_or(0));
-        let rows_to_come = repeats.chain(std::iter::once(&frame));
-        let pushed = rows_to_come.into_iter().try_for_each(|frame| self.writer.push(frame));
+        let frame = frame(&self.plan, slip, &mut self.last_shots, &mut self.skew);
+        let still = Frame { images: vec![None; frame.images.len()], ..frame.clone() };
+        let repeats = |still| std::iter::repeat_n(still, usize::try_from(missed).unwrap_or(0));
+        // Those before an episode's first are shown what it shows: there is nothing else yet.
+        let pushed = match &self.previous {
+            Some(before) => {
+                repeats(before).chain([&frame]).try_for_each(|row| self.writer.push(row))
+            }
+            None => [&frame]
+                .into_iter()
+                .chain(repeats(&still))
+                .try_for_each(|row| self.writer.push(row)),
+        };
         *rows = place + 1;
         let rows = *rows;
         self.recorded.missed_rows += missed;
         self.recorded.repeated_frames += u64::from(slip.stale > 0);
-        frame.images.fill(None);
-        self.previous = Some(frame);
+        self.previous = Some(still);
         told(Event::Row { rows });
         if let Err(failure) = pushed {
             told(Event::Broken(failure.to_string()));
@@ -211,7 +275,8 @@ impl Session {
             self.phase = Phase::Over;
             return Err(failure);
         }
-        if rows >= self.plan.rows { self.end_episode(told) } else { Ok(()) }
+        let whole = rows >= self.plan.rows && !(seamless && slip.corrects);
+        if whole { self.end_episode(told) } else { Ok(()) }
     }
 
     /// Does what a key asks for.
@@ -221,15 +286,26 @@ impl Session {
         told: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), sinew_datasets::Error> {
         match (key, &self.phase) {
+            (Key::Push, _) => {
+                told(Event::Push);
+                Ok(())
+            }
+            (Key::Save, Phase::Keeping) => {
+                self.phase = Phase::Recording { first: None, rows: 0 };
+                self.ring.take().iter().try_for_each(|slip| self.row(slip, told))
+            }
+            (Key::Save, Phase::Recording { .. }) => self.save(told),
+            // What goes on all the time is not taken again.
+            (Key::Again, _) if self.plan.cut == Cut::Seamless => Ok(()),
             (Key::Next, Phase::Recording { rows: 1.., .. }) => self.end_episode(told),
             (Key::Next, Phase::Reset { .. }) => self.save(told),
             (Key::Again, Phase::Recording { .. } | Phase::Reset { .. }) => {
                 self.writer.discard_episode()?;
                 told(Event::Again);
-                self.phase = Phase::Recording { first: None, rows: 0 };
+                self.phase = self.plan.cut.begin();
                 Ok(())
             }
-            (Key::Quit, Phase::Recording { .. } | Phase::Reset { .. }) => self.stop(told),
+            (Key::Quit, _) => self.stop(told),
             _ => Ok(()),
         }
     }
@@ -267,6 +343,11 @@ impl Session {
     }
 
     fn save(&mut self, told: &mut dyn FnMut(Event<'_>)) -> Result<(), sinew_datasets::Error> {
+        if let (Cut::Seamless, Phase::Recording { first: Some(first), rows }) =
+            (self.plan.cut, &self.phase)
+        {
+            self.follows = Some(first + rows);
+        }
         if let Some(saved) = self.writer.save_episode()? {
             self.done += 1;
             self.recorded.episodes += 1;
@@ -276,90 +357,8 @@ impl Session {
         }
         self.phase = match self.done >= self.plan.episodes {
             true => Phase::Over,
-            false => Phase::Recording { first: None, rows: 0 },
+            false => self.plan.cut.begin(),
         };
         Ok(())
-    }
-}
-
-/// Of each camera the picture that was taken nearest to the reading: what had come by the time of the
-/// reading is up to a frame old, and the time that it takes to arrive; what came after it, until the
-/// next row, may be much nearer.
-fn take_nearest(slip: &mut Slip, next: &Slip) {
-    let apart = |shot: &Shot| shot.at.abs_diff(slip.joints_at);
-    for (shot, other) in slip.shots.iter_mut().zip(&next.for_before) {
-        if let (Some(shot), Some(other)) = (shot, other)
-            && apart(other) < apart(shot)
-        {
-            *shot = Arc::clone(other);
-        }
-    }
-}
-
-/// The frame that a slip tells of.
-fn frame(plan: &Plan, slip: &Slip, last_shots: &mut [u64], skew: &mut Spans) -> Frame {
-    let images = slip.shots.iter().zip(last_shots).map(|(shot, last)| {
-        let shot = shot.as_deref()?;
-        skew.count((shot.at - slip.joints_at).abs());
-        if std::mem::replace(last, shot.number) == shot.number {
-            return None;
-        }
-        image(shot)
-    });
-    let intervention = plan.turns.map(|_| Value::Bool(vec![slip.corrects]));
-    Frame {
-        task: Arc::clone(&plan.task),
-        images: images.collect(),
-        values: [numbers(&slip.action), numbers(&slip.state)]
-            .into_iter()
-            .chain(intervention)
-            .collect(),
-        stamps: Stamps {
-            tick_ns: slip.began,
-            joints_ns: slip.joints_at,
-            images_ns: slip.shots.iter().map(|shot| at(shot.as_deref())).collect(),
-            late: slip.late,
-        },
-    }
-}
-
-fn at(shot: Option<&Shot>) -> Nanos {
-    shot.map_or(0, |shot| shot.at)
-}
-
-fn numbers(values: &[f64]) -> Value {
-    Value::F32(values.iter().map(|value| *value as f32).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sinew_drivers::camera::{Layout, Moment, Picture};
-    use sinew_drivers::clock::MILLI;
-
-    fn shots(instants: &[Option<Nanos>]) -> Vec<Option<Arc<Shot>>> {
-        let shot = |at: &Option<Nanos>| {
-            let pixels = [0; 3].to_vec().into();
-            let picture = Picture { width: 1, height: 1, layout: Layout::Rgb8, pixels };
-            let (number, moment) = (1, Moment::Exposure);
-            at.map(|at| Arc::new(Shot { number, at: at * MILLI, moment, picture }))
-        };
-        instants.iter().map(shot).collect()
-    }
-
-    #[test]
-    fn each_camera_gives_the_picture_nearest_to_the_reading() {
-        // Just taken, about to be taken; one is stuck, one has none, one begins.
-        let seen = shots(&[Some(97), Some(70), Some(20), None, None]);
-        let mut row = Slip { joints_at: 100 * MILLI, shots: seen, ..Slip::default() };
-        let later = shots(&[Some(97), Some(103), Some(20), None, Some(120)]);
-        let next = Slip { for_before: later, ..Slip::default() };
-        take_nearest(&mut row, &next);
-        let at = |shot: &Option<Arc<Shot>>| shot.as_ref().map(|shot| shot.at / MILLI);
-        let taken: Vec<_> = row.shots.iter().map(at).collect();
-        assert_eq!(taken, [Some(97), Some(103), Some(20), None, None]);
-        // The first row has none before it.
-        take_nearest(&mut row, &Slip::default());
-        assert_eq!(row.shots.iter().map(at).collect::<Vec<_>>(), taken);
     }
 }
