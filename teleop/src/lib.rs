@@ -13,6 +13,7 @@ pub mod played;
 pub mod ramp;
 pub mod scripted;
 pub mod source;
+pub mod workspace;
 
 pub use leader::{Leader, LeaderError};
 pub use played::Played;

@@ -3,6 +3,7 @@
 mod ask_for_help;
 mod edit_a_dataset;
 mod find_cameras;
+mod keep_the_tip_in_a_box;
 mod let_a_policy_drive;
 pub(crate) mod look_at_a_dataset;
 mod move_an_arm_with_keys;

@@ -1,13 +1,15 @@
 //! What every command that drives an arm does: finding the arms, a dry run, and the last words.
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sinew_drivers::arm::{Arm, ArmOptions};
 use sinew_drivers::clock::SECOND;
 use sinew_drivers::stop::StopFlag;
 use sinew_drivers::{Clock, Nanos};
 use sinew_teleop::LeaderError;
+use sinew_teleop::workspace::Workspace;
 
+use super::hands::space;
 use super::stop::stopped;
 use crate::cli::failure::{self, Exit, Failure};
 use crate::cli::report::{Report, Tone};
@@ -29,6 +31,10 @@ pub struct LoopFlags {
     /// rate; 0 leaves that out
     #[arg(long = "dry_run_s", value_name = "S", default_value_t = 2.0, value_parser = seconds)]
     pub dry_run_s: f64,
+    /// The box that the tip of an SO-100, SO-101 or LeKiwi stays in, in metres ahead, left and up of its
+    /// base, whoever drives it: '{min: [x, y, z], max: [x, y, z]}'
+    #[arg(long = "robot.end_effector_bounds", value_name = "BOX")]
+    pub bounds: Option<String>,
 }
 
 /// A rate that a loop can be run at.
@@ -150,6 +156,7 @@ pub fn ready(
     report: &Report,
 ) -> Result<(), Failure> {
     let clock = Clock::Real;
+    stay_inside(pairs, flags)?;
     if flags.dry_run_s > 0.0 {
         let verdict = judge(pairs, &clock, fps, span(flags.dry_run_s), flag, figures(&clock)?)?;
         match verdict {
@@ -175,6 +182,34 @@ pub fn ready(
     Ok(())
 }
 
+/// Keeps every follower's tip in the box that was asked for.
+fn stay_inside(pairs: &mut [Pair], flags: &LoopFlags) -> Result<(), Failure> {
+    let flag = "--robot.end_effector_bounds";
+    let Some(text) = &flags.bounds else { return Ok(()) };
+    let space = space(flag, text)?;
+    for pair in pairs {
+        let workspace = Workspace::new(&pair.follower, space).map_err(|error| {
+            let without = "without --robot.end_effector_bounds, its joints' limits alone hold it";
+            Failure::usage(error.to_string(), without)
+        })?;
+        let values = &pair.follower.observe()?.values;
+        let outside = workspace.outside(values);
+        if outside > 0.0 {
+            let [x, y, z] = workspace.tip(values);
+            return Err(Failure::advise(
+                Exit::Hardware,
+                format!(
+                    "the tip is at [{x:.3}, {y:.3}, {z:.3}], {:.1} cm outside {flag}",
+                    outside * 100.0
+                ),
+                "move the arm inside by hand, or make the box wider; nothing has moved",
+            ));
+        }
+        pair.stay_in(workspace);
+    }
+    Ok(())
+}
+
 /// A loop's figures, none counted yet.
 pub fn figures(clock: &Clock) -> Result<Stats, Failure> {
     let no_memory = || Failure::new(Exit::Failed, "no memory for the loop's figures");
@@ -192,6 +227,9 @@ pub fn finish(
     if let (Value::Object(result), Value::Object(extra)) = (&mut result, extra) {
         result.insert("stopped".into(), stopped(&outcome.stopped));
         result.insert("realtime".into(), outcome.lap.granted.json());
+        if let Some(held) = outcome.held {
+            result.insert("workspace".into(), json!({"held_ticks": held}));
+        }
         result.extend(extra);
     }
     let summary = format!(
@@ -204,6 +242,12 @@ pub fn finish(
         outcome.bus.lost
     );
     report.say(summary);
+    if let Some(held) = outcome.held.filter(|held| *held > 0) {
+        report.warn(format!(
+            "in {held} ticks the arm was held, because its tip would have left \
+             --robot.end_effector_bounds"
+        ));
+    }
     if outcome.arms.torque_lost > 0 {
         report.warn(format!(
             "motors were found without torque {} times, and given it again: is the supply strong \

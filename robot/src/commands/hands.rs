@@ -70,6 +70,7 @@ impl Leads {
                 "run it in a terminal; over SSH with: ssh -t",
             ));
         }
+        let space = |text| space("--teleop.end_effector_bounds", text);
         let space = flags.teleop_bounds.as_deref().map(space).transpose()?.unwrap_or_default();
         let moved = if asked == JOINTS { Moved::Joints } else { Moved::Tip(space) };
         let gripper = flags.teleop_use_gripper.unwrap_or(true);
@@ -179,11 +180,11 @@ fn gamepad(_stick: Stick, _keys: &Keys, _report: &Report) -> Result<(), Failure>
     ))
 }
 
-/// LeRobot's box of an end effector: `{min: [x, y, z], max: [x, y, z]}`.
-fn space(text: &str) -> Result<Space, Failure> {
+/// LeRobot's box of an end effector, given with this flag: `{min: [x, y, z], max: [x, y, z]}`.
+pub fn space(flag: &str, text: &str) -> Result<Space, Failure> {
     let wrong = || {
         Failure::usage(
-            format!("--teleop.end_effector_bounds={text} is no box"),
+            format!("{flag}={text} is no box"),
             "for instance '{min: [0.1, -0.2, 0.0], max: [0.4, 0.2, 0.3]}', in metres",
         )
     };
@@ -205,10 +206,10 @@ mod tests {
     fn a_box_has_two_corners_in_order() {
         let text = "{min: [0.1, -0.2, 0], max: [0.4, 0.2, 0.3]}";
         let wanted = Space { least: [0.1, -0.2, 0.0], most: [0.4, 0.2, 0.3] };
-        assert_eq!(space(text).unwrap(), wanted);
+        assert_eq!(space("--box", text).unwrap(), wanted);
         for text in ["", "5", "{min: [0, 0, 0]}", "{min: [1, 0, 0], max: [0, 1, 1]}", "{min: [a]}"]
         {
-            assert_eq!(space(text).unwrap_err().exit, Exit::Usage, "{text}");
+            assert_eq!(space("--box", text).unwrap_err().exit, Exit::Usage, "{text}");
         }
     }
 }

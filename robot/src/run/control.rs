@@ -15,6 +15,7 @@ use sinew_drivers::clock::SECOND;
 use sinew_drivers::stop::StopReport;
 use sinew_drivers::{Clock, Error, Nanos};
 use sinew_teleop::ramp::{PAUSE, Ramp};
+use sinew_teleop::workspace::Workspace;
 use sinew_teleop::{Leader, LeaderError, Source};
 
 use super::realtime::{Granted, Realtime};
@@ -26,12 +27,26 @@ pub struct Pair {
     /// Driven.
     pub follower: Arm,
     ramp: Ramp,
+    /// Where the follower's tip stays, whoever drives it.
+    workspace: Option<Workspace>,
 }
 
 impl Pair {
     /// Lets `source` drive `follower`.
     pub fn new(source: Box<dyn Source>, follower: Arm) -> Self {
-        Self { source, ramp: Ramp::new(follower.spec().value_count()), follower }
+        let ramp = Ramp::new(follower.spec().value_count());
+        Self { source, ramp, follower, workspace: None }
+    }
+
+    /// Keeps the follower's tip inside from now on.
+    pub fn stay_in(&mut self, workspace: Workspace) {
+        self.workspace = Some(workspace);
+    }
+
+    /// In how many ticks the follower was held, so that its tip stays inside; none where it may go
+    /// anywhere.
+    pub fn held_inside(&self) -> Option<u64> {
+        self.workspace.as_ref().map(Workspace::held)
     }
 
     /// Lets an arm that is moved by hand drive another; they are matched by their joints' names and
@@ -73,7 +88,12 @@ impl Pair {
         if lead.age <= PAUSE {
             let now = clock.now();
             let there = &self.follower.observation().values;
-            self.follower.command(self.ramp.toward(now, there, &lead.values))?;
+            let goal = self.ramp.toward(now, there, &lead.values);
+            let goal = match &mut self.workspace {
+                Some(workspace) => workspace.keep(now, there, goal),
+                None => goal,
+            };
+            self.follower.command(goal)?;
         }
         Ok(span)
     }
@@ -144,6 +164,8 @@ pub struct Outcome {
     pub lap: Lap,
     /// How each follower was left.
     pub stopped: Vec<StopReport>,
+    /// In how many ticks a tip was held inside its space, where it has one.
+    pub held: Option<u64>,
     /// What happened on the followers' and leaders' buses.
     pub bus: BusCounts,
     /// What happened to the followers and leaders.
@@ -168,11 +190,12 @@ pub fn lap(
 /// Leaves every arm in its stop state.
 pub fn end(pairs: &mut [Pair], lap: Lap) -> Outcome {
     let stopped = pairs.iter_mut().map(|pair| pair.follower.end()).collect();
+    let held = pairs.iter().filter_map(Pair::held_inside).reduce(|held, more| held + more);
     let counts =
         pairs.iter().flat_map(|pair| [pair.source.bus_counts(), pair.follower.bus_counts()]);
     let bus = together(counts);
     let arms = pairs.iter().flat_map(|pair| [pair.source.arm_counts(), pair.follower.counts()]);
-    Outcome { lap, stopped, bus, arms: arms.fold(ArmCounts::default(), ArmCounts::and) }
+    Outcome { lap, stopped, held, bus, arms: arms.fold(ArmCounts::default(), ArmCounts::and) }
 }
 
 /// The same without a command: what a tick's reading takes, before there is torque.
