@@ -113,6 +113,33 @@ fn a_thousand_ticks_within_the_process_take_nothing() {
 }
 
 #[test]
+fn a_leader_that_moves_by_itself_for_a_while_takes_nothing() {
+    for name in ["so101_leader", "koch_leader"] {
+        let spec = spec(name);
+        let virtual_bus = VirtualBus::new(sim::arm::devices(&spec), Clock::virtual_time(), 1);
+        let mut arm = connect(spec, Box::new(Uncounted(virtual_bus.wire())));
+        let values = vec![1.0; arm.spec().value_count()];
+        let clock = arm.clock().clone();
+        let taken = taken_by(|| {
+            for tick in 0..200 {
+                clock.sleep(MILLI);
+                arm.observe().unwrap();
+                match tick {
+                    0..10 => assert_eq!(
+                        arm.brace().unwrap(),
+                        tick >= 5 - u32::from(name == "koch_leader")
+                    ),
+                    10..100 => assert!(arm.command(&values).is_ok()),
+                    _ => assert!(arm.release().is_ok()),
+                }
+            }
+        });
+        assert_eq!(taken, 0, "{name}");
+        assert!(!arm.is_braced());
+    }
+}
+
+#[test]
 fn lost_and_damaged_answers_take_nothing_either() {
     let spec = spec("so101_follower");
     let virtual_bus = VirtualBus::new(sim::arm::devices(&spec), Clock::virtual_time(), 0);

@@ -4,13 +4,16 @@
 //!            pause                   correct
 //!  Policy ◀────────▶ Pause (holds) ◀─────────▶ Person
 //! ```
-//! Whoever takes over, the follower is brought from where it was asked to be to where it is asked to be
-//! now over a ramp: it never jumps.
+//! A leader that can be driven comes to the follower while the policy pauses, is held there, and gives
+//! way once it is a person's turn. Whoever takes over, the follower is brought from where it was asked to
+//! be to where it is asked to be now over a ramp: it never jumps.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use sinew_drivers::arm::ArmCounts;
 use sinew_drivers::bus::BusCounts;
+use sinew_drivers::stop::StopReport;
 use sinew_drivers::{Error, Nanos};
 
 use crate::fed::Fed;
@@ -53,19 +56,60 @@ impl Turn {
 
 /// Whose turn it is, for everybody who needs to know.
 #[derive(Clone, Debug, Default)]
-pub struct Baton(Arc<AtomicU8>);
+pub struct Baton {
+    turn: Arc<AtomicU8>,
+    /// Whether the leader comes to the follower.
+    smooth: bool,
+    /// Why a leader does not.
+    trouble: Arc<OnceLock<Trouble>>,
+}
+
+/// Why a leader did not come to its follower.
+#[derive(Debug)]
+pub struct Trouble {
+    /// What went wrong.
+    pub error: Error,
+    /// The motors that did not confirm that they are limp.
+    pub stiff: Vec<String>,
+}
 
 impl Baton {
+    /// Where it is `smooth`, leaders come to their followers before a person takes them.
+    pub fn new(smooth: bool) -> Self {
+        Self { smooth, ..Self::default() }
+    }
+
     /// Whose turn it is.
     pub fn turn(&self) -> Turn {
-        let number = usize::from(self.0.load(Ordering::Acquire));
+        let number = usize::from(self.turn.load(Ordering::Acquire));
         Turn::ALL.get(number).copied().unwrap_or_default()
     }
 
     /// Gives somebody the turn.
     pub fn give(&self, turn: Turn) {
-        self.0.store(turn as u8, Ordering::Release);
+        self.turn.store(turn as u8, Ordering::Release);
     }
+
+    /// Whether leaders come to their followers before a person takes them.
+    pub fn is_smooth(&self) -> bool {
+        self.smooth && self.trouble().is_none()
+    }
+
+    /// Why a leader did not come to its follower: the follower goes to it since.
+    pub fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.get()
+    }
+}
+
+/// What a leader does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hand {
+    /// It moves freely.
+    Free,
+    /// It comes to the follower, or is held there.
+    Comes,
+    /// It is about to move freely.
+    GivesWay,
 }
 
 /// A policy and a person who take turns in driving a follower.
@@ -74,6 +118,7 @@ pub struct Handover {
     person: Box<dyn Source>,
     baton: Baton,
     turn: Turn,
+    hand: Hand,
     ramp: Ramp,
     lead: Lead,
     now: Nanos,
@@ -84,17 +129,57 @@ impl Handover {
     pub fn new(policy: Fed, person: Box<dyn Source>, baton: Baton) -> Self {
         let values = policy.lead().values.len();
         let (ramp, lead) = (Ramp::new(values), Lead::new(values));
-        Self { policy, person, baton, turn: Turn::Policy, ramp, lead, now: 0 }
+        let (turn, hand) = (Turn::Policy, Hand::Free);
+        Self { policy, person, baton, turn, hand, ramp, lead, now: 0 }
+    }
+
+    /// Sees to the leader, a tick of it. What fails there ends it: the leader is limp then, and the
+    /// follower goes to it.
+    fn see_to_leader(&mut self, now: Nanos, is_new: bool) {
+        // Before anybody was asked for anything, there is nowhere to come to.
+        let asked = self.lead.age != Nanos::MAX;
+        match (self.turn, self.hand) {
+            (Turn::Pause, _) | (Turn::Person, Hand::Free | Hand::GivesWay) if is_new && asked => {
+                self.hand = if self.baton.is_smooth() { Hand::Comes } else { self.hand };
+            }
+            (Turn::Policy, Hand::Comes) => self.hand = Hand::GivesWay,
+            _ => {}
+        }
+        let done = match self.hand {
+            Hand::Free => return,
+            Hand::Comes => self.person.meet(now, &self.lead.values),
+            Hand::GivesWay => self.person.give_way(),
+        };
+        self.hand = match (done, self.hand) {
+            (Ok(true), Hand::Comes) if self.turn == Turn::Person => Hand::GivesWay,
+            (Ok(true), Hand::GivesWay) => Hand::Free,
+            (Ok(_), hand) => hand,
+            (Err(error), _) => {
+                let motors = self.person.end().map(|stop| stop.motors).unwrap_or_default();
+                let stiff = motors.into_iter().filter(|motor| !motor.ok).map(|motor| motor.name);
+                // Only the first is told: it is the reason for all that follow.
+                let trouble = Trouble { error, stiff: stiff.collect() };
+                self.baton.trouble.set(trouble).unwrap_or_default();
+                Hand::Free
+            }
+        };
+        if self.hand == Hand::Free && self.turn == Turn::Person {
+            // It may not be just where it was to come to.
+            self.ramp.again();
+        }
     }
 }
 
 impl Source for Handover {
     fn read(&mut self, now: Nanos) -> Result<&Lead, Error> {
         let turn = self.baton.turn();
-        if std::mem::replace(&mut self.turn, turn) != turn {
+        let is_new = std::mem::replace(&mut self.turn, turn) != turn;
+        if is_new {
             self.ramp.again();
         }
         self.now = now;
+        let hand = self.hand;
+        self.see_to_leader(now, is_new);
         if turn != Turn::Policy {
             // What it meant before somebody took over is nothing to go on with.
             self.policy.forget();
@@ -102,6 +187,8 @@ impl Source for Handover {
         let asked = match turn {
             Turn::Policy => Some(self.policy.read(now)?),
             Turn::Pause => None,
+            // In the tick in which it gave way it was looked at already.
+            Turn::Person if (hand, self.hand) != (Hand::Free, Hand::Free) => None,
             Turn::Person => Some(self.person.read(now)?),
         };
         match asked {
@@ -124,7 +211,7 @@ impl Source for Handover {
     }
 
     fn corrects(&self) -> bool {
-        self.turn == Turn::Person && self.ramp.is_over(self.now)
+        self.turn == Turn::Person && self.hand == Hand::Free && self.ramp.is_over(self.now)
     }
 
     fn begin(&mut self, now: Nanos) {
@@ -138,6 +225,14 @@ impl Source for Handover {
 
     fn bus_counts(&self) -> BusCounts {
         self.person.bus_counts()
+    }
+
+    fn arm_counts(&self) -> ArmCounts {
+        self.person.arm_counts()
+    }
+
+    fn end(&mut self) -> Option<StopReport> {
+        self.person.end()
     }
 }
 

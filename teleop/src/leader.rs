@@ -3,9 +3,12 @@
 use sinew_core::joint::Units;
 use sinew_drivers::arm::{Arm, ArmCounts};
 use sinew_drivers::bus::BusCounts;
+use sinew_drivers::clock::SECOND;
 use sinew_drivers::spec::{ArmSpec, JointSpec};
+use sinew_drivers::stop::{StopPolicy, StopReport};
 use sinew_drivers::{Error, Nanos};
 
+use crate::ramp::Ramp;
 use crate::source::{Lead, Source};
 
 /// Why a leader cannot lead this arm.
@@ -41,7 +44,25 @@ pub struct Leader {
     /// For each of the follower's joints, its place among the leader's.
     places: Vec<usize>,
     lead: Lead,
+    /// Where it is to be while it moves by itself, and the way there.
+    target: Vec<f64>,
+    way: Ramp,
+    /// Since when it could be there.
+    due: Option<Nanos>,
+    /// Since when it has been told to give way.
+    giving: Option<Nanos>,
+    /// Whether it ever moved by itself.
+    moved: bool,
 }
+
+/// How long it takes a leader to come to its follower, at least, as with LeRobot.
+const COMES: Nanos = 2 * SECOND;
+
+/// How near it is then, in its joints' units: the follower makes up for the rest.
+const NEAR: f64 = 3.0;
+
+/// How long it is waited for beyond its time.
+const PATIENCE: Nanos = SECOND;
 
 impl Leader {
     /// Lets `arm` lead `follower`.
@@ -53,7 +74,17 @@ impl Leader {
             .enumerate()
             .map(|(index, joint)| place(&arm, follower, index, joint))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { arm, places, lead: Lead::new(follower.spec().value_count()) })
+        let values = arm.spec().value_count();
+        Ok(Self {
+            lead: Lead::new(follower.spec().value_count()),
+            target: vec![0.0; values],
+            way: Ramp::lasting(values, COMES),
+            due: None,
+            giving: None,
+            moved: false,
+            arm,
+            places,
+        })
     }
 }
 
@@ -73,6 +104,59 @@ impl Source for Leader {
 
     fn lead(&self) -> &Lead {
         &self.lead
+    }
+
+    fn meet(&mut self, now: Nanos, there: &[f64]) -> Result<bool, Error> {
+        (self.giving, self.moved) = (None, true);
+        self.target.copy_from_slice(&self.arm.observe()?.values);
+        for (place, there) in self.places.iter().zip(there) {
+            if let Some(target) = self.target.get_mut(*place) {
+                *target = *there;
+            }
+        }
+        if !self.arm.brace()? {
+            self.way.again();
+            self.due = None;
+            return Ok(false);
+        }
+        let stands = &self.arm.observation().values;
+        let off = stands.iter().zip(&self.target).map(|(stands, to)| (stands - to).abs());
+        let near = off.fold(0.0, f64::max) <= NEAR;
+        let goal = self.way.toward(now, stands, &self.target);
+        self.arm.command(goal)?;
+        if !self.way.is_over(now) {
+            return Ok(false);
+        }
+        let due = *self.due.get_or_insert(now);
+        Ok(near || now - due >= PATIENCE)
+    }
+
+    fn give_way(&mut self) -> Result<bool, Error> {
+        self.due = None;
+        self.way.again();
+        self.arm.observe()?;
+        if self.arm.release()? {
+            self.giving = None;
+            return Ok(true);
+        }
+        let now = self.arm.clock().now();
+        if now - *self.giving.get_or_insert(now) < PATIENCE {
+            return Ok(false);
+        }
+        // One that still pushes is no leader: every motor is told again, and asked.
+        let stop = self.arm.stop(StopPolicy::Limp);
+        match stop.motors.iter().all(|motor| motor.ok) {
+            true => Ok(true),
+            false => Err(Error::Stopped { cause: stop.cause }),
+        }
+    }
+
+    fn end(&mut self) -> Option<StopReport> {
+        match self.arm.is_braced() {
+            true => Some(self.arm.stop(StopPolicy::Limp)),
+            // It may have stopped by itself.
+            false => self.arm.stop_report().filter(|_| self.moved).cloned(),
+        }
     }
 
     fn configure(&mut self) -> Result<(), Error> {

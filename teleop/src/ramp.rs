@@ -38,6 +38,8 @@ pub struct Ramp {
     goal: Vec<f64>,
     began: Nanos,
     span: Nanos,
+    /// Even a narrow gap takes so long.
+    least: Nanos,
     last: Option<Nanos>,
 }
 
@@ -45,7 +47,12 @@ impl Ramp {
     /// A ramp for so many values.
     pub fn new(values: usize) -> Self {
         let zeros = vec![0.0; values];
-        Self { from: zeros.clone(), goal: zeros, began: 0, span: 0, last: None }
+        Self { from: zeros.clone(), goal: zeros, began: 0, span: 0, least: 0, last: None }
+    }
+
+    /// One that lasts at least so long, however narrow the gap.
+    pub fn lasting(values: usize, least: Nanos) -> Self {
+        Self { least, ..Self::new(values) }
     }
 
     /// The goal for now on the way from where the follower is to where it is asked to be. A value
@@ -79,6 +86,7 @@ impl Ramp {
             true => time_for(gap).max(SHORTEST),
             false => 0,
         };
+        self.span = self.span.max(self.least);
         for (from, there) in self.from.iter_mut().zip(there) {
             *from = *there;
         }
@@ -117,6 +125,15 @@ mod tests {
         let mut ramp = Ramp::new(1);
         assert_eq!(ramp.toward(0, &[0.0], &[2.0]), [2.0]);
         assert!(ramp.is_over(0));
+    }
+
+    #[test]
+    fn one_that_lasts_takes_its_time_for_a_narrow_gap_too() {
+        let mut ramp = Ramp::lasting(1, SECOND);
+        for tick in 0..100 {
+            assert!(ramp.toward(tick * 10 * MILLI, &[0.0], &[1.0])[0] < 1.0);
+        }
+        assert_eq!(ramp.toward(SECOND, &[0.0], &[1.0]), [1.0]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use sinew_drivers::arm::{ArmCounts, Observation};
 use sinew_drivers::bus::BusCounts;
+use sinew_drivers::stop::StopReport;
 use sinew_drivers::{Error, Nanos};
 
 /// What a source says in one tick, in the follower's order.
@@ -39,6 +40,22 @@ pub trait Source: Send {
     /// Whether a person leads just now who has taken over from a program.
     fn corrects(&self) -> bool {
         false
+    }
+
+    /// Is brought to where the follower is, a tick of the way with each call, so that a person can take it
+    /// there. Answers whether it is there; what cannot move by itself is wherever it is.
+    fn meet(&mut self, _now: Nanos, _there: &[f64]) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    /// Gives way to a person's hand again, a tick of that with each call. Answers whether it does.
+    fn give_way(&mut self) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    /// Ends whatever it does by itself, at once, and says how that went if it did something.
+    fn end(&mut self) -> Option<StopReport> {
+        None
     }
 
     /// Makes it ready before the first tick.

@@ -83,7 +83,9 @@ fn corrected(sandbox: &Sandbox, root: &str, keys: &[(&str, &str)], more: &[&str]
     let words =
         ["--json", "rollout", &path, "--robot=sim", "--teleop=sim", "--dry_run_s=0", CAMERA];
     let set = ["--strategy.type=dagger", "--task=Stand still", "--dataset.root", root];
-    let mut rollout = sandbox.start(&[&words[..], &set, more].concat());
+    // The simulated hand lets nobody else move its leader.
+    let alone = ["--strategy.smooth_handover=false"];
+    let mut rollout = sandbox.start(&[&words[..], &set, &alone, more].concat());
     for (key, phase) in keys {
         std::thread::sleep(std::time::Duration::from_secs(3));
         rollout.type_word(key);
@@ -145,6 +147,50 @@ fn what_the_policy_does_is_recorded_too_where_that_is_asked_for() {
         turns
     });
     assert_eq!(turns, [0.0, 1.0], "first the policy, then the person");
+}
+
+#[test]
+fn the_leader_comes_to_the_arm_and_is_limp_once_it_is_taken() {
+    let sandbox = Sandbox::new();
+    let (root, folder) = (sandbox.path("smooth"), policy(&sandbox, 64));
+    let leader = sandbox.arm("so101_leader", "black");
+    let path = format!("--policy.path={}", folder.display());
+    let port = format!("--teleop.port={}", leader.port());
+    let words = ["--json", "rollout", &path, "--robot=sim", "--dry_run_s=0", CAMERA];
+    let set = [
+        "--teleop.type=so101_leader",
+        "--teleop.id=black",
+        &port,
+        "--strategy.type=dagger",
+        "--task=Stand still",
+        "--dataset.root",
+        root.to_str().unwrap(),
+    ];
+    let mut rollout = sandbox.start_as_seen(&[&words[..], &set].concat());
+    rollout.read_to("drives sim");
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(leader.torques(), [false; 6]);
+    rollout.type_word("p");
+    rollout.read_to("The leader comes to where the arm is");
+    leader.wait_for_torque();
+    rollout.type_word("c");
+    rollout.read_to("Recording episode 0");
+    assert_eq!(leader.torques(), [false; 6]);
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    rollout.type_word("c");
+    rollout.read_to("episode 0 is saved");
+    leader.wait_for_torque();
+    // In the middle of it all.
+    rollout.signal("INT");
+    let (code, seen) = rollout.end();
+    assert_eq!(code, 130, "{seen}");
+    assert_eq!(leader.torques(), [false; 6]);
+    let result = seen.lines().find(|line| line.contains("\"type\":\"result\"")).unwrap();
+    let result: Value = serde_json::from_str(result).unwrap();
+    let motors = result["stopped"]["motors"].as_array().unwrap();
+    assert_eq!(motors.len(), 12, "the leader's as well: {result}");
+    assert!(motors.iter().all(|motor| motor["ok"] == true), "{result}");
+    assert_eq!(Dataset::open(&root).unwrap().info().total_episodes, 1);
 }
 
 #[test]

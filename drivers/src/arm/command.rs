@@ -2,7 +2,7 @@
 
 use sinew_core::limits::{Applied, Measured};
 
-use super::{Arm, DOOR, State};
+use super::{Arm, Axis, DOOR, State};
 use crate::clock::{MILLI, SECOND};
 use crate::{Error, Nanos};
 
@@ -107,10 +107,12 @@ impl Arm {
 
     /// Puts the limited goals on the wire.
     fn send(&mut self, values: &[f64]) -> Result<Nanos, Error> {
-        let driven = self.axes.iter().zip(&self.sent.goals).filter(|(axis, _)| axis.torque);
-        let rows = driven.map(|(axis, goal)| (axis.id, axis.on_servo(*goal)));
+        // A spring keeps to where it springs back to.
+        let driven = |axis: &Axis| axis.torque && axis.spring.is_none();
+        let rows = self.axes.iter().zip(&self.sent.goals).filter(|(axis, _)| driven(axis));
+        let rows = rows.map(|(axis, goal)| (axis.id, axis.on_servo(*goal)));
         let mut at = self.clock.now();
-        if self.axes.iter().any(|axis| axis.torque) {
+        if self.axes.iter().any(driven) {
             at = self.bus.sync_write(DOOR, self.registers.goal, rows)?;
         }
         let (Some(base), Some(register)) = (&self.base, self.registers.goal_speed) else {

@@ -57,6 +57,7 @@ impl Arm {
     }
 
     pub(super) fn stop_because(&mut self, cause: Cause, policy: StopPolicy) -> StopReport {
+        self.forget_loans();
         let parked = match policy {
             StopPolicy::Park => self.park(),
             StopPolicy::Hold => self.hold_still(),

@@ -12,6 +12,7 @@
 
 #[cfg(test)]
 mod bench;
+mod brace;
 mod command;
 mod configure;
 mod halt;
@@ -112,6 +113,8 @@ struct Axis {
     rest: Option<i32>,
     /// Where a leader's joint springs back to, in counts.
     spring: Option<i32>,
+    /// Whether it is under torque only for a while.
+    loan: brace::Loan,
 }
 
 impl Axis {

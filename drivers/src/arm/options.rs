@@ -6,6 +6,7 @@ use sinew_core::limits::{BackOff, Limiter, Limits};
 use sinew_core::packet::Protocol;
 
 use super::Axis;
+use super::brace::{GENTLE_SPEED, GENTLE_STEP, Loan};
 use crate::clock::{MILLI, SECOND};
 use crate::spec::{ArmSpec, JointSpec};
 use crate::stop::{StopFlag, StopPolicy};
@@ -134,11 +135,13 @@ fn axis(
         free_speed: back_off.free_speed * degree as f32,
         after: f64::from(back_off.after_ms) / 1000.0,
     });
+    // One that a hand usually moves may have a hand on it while it moves by itself.
+    let gentle = |limit: f64| (!joint.torque).then_some(limit * degree);
     let limits = Limits {
         min: min.min(max),
         max: max.max(min),
-        max_step: max_step(joint, options)?.map(|step| step / unit),
-        max_velocity: least(joint.max_velocity, options.max_velocity),
+        max_step: max_step(joint, options)?.map(|step| step / unit).or(gentle(GENTLE_STEP)),
+        max_velocity: least(joint.max_velocity, options.max_velocity).or(gentle(GENTLE_SPEED)),
         max_acceleration: least(joint.max_acceleration, options.max_acceleration),
         back_off,
     };
@@ -154,6 +157,7 @@ fn axis(
         unit,
         rest: joint.rest.map(|part| at(part) as i32),
         spring: joint.spring.and_then(|user| scale.raw(user).ok()),
+        loan: Loan::None,
     })
 }
 

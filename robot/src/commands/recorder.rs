@@ -163,6 +163,7 @@ fn follow(
     told: &mut dyn FnMut(Event<'_>),
     beside: &Beside<'_>,
 ) -> Result<(Recorded, Value), sinew_datasets::Error> {
+    let mut trouble = None;
     while !session.is_over() {
         let was_over = slips.is_over();
         beside.waiting.store(slips.waiting() as u64, Ordering::Relaxed);
@@ -173,10 +174,14 @@ fn follow(
                     let turn = baton.turn();
                     let next = if key == Key::Pause { turn.paused() } else { turn.corrected() };
                     baton.give(next);
-                    told(Event::Turn(next));
+                    told(Event::Turn { turn: next, smooth: baton.is_smooth() });
                 }
                 _ => session.key(key, told)?,
             }
+        }
+        if trouble.is_none() {
+            trouble = beside.baton.as_ref().and_then(Baton::trouble);
+            trouble.into_iter().for_each(|trouble| told(Event::Trouble(trouble)));
         }
         let drives = beside.baton.as_ref().is_none_or(|baton| baton.turn() == Turn::Policy);
         beside.resting.store(session.is_resting() || !drives, Ordering::Release);

@@ -12,7 +12,7 @@ use sinew_drivers::camera::Camera;
 use sinew_drivers::clock::SECOND;
 use sinew_drivers::stop::StopServer;
 use sinew_teleop::fed::fed;
-use sinew_teleop::handover::{Baton, Handover};
+use sinew_teleop::handover::Handover;
 use sinew_teleop::{Leader, Played, Source as Drives};
 
 use super::driving::{
@@ -134,7 +134,7 @@ impl Rollout {
         let followers = arms(&robot, &flag, report)?;
         let leaders = leader.as_ref().map(|leader| arms(leader, &flag, report)).transpose()?;
         let mut leaders = leaders.into_iter().flatten();
-        let baton = Baton::default();
+        let baton = self.strategy.baton();
         let cameras = cameras::start(&specs, &robot, report)?;
         for device in std::iter::once(&robot).chain(&leader) {
             remember(device, report);

@@ -42,6 +42,10 @@ pub struct StrategyFlags {
     /// sentry does
     #[arg(long = "strategy.record_autonomous", value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     record_autonomous: Option<bool>,
+    /// With dagger, the leader comes to the arm before you take it, where the leader has motors; false
+    /// lets the arm go to the leader [default: true]
+    #[arg(long = "strategy.smooth_handover", value_name = "BOOL", action = clap::ArgAction::Set)]
+    smooth_handover: Option<bool>,
     /// With dagger, how many corrections; without it, --dataset.num_episodes
     #[arg(long = "strategy.num_episodes", value_name = "N")]
     corrections: Option<u64>,
@@ -77,7 +81,8 @@ impl StrategyFlags {
     /// Whether flags were given that another strategy has.
     pub fn check(&self) -> Result<(), Failure> {
         use Strategy::{Dagger, Highlight, Sentry};
-        let given: [(&str, bool, &[Strategy]); 8] = [
+        let given: [(&str, bool, &[Strategy]); 9] = [
+            ("smooth_handover", self.smooth_handover.is_some(), &[Dagger]),
             ("record_autonomous", self.record_autonomous.is_some(), &[Dagger]),
             ("num_episodes", self.corrections.is_some(), &[Dagger]),
             (
@@ -106,6 +111,11 @@ impl StrategyFlags {
             ),
             format!("it belongs to {}", of.iter().map(name_of).collect::<Vec<_>>().join(" and ")),
         ))
+    }
+
+    /// Who has the turn where a person corrects the policy.
+    pub fn baton(&self) -> Baton {
+        Baton::new(self.smooth_handover.unwrap_or(true))
     }
 
     /// How a rollout of so many rows a second is recorded; `baton` says whose turn it is where a person

@@ -1,7 +1,7 @@
 //! What a recording goes through, told to whoever sits beside it.
 
 use serde_json::json;
-use sinew_teleop::handover::Turn;
+use sinew_teleop::handover::{Trouble, Turn};
 
 use crate::cli::report::{Report, Tone};
 use crate::cli::voice::Voice;
@@ -95,15 +95,39 @@ pub fn teller(report: &Report, course: Course, voice: Voice) -> impl FnMut(Event
             report.progress("");
             report.warn(NOT_UPLOADED);
         }
-        Event::Turn(turn) => {
-            let (phase, words) = match turn {
-                Turn::Policy => ("autonomous", "The policy drives"),
-                Turn::Pause => ("paused", "Paused: space lets the policy go on, Tab corrects it"),
-                Turn::Person => ("correcting", "Your turn: Tab ends the correction"),
+        Event::Turn { turn, smooth } => {
+            let (phase, words) = match (turn, smooth) {
+                (Turn::Policy, _) => ("autonomous", "The policy drives"),
+                (Turn::Pause, false) => {
+                    ("paused", "Paused: space lets the policy go on, Tab corrects it")
+                }
+                (Turn::Pause, true) => (
+                    "paused",
+                    "Paused: space lets the policy go on, Tab corrects it. The leader comes to where \
+                     the arm is",
+                ),
+                (Turn::Person, false) => ("correcting", "Your turn: Tab ends the correction"),
+                (Turn::Person, true) => (
+                    "correcting",
+                    "Your turn, as soon as the leader is where the arm is and gives way: Tab ends the \
+                     correction",
+                ),
             };
             report.event(&json!({"type": "turn", "phase": phase}));
             report.progress("");
             report.note(words);
+        }
+        Event::Trouble(Trouble { error, stiff }) => {
+            report.progress("");
+            report.warn(format!(
+                "the leader cannot come to the arm ({error}); from now on the arm goes to the leader"
+            ));
+            if !stiff.is_empty() {
+                report.warn(format!(
+                    "not confirmed limp: {} of the leader; switch its power off before you take it",
+                    stiff.join(", ")
+                ));
+            }
         }
         Event::Again => {
             report.event(&json!({"type": "episode", "phase": "again"}));

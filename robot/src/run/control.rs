@@ -29,13 +29,15 @@ pub struct Pair {
     ramp: Ramp,
     /// Where the follower's tip stays, whoever drives it.
     workspace: Option<Workspace>,
+    /// How a source that moved something by itself was ended.
+    ended: Option<StopReport>,
 }
 
 impl Pair {
     /// Lets `source` drive `follower`.
     pub fn new(source: Box<dyn Source>, follower: Arm) -> Self {
         let ramp = Ramp::new(follower.spec().value_count());
-        Self { source, ramp, follower, workspace: None }
+        Self { source, ramp, follower, workspace: None, ended: None }
     }
 
     /// Keeps the follower's tip inside from now on.
@@ -58,6 +60,7 @@ impl Pair {
     /// Lets another source drive the follower from now on; it is brought there smoothly.
     #[cfg(feature = "policies")]
     pub fn drive(&mut self, source: Box<dyn Source>) {
+        self.ended = self.source.end();
         self.source = source;
         self.ramp = Ramp::new(self.follower.spec().value_count());
     }
@@ -162,7 +165,7 @@ pub struct Lap {
 pub struct Outcome {
     /// How it ended.
     pub lap: Lap,
-    /// How each follower was left.
+    /// How each follower was left, and each leader that moved by itself to the end.
     pub stopped: Vec<StopReport>,
     /// In how many ticks a tip was held inside its space, where it has one.
     pub held: Option<u64>,
@@ -189,7 +192,8 @@ pub fn lap(
 
 /// Leaves every arm in its stop state.
 pub fn end(pairs: &mut [Pair], lap: Lap) -> Outcome {
-    let stopped = pairs.iter_mut().map(|pair| pair.follower.end()).collect();
+    let mut stopped: Vec<_> = pairs.iter_mut().map(|pair| pair.follower.end()).collect();
+    stopped.extend(pairs.iter_mut().filter_map(|pair| pair.source.end().or(pair.ended.take())));
     let held = pairs.iter().filter_map(Pair::held_inside).reduce(|held, more| held + more);
     let counts =
         pairs.iter().flat_map(|pair| [pair.source.bus_counts(), pair.follower.bus_counts()]);

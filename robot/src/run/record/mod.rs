@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use sinew_datasets::writer::Saved;
 use sinew_datasets::{Frame, Writer};
-use sinew_teleop::handover::Turn;
+use sinew_teleop::handover::{Trouble, Turn};
 use sinew_teleop::keys::Key;
 
 use ring::{Bounds, Ring};
@@ -86,8 +86,10 @@ pub enum Event<'a> {
     Reset,
     /// It is forgotten, to be taken again.
     Again,
-    /// Somebody else drives from now on.
-    Turn(Turn),
+    /// Somebody else drives from now on; where it is smooth, a leader comes to the arm first.
+    Turn { turn: Turn, smooth: bool },
+    /// A leader could not come to the arm.
+    Trouble(&'a Trouble),
     /// So many rows are kept, in case somebody asks for them.
     Kept { rows: usize },
     /// Somebody asks for an upload.
