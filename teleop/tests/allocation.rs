@@ -13,6 +13,7 @@ use sinew_drivers::sim::{self, VirtualBus};
 use sinew_drivers::{Arm, ArmSpec, Bus, Clock, Nanos};
 use sinew_teleop::Source;
 use sinew_teleop::jog::{Jog, Moved, Space, Way, Wish};
+use sinew_teleop::workspace::Workspace;
 
 #[test]
 fn the_counter_counts() {
@@ -47,4 +48,26 @@ fn six_hundred_ticks_take_nothing_not_even_the_first() {
         };
         assert_eq!(taken_by(ticks), 0, "{moved:?}");
     }
+}
+
+#[test]
+fn an_arm_that_is_kept_in_a_box_takes_nothing_where_it_is_held() {
+    let spec = ArmSpec::builtin("so101_follower").unwrap();
+    let mut devices = sim::arm::assembled(&spec);
+    let calibration = sim::arm::calibrate(&mut devices, &spec);
+    let world = VirtualBus::new(devices, Clock::virtual_time(), 1);
+    let bus = Bus::new(world.wire(), spec.series.protocol);
+    let arm = Arm::connect(spec, bus, &calibration, ArmOptions::default()).unwrap();
+    let space = Space { least: [-9.0, -0.05, -9.0], most: [9.0, 0.05, 9.0] };
+    let mut workspace = Workspace::new(&arm, space).unwrap();
+    let there = [0.0; 6];
+    let ticks = || {
+        (0..600_u32).for_each(|tick| {
+            let mut asked = [f64::from(tick % 200); 6];
+            asked[1] = -asked[2];
+            workspace.keep(Nanos::from(tick) * 16 * MILLI, &there, &asked);
+        });
+    };
+    assert_eq!(taken_by(ticks), 0);
+    assert!(workspace.held() > 100, "{}", workspace.held());
 }

@@ -20,5 +20,6 @@ mod set_up_in_one_go;
 mod show_a_dataset;
 mod simulate;
 mod stop_an_arm;
+mod talk_to_a_rollout;
 mod teleoperate;
 mod use_a_policy;

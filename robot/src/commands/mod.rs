@@ -2,6 +2,8 @@
 
 mod calibrate;
 mod completions;
+#[cfg(feature = "policies")]
+mod console;
 mod dataset;
 #[cfg(feature = "sim")]
 mod demo;

@@ -15,6 +15,7 @@ use sinew_teleop::fed::fed;
 use sinew_teleop::handover::Handover;
 use sinew_teleop::{Leader, Played, Source as Drives};
 
+use super::console::{Console, Wish};
 use super::driving::{
     LoopFlags, arms, as_many_arms, figures, finish, listen, rate, ready, remember, seconds, span,
     ticks_per_row, unlike,
@@ -31,8 +32,8 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{DisplayFlags, RobotFlags, TeleopFlags};
 use crate::cli::report::Report;
 use crate::robot::Robot;
-use crate::run::control::{Lap, Pace, Pair, Tick, end};
-use crate::run::rollout::{Driver, Inference, Plan};
+use crate::run::control::{Lap, Pace, Pair, Tick, end, lap};
+use crate::run::rollout::{Driver, Inference, Plan, Rest};
 use crate::run::stats::Stats;
 use crate::run::tap::{Stored, tap};
 use crate::view::display::Display;
@@ -80,6 +81,10 @@ pub struct Rollout {
     /// Go back to where the arm was, at the end of the time
     #[arg(long = "return_to_initial_position", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     go_back: bool,
+    /// With the strategy base, lines typed beside it say what it does: /start, /reset, /stop, /help;
+    /// nothing moves before /start, and --duration is that of a run
+    #[arg(long = "interactive", value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    interactive: bool,
     #[command(flatten)]
     strategy: StrategyFlags,
     #[command(flatten)]
@@ -112,6 +117,12 @@ struct Beside<'a> {
 impl Rollout {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
         self.strategy.check()?;
+        if self.interactive && self.strategy.strategy != Strategy::Base {
+            return Err(Failure::usage(
+                "--interactive=true reads the terminal that a recording reads its keys from",
+                "--strategy.type=base, or without --interactive",
+            ));
+        }
         let robot = Robot::choose(&self.robot)?;
         let specs = self.cameras.specs()?;
         let root = self.folder()?;
@@ -174,8 +185,9 @@ impl Rollout {
         };
         let driver = Driver::new(policy, plan, feeders);
         let driver = driver.ok_or_else(|| Failure::new(Exit::Failed, "no memory for figures"))?;
+        let drives = if self.interactive { "is ready to drive" } else { "drives" };
         report.note(format!(
-            "{} drives {} at {} Hz, {control} Hz at the motors; Ctrl-C ends it ({} afterwards)",
+            "{} {drives} {} at {} Hz, {control} Hz at the motors; Ctrl-C ends it ({} afterwards)",
             folder.display(),
             robot.name,
             self.fps,
@@ -250,13 +262,22 @@ impl Rollout {
         let resting = recorder.as_ref().map(|recorder| Arc::clone(&recorder.resting));
         let resting = resting.unwrap_or_default();
         let fps = self.fps * every as f64;
-        let pace = Pace { fps, duration: (self.duration > 0.0).then(|| span(self.duration)) };
+        let duration = (self.duration > 0.0).then(|| span(self.duration));
+        let console = self.interactive.then(|| Console::listen(duration, report)).transpose()?;
+        let wish = console.is_some().then(Wish::new);
+        let wish = wish.as_ref();
+        let pace = Pace { fps, duration: duration.filter(|_| wish.is_none()) };
         let stats = figures(&Clock::Real)?;
         let mut driven = Ok(());
         let mut kept = std::thread::scope(|scope| {
             let (driver, over) = (&mut driver, &over);
+            let resting = move || match (wish, resting.load(Ordering::Acquire)) {
+                (Some(wish), _) => wish.rest(),
+                (None, true) => Rest::Home,
+                (None, false) => Rest::No,
+            };
             let think = move || {
-                let driven = driver.drive(&mut slips, over, &resting);
+                let driven = driver.drive(&mut slips, over, resting);
                 over.store(true, Ordering::Release);
                 driven
             };
@@ -265,10 +286,20 @@ impl Rollout {
                 Failure::new(Exit::Failed, format!("cannot start the policy's thread: {error}"))
             })?;
             let thinker = thread.thread().clone();
+            if let Some((console, wish)) = console.zip(wish) {
+                let obey = move || console.obey(wish, over, report);
+                let thread = std::thread::Builder::new().name("wishes".into());
+                thread.spawn_scoped(scope, obey).map_err(|error| {
+                    // The policy's thread is waited for, and waits for this.
+                    over.store(true, Ordering::Release);
+                    Failure::new(Exit::Failed, format!("cannot obey the console: {error}"))
+                })?;
+            }
             let each = |tick: Tick, pairs: &[Pair], stats: &Stats| {
                 tap.take(tick, pairs, &thinker);
                 display.show(pairs, stats);
-                match over.load(Ordering::Acquire) {
+                let ends = wish.is_some_and(Wish::is_over);
+                match over.load(Ordering::Acquire) || ends {
                     true => ControlFlow::Break(()),
                     false => ControlFlow::Continue(()),
                 }
@@ -286,7 +317,11 @@ impl Rollout {
                 Some(recorder) => recorder.run(pairs, cameras, pace, stats, report, each, then),
                 None => {
                     let scene = Scene { report, cameras, dataset: None };
-                    let ran = watch(pairs, pace, stats, scene, each);
+                    let ran = match wish {
+                        // Where somebody types, nothing is drawn.
+                        Some(_) => lap(pairs, &Clock::Real, pace, stats, each),
+                        None => watch(pairs, pace, stats, scene, each),
+                    };
                     Ok(Kept { outcome: then(pairs, ran), extra: json!({}), saved: Ok(()) })
                 }
             }

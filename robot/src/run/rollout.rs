@@ -48,6 +48,17 @@ pub struct Plan {
     pub home: Option<Vec<f64>>,
 }
 
+/// Whether a policy has nothing to do, and where its arms are then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// It drives.
+    No,
+    /// They hold still where they were sent last.
+    Still,
+    /// They go home.
+    Home,
+}
+
 /// The way to where an arm rests, and back to a policy, takes at least so long.
 const SHORTEST: Nanos = 500 * MILLI;
 
@@ -79,7 +90,9 @@ pub struct Driver {
     /// The newest chunk's begin and end.
     last: Option<(Nanos, Nanos)>,
     thought: Thought,
-    /// Whether the arms rest, and in how many ticks there was nothing to do until they did.
+    /// How the arms rest.
+    rest: Rest,
+    /// Whether they do, and in how many ticks there was nothing to do until they did.
     rests: Option<u64>,
     /// In how many ticks there was nothing to do while they rested.
     rested: u64,
@@ -103,18 +116,19 @@ impl Driver {
             seen: VecDeque::new(),
             last: None,
             thought: Thought { chunks: 0, took: Spans::new()? },
+            rest: Rest::No,
             rests: None,
             rested: 0,
         })
     }
 
-    /// Looks and thinks until the loop is over, but while things are put back. An error is the end of
-    /// it: the arm is to be stopped.
+    /// Looks and thinks until the loop is over, but while it is to rest. An error is the end of it: the
+    /// arm is to be stopped.
     pub fn drive(
         &mut self,
         slips: &mut Slips,
         over: &AtomicBool,
-        resting: &AtomicBool,
+        resting: impl Fn() -> Rest,
     ) -> Result<(), Error> {
         self.policy.reset();
         while !over.load(Ordering::Acquire) && !slips.is_over() {
@@ -132,7 +146,7 @@ impl Driver {
                     slips.lay_back(old);
                 }
             }
-            self.rest(resting.load(Ordering::Acquire), slips);
+            self.rest(resting(), slips);
             // A camera that gave nothing yet shows nothing to think about.
             let whole = self.seen.back().is_some_and(|slip| slip.shots.iter().all(Option::is_some));
             if fresh && whole && self.rests.is_none() && self.is_due() {
@@ -161,31 +175,35 @@ impl Driver {
         self.feeders.iter().map(Feeder::starved).max().unwrap_or(0)
     }
 
-    /// Sends the arms home when a rest begins, and forgets what was before it when it ends.
-    fn rest(&mut self, resting: bool, slips: &mut Slips) {
+    /// Sends the arms where they rest, and forgets what was before it when that ends.
+    fn rest(&mut self, rest: Rest, slips: &mut Slips) {
+        let before = std::mem::replace(&mut self.rest, rest);
         let all = self.idle();
-        match (resting, self.rests) {
-            (true, None) => {
-                self.rests = Some(all);
-                self.go_home();
-            }
-            (false, Some(since)) => {
+        match (rest, self.rests) {
+            (Rest::No, Some(since)) => {
                 self.rested += all - since;
                 (self.rests, self.last) = (None, None);
                 self.policy.reset();
                 self.since = self.clock.now();
                 self.seen.drain(..).for_each(|slip| slips.lay_back(slip));
             }
+            (Rest::Home | Rest::Still, _) if rest != before => {
+                self.rests.get_or_insert(all);
+                let seen = self.seen.back();
+                let way = match rest {
+                    Rest::Home => seen.map(|slip| slip.state.clone()).zip(self.plan.home.clone()),
+                    _ => seen.map(|slip| (slip.action.clone(), slip.action.clone())),
+                };
+                way.into_iter().for_each(|(from, to)| self.go(from, to));
+            }
             _ => {}
         }
     }
 
-    fn go_home(&mut self) {
-        let here = self.seen.back().map(|slip| slip.state.clone());
-        let (Some(here), Some(home)) = (here, self.plan.home.clone()) else { return };
-        let span = way(&here, &home).max(SHORTEST);
-        let width = here.len();
-        let rows = [here, home].concat();
+    fn go(&mut self, from: Vec<f64>, to: Vec<f64>) {
+        let span = way(&from, &to).max(SHORTEST);
+        let width = from.len();
+        let rows = [from, to].concat();
         let (first, rate) = (self.clock.now(), SECOND as f64 / span as f64);
         self.feed(Arc::new(Chunk { first, rate, blend: BLEND, width, rows }));
     }
