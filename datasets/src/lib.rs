@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod depth;
 mod durable;
 pub mod edit;
 mod error;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::json;
+
 use super::assemble::assemble;
 use super::plan::{Plan, newest};
 use super::{Made, Watch};
@@ -60,13 +62,17 @@ pub fn lay_out_as_v21(info: &mut Info) {
 
 fn keep_as(plan: &mut Plan<'_>, from: Dtype, to: Dtype) -> Result<()> {
     let mut changed = 0;
-    for (name, feature) in plan.info.features.iter_mut().filter(|(_, f)| f.dtype == from) {
-        if feature.is_depth() {
-            let what = "holds depth, which can only be kept as it is".to_owned();
-            return Err(Error::Feature { feature: name.clone(), what });
-        }
+    for (_, feature) in plan.info.features.iter_mut().filter(|(_, f)| f.dtype == from) {
+        let depth = feature.is_depth();
         feature.dtype = to;
-        feature.extra.shift_remove("info");
+        let said = feature.extra.shift_remove("info");
+        if depth {
+            // Images made here hold millimetres; a video keeps the statistics of its images.
+            let unit = said.as_ref().and_then(|said| said.get("depth_unit"));
+            let unit = unit.filter(|_| to == Dtype::Video).cloned().unwrap_or_else(|| "mm".into());
+            let said = json!({ "is_depth_map": true, "depth_unit": unit });
+            feature.extra.insert("info".into(), said);
+        }
         changed += 1;
     }
     if changed == 0 {

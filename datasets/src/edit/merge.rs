@@ -53,9 +53,15 @@ pub fn difference(left: &Info, right: &Info) -> Option<String> {
 
 /// How two features of one name differ. What encoders say of their videos may.
 fn unlike(left: &Feature, right: &Feature) -> Option<String> {
-    let kind = |feature: &Feature| match feature.is_depth() {
-        true => format!("{} depth", feature.dtype.name()),
-        false => feature.dtype.name().to_owned(),
+    let unit = |feature: &Feature| if feature.depth_unit() == 1.0 { "mm" } else { "m" };
+    let kind = |feature: &Feature| match (feature.is_depth(), feature.depth_scale()) {
+        (false, _) => feature.dtype.name().to_owned(),
+        // What steps stand for, and of what the statistics are, a dataset says once.
+        (true, Some(Ok(scale))) => {
+            let said = Value::Object(scale.to_json());
+            format!("video depth in {}, {said}", unit(feature))
+        }
+        (true, _) => format!("{} depth in {}", feature.dtype.name(), unit(feature)),
     };
     let differing = |what: &str, left: String, right: String| {
         (left != right).then(|| format!("{what} {left}, and {right}"))

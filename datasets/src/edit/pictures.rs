@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::image::{Image, png};
+use crate::depth;
+use crate::image::{self, Image};
 use crate::reader::Dataset;
-use crate::schema::{Dtype, Info};
+use crate::schema::{Dtype, Feature, Info};
 use crate::tables::column::Cells;
 use crate::tables::episodes::{Episode, VideoPart};
 use crate::video::VideoReader;
@@ -21,14 +22,18 @@ pub struct Pictures<'a> {
     kept: Kept,
     episode: &'a Episode,
     camera: &'a str,
+    feature: &'a Feature,
 }
 
 impl<'a> Pictures<'a> {
     /// Opens them.
-    pub fn open(source: &Dataset, episode: &'a Episode, camera: &'a str) -> Result<Self> {
-        let feature = source.info().feature(camera);
-        let kept = match feature.map(|feature| feature.dtype) {
-            Some(Dtype::Image) => {
+    pub fn open(source: &'a Dataset, episode: &'a Episode, camera: &'a str) -> Result<Self> {
+        let feature = source.info().feature(camera).ok_or_else(|| Error::Feature {
+            feature: camera.to_owned(),
+            what: format!("is not in {}", source.root().display()),
+        })?;
+        let kept = match feature.dtype {
+            Dtype::Image => {
                 let mut only = source.info().clone();
                 only.features.retain(|(name, _)| name == camera);
                 Kept::Files(files(source, episode, &only)?)
@@ -40,20 +45,28 @@ impl<'a> Pictures<'a> {
                 Kept::Video { video, from_s: part.from_s, fps }
             }
         };
-        Ok(Self { kept, episode, camera })
+        Ok(Self { kept, episode, camera, feature })
     }
 
-    /// The image of a frame.
+    /// The image of a frame as the camera saw it.
+    pub fn seen(&self, kept: &Image) -> Result<Image> {
+        match self.kept {
+            Kept::Files(_) => Ok(kept.clone()),
+            Kept::Video { .. } => depth::seen(self.camera, self.feature, kept.clone()),
+        }
+    }
+
+    /// The image of a frame as it is kept: depth in a video in the steps of its scale.
     pub fn get(&mut self, frame: u64) -> Result<Image> {
         match &mut self.kept {
             Kept::Files(files) => {
                 let count = files.len() as u64;
                 let file = usize::try_from(frame).ok().and_then(|at| files.get(at));
                 let beyond = Error::OutOfRange { what: "frame", index: frame, count };
-                png::decode(file.ok_or(beyond)?).map_err(|what| Error::Frame {
+                image::decode(file.ok_or(beyond)?).map_err(|what| Error::Frame {
                     frame: self.episode.from_index + frame,
                     feature: self.camera.to_owned(),
-                    what: format!("not a PNG image: {what}"),
+                    what,
                 })
             }
             // Any frame but the nearest is more than half a frame away.

@@ -128,7 +128,8 @@ fn unpack(plan: &Plan<'_>, part: &Part<'_>, camera: &str, episode: &mut Episode)
     let mut sampled = Sampled::new(episode.length);
     let mut files = Vec::new();
     for frame in 0..episode.length {
-        let image = pictures.get(frame)?.to_rgb();
+        let image = pictures.get(frame)?;
+        let image = pictures.seen(&image)?.to_rgb();
         sampled.look(frame, &image);
         let file = png::encode(&image).map_err(|what| Error::Frame {
             frame: episode.from_index + frame,
@@ -137,6 +138,7 @@ fn unpack(plan: &Plan<'_>, part: &Part<'_>, camera: &str, episode: &mut Episode)
         })?;
         files.push(file.into());
     }
-    episode.stats.extend(sampled.stats().map(|of| (camera.to_owned(), of)));
+    let stats = plan.info.feature(camera).and_then(|feature| sampled.stats(feature));
+    episode.stats.extend(stats.map(|of| (camera.to_owned(), of)));
     Ok(Cells::Images(files))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::Result;
 use crate::image::Image;
 use crate::reader::Dataset;
-use crate::schema::{Dtype, Info};
+use crate::schema::{Dtype, Feature, Info};
 use crate::stats::{self, AllStats, Stats, image};
 use crate::tables::data::Rows;
 use crate::tables::episodes::Episode;
@@ -16,7 +16,7 @@ pub const NUMBERS: [&str; 3] = ["episode_index", "index", "task_index"];
 /// The statistics of images that pass by one after the other.
 pub struct Sampled {
     frames: u64,
-    wanted: BTreeMap<u64, Option<image::Histogram>>,
+    wanted: BTreeMap<u64, Option<image::Digest>>,
 }
 
 impl Sampled {
@@ -28,16 +28,14 @@ impl Sampled {
     /// Looks at a frame.
     pub fn look(&mut self, frame: u64, image: &Image) {
         if let Some(seen) = self.wanted.get_mut(&frame) {
-            *seen = Some(image::Histogram::of(image));
+            *seen = Some(image::Digest::of(image));
         }
     }
 
-    /// The statistics; none of depth.
-    pub fn stats(&self) -> Option<Stats> {
-        let counts = |frame: u64| -> Option<[u8; image::Histogram::BYTES]> {
-            self.wanted.get(&frame)?.as_ref()?.to_bytes().try_into().ok()
-        };
-        image::of(self.frames, |frame| counts(frame).ok_or(())).ok().flatten()
+    /// The statistics, of this camera.
+    pub fn stats(&self, camera: &Feature) -> Option<Stats> {
+        let seen = |frame: u64| self.wanted.get(&frame)?.clone();
+        image::of(camera, self.frames, |frame| seen(frame).ok_or(())).ok().flatten()
     }
 }
 

@@ -11,6 +11,7 @@ use super::pictures::{self, Pictures};
 use super::plan::{Part, Plan};
 use super::stats::Sampled;
 use super::{Made, Progress, Watch};
+use crate::depth::Scale;
 use crate::reader;
 use crate::schema::{Dtype, Feature};
 use crate::tables::episodes::{Episode, VideoPart};
@@ -142,10 +143,12 @@ impl<'p, 'a> Reel<'p, 'a> {
             }
         }
         let (footage, sampled) = self.encode(part)?;
-        self.describe(footage.info().to_json());
+        self.describe(footage.info().describe(self.feature));
         if kept.is_some() {
             // Images that were coded for the first time keep their statistics, as LeRobot has it.
-            episodes[at].stats.extend(sampled.stats().map(|of| (self.camera.to_owned(), of)));
+            episodes[at]
+                .stats
+                .extend(sampled.stats(self.feature).map(|of| (self.camera.to_owned(), of)));
         }
         let (to_s, whole) = (footage.info().duration_s, Rc::new(footage));
         let bytes = whole.part(0.0, to_s).map_or(0, |extent| extent.bytes);
@@ -198,14 +201,24 @@ impl<'p, 'a> Reel<'p, 'a> {
             feature: self.camera.to_owned(),
             what: "has no image size".into(),
         })?;
-        let mut pictures = Pictures::open(self.plan.source(part), part.episode, self.camera)?;
+        let source = self.plan.source(part);
+        let mut pictures = Pictures::open(source, part.episode, self.camera)?;
         let mut sampled = Sampled::new(part.episode.length);
-        let mut video =
-            VideoWriter::create_with(&path, width, height, self.plan.info.fps, &self.plan.coding)?;
+        let coding = self.plan.coding.of_camera(self.camera, self.feature)?;
+        let fps = self.plan.info.fps;
+        let mut video = VideoWriter::create_with(&path, width, height, fps, &coding)?;
+        // The steps of a video stay what they are where the scale stays.
+        let old = source.info().feature(self.camera).and_then(Feature::depth_scale);
+        let kept = old.and_then(Result::ok).as_ref() == coding.scale();
+        let steps = coding.scale().filter(|_| !kept).map(Scale::to_steps);
         for frame in 0..part.episode.length {
             let image = pictures.get(frame)?;
-            sampled.look(frame, &image);
-            video.push(&image)?;
+            let seen = pictures.seen(&image)?;
+            sampled.look(frame, &seen);
+            match steps.as_ref().and_then(|steps| steps.apply(&seen)) {
+                Some(steps) => video.push(&steps)?,
+                None => video.push(&image)?,
+            }
         }
         video.finish()?;
         self.encoded += 1;

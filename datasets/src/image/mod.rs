@@ -1,6 +1,7 @@
 //! One camera image: pixels in a shared buffer that is never copied on its way through the house.
 
 pub mod png;
+mod tiff;
 
 use bytes::Bytes;
 
@@ -12,7 +13,8 @@ pub enum PixelFormat {
     /// A plane of brightness, then two of colour at half width and half height (rounded up),
     /// BT.601, limited range: what cameras that speak JPEG and what video codecs hold.
     I420,
-    /// One 16-bit little-endian value per pixel: depth in millimetres.
+    /// One 16-bit little-endian value per pixel: depth in millimetres, 0 where there is no reading.
+    /// What a video holds of it are the steps of a [`Scale`](crate::depth::Scale).
     Gray16,
 }
 
@@ -89,6 +91,16 @@ impl Image {
 impl std::fmt::Debug for Image {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Image({}x{} {:?})", self.width, self.height, self.format)
+    }
+}
+
+/// The image in a file of a data table: a PNG, or a TIFF where LeRobot keeps depth.
+pub fn decode(file: &[u8]) -> Result<Image, String> {
+    match file {
+        [b'I', b'I', ..] | [b'M', b'M', ..] => {
+            tiff::decode(file).map_err(|what| format!("not a TIFF image: {what}"))
+        }
+        _ => png::decode(file).map_err(|what| format!("not a PNG image: {what}")),
     }
 }
 

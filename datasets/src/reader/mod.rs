@@ -14,8 +14,9 @@ use std::sync::Arc;
 pub(crate) use store::DataFile;
 pub use view::{Deltas, Item, Series, View};
 
+use crate::depth;
 use crate::frame::Value;
-use crate::image::{Image, png};
+use crate::image::{self, Image};
 use crate::remote::{self, Remote};
 use crate::schema::{Dtype, Feature, Info, Place, Template, Version};
 use crate::source::Source;
@@ -241,10 +242,10 @@ impl Dataset {
         if feature.dtype == Dtype::Image {
             let (at, _) = self.column(camera)?;
             let file = self.store.blob(at, frame)?;
-            return png::decode(&file).map_err(|what| Error::Frame {
+            return image::decode(&file).map_err(|what| Error::Frame {
                 frame,
                 feature: camera.to_owned(),
-                what: format!("not a PNG image: {what}"),
+                what,
             });
         }
         let part = episode.videos.iter().find(|part| part.key == camera);
@@ -255,7 +256,9 @@ impl Dataset {
         let timestamp =
             self.values("timestamp", frame, 1)?.numbers().first().copied().unwrap_or(0.0);
         let path = self.video_file(camera, part.at);
-        self.decoders.frame(&self.source, &path, part.from_s + timestamp, TOLERANCE_S)
+        let time_s = part.from_s + timestamp;
+        let frame = self.decoders.frame(&self.source, &path, time_s, TOLERANCE_S)?;
+        depth::seen(camera, feature, frame)
     }
 
     /// The video file of a camera.

@@ -1,6 +1,8 @@
 //! One feature of a dataset: what a column or a camera holds, as info.json declares it.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+
+use crate::depth::Scale;
 
 /// What one value of a feature is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -118,6 +120,14 @@ impl Feature {
         }
     }
 
+    /// A camera of this size that sees depth in millimetres, kept as video or as images.
+    pub fn depth(dtype: Dtype, width: u32, height: u32) -> Self {
+        let mut feature = Self::camera(dtype, width, height);
+        feature.shape[2] = 1;
+        feature.extra.insert("info".into(), json!({ "is_depth_map": true, "depth_unit": "mm" }));
+        feature
+    }
+
     /// Whether this is a camera, however its images are kept.
     pub fn is_camera(&self) -> bool {
         matches!(self.dtype, Dtype::Image | Dtype::Video)
@@ -125,9 +135,34 @@ impl Feature {
 
     /// Whether a camera's images are depth rather than colour.
     pub fn is_depth(&self) -> bool {
-        let info = self.extra.get("info");
-        let flag = |key| info.and_then(|info| info.get(key)).and_then(Value::as_bool);
-        flag("is_depth_map").or_else(|| flag("video.is_depth_map")).unwrap_or(false)
+        let flag = |part, key| {
+            let said = self.extra.get(part).and_then(|part: &Value| part.get(key));
+            said.and_then(Value::as_bool).unwrap_or(false)
+        };
+        flag("info", "is_depth_map")
+            || flag("info", "video.is_depth_map")
+            || flag("video_info", "video.is_depth_map")
+    }
+
+    /// What a number of a depth camera's statistics is of a millimetre: LeRobot keeps those of a camera
+    /// that gave metres in metres.
+    pub fn depth_unit(&self) -> f64 {
+        let unit = self.extra.get("info").and_then(|info| info.get("depth_unit"));
+        if unit.and_then(Value::as_str) == Some("m") { 0.001 } else { 1.0 }
+    }
+
+    /// Says of a depth camera that does not say otherwise that its depth is in millimetres.
+    pub fn say_depth_unit(&mut self) {
+        if self.is_depth()
+            && let Some(Value::Object(info)) = self.extra.get_mut("info")
+        {
+            info.entry("depth_unit").or_insert_with(|| "mm".into());
+        }
+    }
+
+    /// Which depth the steps of a depth camera's video stand for; none of other features.
+    pub fn depth_scale(&self) -> Option<Result<Scale, String>> {
+        (self.dtype == Dtype::Video && self.is_depth()).then(|| Scale::of(self))
     }
 
     /// How many numbers one frame has of it.

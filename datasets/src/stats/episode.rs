@@ -39,13 +39,9 @@ pub fn of_episode(dataset: &Dataset, episode: &Episode, name: &str) -> Result<Op
     let Some(feature) = dataset.info().feature(name) else { return Ok(None) };
     match feature.dtype {
         Dtype::Text => Ok(None),
-        Dtype::Image | Dtype::Video => image::of(episode.length, |frame| {
+        Dtype::Image | Dtype::Video => image::of(feature, episode.length, |frame| {
             let image = dataset.image(name, episode.from_index + frame)?;
-            let histogram = image::Histogram::of(&image);
-            let bytes = histogram.to_bytes();
-            let mut counts = [0; image::Histogram::BYTES];
-            counts.copy_from_slice(&bytes);
-            Ok(counts)
+            Ok(image::Digest::of(&image))
         }),
         _ => {
             let cells = dataset.cells(name, episode.from_index, episode.length)?;

@@ -24,7 +24,7 @@ pub const QUANTILES: [(f64, &str); 5] =
 /// The statistics of one feature: a number per position, or per channel of an image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stats {
-    /// Whether each number stands for a channel of an image, kept in shape (3, 1, 1).
+    /// Whether each number stands for a channel of an image, kept in shape (3, 1, 1), of depth in (1, 1, 1).
     pub of_image: bool,
     /// The smallest.
     pub min: Vec<f64>,

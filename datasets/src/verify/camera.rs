@@ -4,6 +4,7 @@ use super::finding::{Code, Findings};
 use super::rows::Rows;
 use super::{Scene, joints};
 use crate::image::{Image, PixelFormat};
+use crate::schema::Feature;
 use crate::stats::{Stats, image};
 
 /// Blocks that an image is divided into along each side before it is compared.
@@ -17,9 +18,9 @@ const FEWEST: u64 = 3;
 /// Looks on while the images of an episode go by.
 pub struct Watch {
     camera: String,
-    /// Frames whose histograms count, and whether every image comes by.
+    /// Frames that count for the statistics, and whether every image comes by.
     sampled: Option<Vec<u64>>,
-    histograms: Vec<(u64, [u8; image::Histogram::BYTES])>,
+    digests: Vec<(u64, image::Digest)>,
     images: u64,
     still: Option<Still>,
     runs: Vec<Still>,
@@ -53,7 +54,7 @@ impl Watch {
         Self {
             camera: camera.to_owned(),
             sampled: whole.then(|| image::sampled(frames)),
-            histograms: Vec::new(),
+            digests: Vec::new(),
             images: 0,
             still: None,
             runs: Vec::new(),
@@ -64,10 +65,7 @@ impl Watch {
     pub fn look(&mut self, frame: u64, image: &Image) {
         self.images += 1;
         if self.sampled.as_ref().is_some_and(|sampled| sampled.binary_search(&frame).is_ok()) {
-            let bytes = image::Histogram::of(image).to_bytes();
-            if let Ok(histogram) = bytes.try_into() {
-                self.histograms.push((frame, histogram));
-            }
+            self.digests.push((frame, image::Digest::of(image)));
         }
         let blocks = blocks(image);
         match &mut self.still {
@@ -83,16 +81,16 @@ impl Watch {
     }
 
     /// Ends the episode, which turned out to have so many frames.
-    pub fn finish(mut self, frames: u64) -> Watched {
+    pub fn finish(mut self, feature: &Feature, frames: u64) -> Watched {
         self.runs.extend(self.still.take());
         let runs = self.runs.iter().filter(|run| run.images >= FEWEST);
         let still = runs.map(|run| (run.first, run.last)).collect();
-        let whole = self.sampled.as_ref().is_some_and(|s| s.len() == self.histograms.len());
+        let whole = self.sampled.as_ref().is_some_and(|s| s.len() == self.digests.len());
         let find = |frame: u64| {
-            let at = self.histograms.binary_search_by_key(&frame, |(known, _)| *known);
-            at.map(|at| self.histograms[at].1)
+            let at = self.digests.binary_search_by_key(&frame, |(known, _)| *known);
+            at.map(|at| self.digests[at].1.clone())
         };
-        let stats = if whole { image::of(frames, find).ok().flatten() } else { None };
+        let stats = if whole { image::of(feature, frames, find).ok().flatten() } else { None };
         Watched { camera: self.camera, images: self.images, still, stats }
     }
 }

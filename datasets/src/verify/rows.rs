@@ -10,7 +10,7 @@ use super::camera::{self, Watch, Watched};
 use super::finding::{Code, Findings};
 use crate::Error;
 use crate::frame::Value;
-use crate::image::png;
+use crate::image;
 use crate::reader;
 use crate::schema::{Dtype, Feature};
 use crate::tables;
@@ -166,7 +166,7 @@ impl<'a> File<'a, '_> {
                 if !camera::chosen(self.scene, rows.episode.length, frame) {
                     continue;
                 }
-                match png::decode(file) {
+                match image::decode(file) {
                     Ok(image) if Some((image.width(), image.height())) == feature.image_size() => {
                         watch.look(frame, &image);
                     }
@@ -222,6 +222,6 @@ fn close<'a>(
 ) {
     let count = rows.count;
     let watches = std::mem::take(&mut rows.watches).into_iter();
-    rows.watched = watches.map(|(.., watch)| watch.finish(count)).collect();
+    rows.watched = watches.map(|(_, feature, watch)| watch.finish(feature, count)).collect();
     take(&mut rows, findings);
 }

@@ -5,7 +5,7 @@ use super::finding::{Code, Findings};
 use super::rows::Rows;
 use super::{Scene, close};
 use crate::edit::NUMBERS;
-use crate::schema::Dtype;
+use crate::schema::{Dtype, Feature};
 use crate::stats::{self, AllStats, Stats};
 
 /// How far a number may be from the stored one, in parts of the range of the values.
@@ -34,7 +34,7 @@ impl Redone {
         }
         let seen = watched.into_iter();
         all.extend(seen.filter_map(|watched| Some((watched.camera, watched.stats?))));
-        compare(&rows.episode.stats, &all, &rows.place(), findings);
+        compare(scene, &rows.episode.stats, &all, &rows.place(), findings);
         self.0.push(all);
     }
 
@@ -66,25 +66,32 @@ impl Redone {
         let has = |part: &&AllStats, name: &str| part.iter().any(|(known, _)| known == name);
         let mut all = stats::aggregate(&parts);
         all.retain(|(name, _)| parts.iter().all(|part| has(part, name)));
-        compare(stored, &all, place, findings);
+        compare(scene, stored, &all, place, findings);
     }
 }
 
-fn compare(stored: &AllStats, fresh: &AllStats, place: &str, findings: &mut Findings) {
+fn compare(
+    scene: &Scene<'_>,
+    stored: &AllStats,
+    fresh: &AllStats,
+    place: &str,
+    findings: &mut Findings,
+) {
     for (name, fresh) in fresh {
         // LeRobot's own edits number anew and leave these as they were; nothing is trained on them.
         if NUMBERS.contains(&name.as_str()) {
             continue;
         }
         let Some((_, stored)) = stored.iter().find(|(known, _)| known == name) else { continue };
-        if let Some(drift) = drift(stored, fresh) {
+        let Some(feature) = scene.info.feature(name) else { continue };
+        if let Some(drift) = drift(feature, stored, fresh) {
             findings.add(Code::StatsDrift, format!("{place}, {name}"), drift);
         }
     }
 }
 
-/// The first number that is too far off.
-pub fn drift(stored: &Stats, fresh: &Stats) -> Option<String> {
+/// The first number of a feature that is too far off.
+pub fn drift(feature: &Feature, stored: &Stats, fresh: &Stats) -> Option<String> {
     if stored.min.len() != fresh.min.len() {
         let (had, has) = (stored.min.len(), fresh.min.len());
         return Some(format!("has {had} positions, the data have {has}"));
@@ -92,6 +99,13 @@ pub fn drift(stored: &Stats, fresh: &Stats) -> Option<String> {
     if !fresh.of_image && stored.count != fresh.count {
         return Some(format!("count is {}, the data have {}", stored.count, fresh.count));
     }
+    let unit = feature.depth_unit();
+    let scale = feature.depth_scale().and_then(|scale| scale.ok());
+    if scale.is_some_and(|scale| stored.max.iter().any(|max| *max > scale.farthest_mm() * unit)) {
+        // What was farther than the video can say is not in it.
+        return None;
+    }
+    let coarse = scale.map_or(0.0, |scale| scale.coarsest_mm() * unit);
     let lists = stored.lists().zip(fresh.lists()).take(4);
     // A codec changes the darkest and the brightest pixel as it likes.
     let lists = lists.filter(|((name, _), _)| !fresh.of_image || matches!(*name, "mean" | "std"));
@@ -99,6 +113,7 @@ pub fn drift(stored: &Stats, fresh: &Stats) -> Option<String> {
         for (at, (stored, new)) in stored.iter().zip(fresh_list).enumerate() {
             let range = (fresh.max[at] - fresh.min[at]).abs();
             let tolerance = match fresh.of_image {
+                true if feature.is_depth() => CLOSE_IMAGE * range + coarse + 1e-6 * new.abs(),
                 true => CLOSE_IMAGE,
                 false => CLOSE * range + 1e-6 * new.abs() + 1e-9,
             };

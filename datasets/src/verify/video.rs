@@ -6,6 +6,7 @@ use super::camera::{self, Watch, Watched};
 use super::finding::{Code, Findings};
 use super::rows::Rows;
 use super::{Scene, close};
+use crate::depth;
 use crate::reader::{self, TOLERANCE_S};
 use crate::schema::Feature;
 use crate::tables::episodes::{FileAt, VideoPart};
@@ -96,7 +97,8 @@ fn look(
         if !chosen || camera.not_decoded || failed {
             continue;
         }
-        match video.reader.frame_at(wanted, TOLERANCE_S) {
+        let image = video.reader.frame_at(wanted, TOLERANCE_S);
+        match image.and_then(|image| depth::seen(camera.key, camera.feature, image)) {
             Ok(image) => watch.look(frame as u64, &image),
             Err(error @ Error::Codec { .. }) => {
                 camera.not_decoded = true;
@@ -113,7 +115,7 @@ fn look(
         let message = format!("frame {frame}: the nearest frame of the video is {by:+.4} s away");
         findings.add(Code::VideoTimestamp, place, message);
     }
-    Some(watch.finish(rows.count))
+    Some(watch.finish(camera.feature, rows.count))
 }
 
 /// An episode's part must be as long as the episode.

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::depth::Scale;
+use crate::schema::Feature;
 use crate::{Error, Result};
 
 /// LeRobot's names for encoders, and FFmpeg's; those in hardware in the order in which `auto` tries
@@ -24,7 +26,7 @@ const ENCODERS: [(&str, &str); 11] = [
 const BUILT_IN: &str = "openh264";
 
 /// Which encoder makes videos, and how finely. By default the one that is built in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Coding {
     /// FFmpeg's name of the encoder; none for the one that is built in, which has one setting.
     encoder: Option<&'static str>,
@@ -34,11 +36,13 @@ pub struct Coding {
     crf: u32,
     /// How much time the encoder takes, in its own words or numbers.
     preset: Option<String>,
+    /// The steps of depth that it codes instead of colours, with nothing lost.
+    depth: Option<Scale>,
 }
 
 impl Default for Coding {
     fn default() -> Self {
-        Self { encoder: None, g: 2, crf: 30, preset: None }
+        Self { encoder: None, g: 2, crf: 30, preset: None, depth: None }
     }
 }
 
@@ -64,6 +68,28 @@ impl Coding {
                 Err(Error::Refused { what })
             }
         }
+    }
+
+    /// How LeRobot codes depth: HEVC of twelve bits, lossless.
+    pub fn depth(scale: Scale) -> Result<Self> {
+        Self { depth: Some(scale), ..Self::with("libx265") }.if_present()
+    }
+
+    /// The coding for a camera: this one for colours; for depth, always LeRobot's for that.
+    pub fn of_camera(&self, name: &str, camera: &Feature) -> Result<Self> {
+        if !camera.is_depth() {
+            return Ok(self.clone());
+        }
+        let refuse = |what| Error::Feature { feature: name.to_owned(), what };
+        let scale = Scale::of(camera).map_err(refuse)?;
+        Self::depth(scale).map_err(|why| {
+            refuse(format!("depth is kept as video only by HEVC, and {why}; keep it as images"))
+        })
+    }
+
+    /// Which depth its steps stand for; none for colours.
+    pub fn scale(&self) -> Option<&Scale> {
+        self.depth.as_ref()
     }
 
     fn with(encoder: &'static str) -> Self {
@@ -134,6 +160,9 @@ impl Coding {
                 let quality = 100_u32.saturating_sub(2 * self.crf).clamp(1, 100);
                 options.push(("q:v", quality.to_string()));
             }
+            "libx265" if self.depth.is_some() => {
+                options.push(("x265-params", "lossless=1:log-level=none".into()));
+            }
             "libx265" => options.extend([("crf", crf), ("x265-params", "log-level=none".into())]),
             _ => options.push(("crf", crf)),
         }
@@ -148,9 +177,9 @@ impl Coding {
         self.encoder.is_some_and(|name| !name.contains("av1"))
     }
 
-    /// It in the words in which a recording remembers it.
+    /// It in the words in which a recording remembers it, which it does of that for colours.
     pub fn to_heading(&self) -> Value {
-        let Self { encoder, g, crf, preset } = self;
+        let Self { encoder, g, crf, preset, depth: _ } = self;
         json!({ "encoder": encoder, "g": g, "crf": crf, "preset": preset })
     }
 
@@ -162,7 +191,7 @@ impl Coding {
             None => None,
         };
         let preset = heading.get("preset")?.as_str().map(str::to_owned);
-        Some(Self { encoder, g: number("g")?, crf: number("crf")?, preset })
+        Some(Self { encoder, g: number("g")?, crf: number("crf")?, preset, depth: None })
     }
 
     /// What info.json says of it.
@@ -177,8 +206,11 @@ impl Coding {
             said.extend(preset.map(|preset| ("video.preset".to_owned(), preset)));
             said.insert("video.fast_decode".into(), 0.into());
         }
-        let extra = self.never_waits().then(|| ("bf".to_owned(), Value::from(0)));
-        said.insert("video.extra_options".into(), Value::Object(extra.into_iter().collect()));
+        let mut extra = Map::new();
+        extra.extend(self.depth.map(|_| ("x265-params".to_owned(), "lossless=1".into())));
+        extra.extend(self.never_waits().then(|| ("bf".to_owned(), 0.into())));
+        said.insert("video.extra_options".into(), Value::Object(extra));
+        said.extend(self.depth.iter().flat_map(Scale::to_json));
         said
     }
 }

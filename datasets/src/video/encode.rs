@@ -25,14 +25,15 @@ const QP: u8 = 22;
 /// A keyframe every second frame, as LeRobot has it: any frame is at most one other away.
 const KEYFRAME_EVERY: u32 = 2;
 
-/// A picture's planes as the encoder takes them: I420, no gaps, even sides.
+/// A picture's planes as the encoder takes them: I420, or one of 16 bits where steps of depth are
+/// coded; no gaps, even sides.
 #[derive(Clone, Copy, Debug)]
 pub struct Planes<'a> {
     /// Pixels from left to right.
     pub width: u32,
     /// Pixels from top to bottom.
     pub height: u32,
-    /// All three planes, one after the other.
+    /// All planes, one after the other.
     pub bytes: &'a [u8],
 }
 

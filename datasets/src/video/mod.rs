@@ -8,7 +8,8 @@
 //!
 //! What is written is H.264 with a keyframe every second frame, unless a [`Coding`] says otherwise. What is read is H.264 and AV1, 8
 //! bits, 4:2:0, to the last bit as PyAV reads it; the colours are taken for BT.601, limited range.
-//! With the feature `ffmpeg`, the system's FFmpeg reads everything else.
+//! With the feature `ffmpeg`, the system's FFmpeg reads everything else, and depth is written and read in
+//! the steps of a [`depth::Scale`].
 
 mod coding;
 mod color;
@@ -33,6 +34,9 @@ mod tests;
 mod write;
 
 use serde_json::{Map, Value};
+
+use crate::depth;
+use crate::schema::Feature;
 
 pub use coding::Coding;
 pub use color::{i420_to_rgb, rgb_to_i420};
@@ -95,21 +99,36 @@ pub struct VideoInfo {
 impl VideoInfo {
     /// What info.json says of videos that were encoded here, in LeRobot's words and as true.
     pub fn to_json(&self) -> Map<String, Value> {
+        let depth = self.pix_fmt == depth::PIX_FMT;
         let entries = [
             ("video.height", Value::from(self.height)),
             ("video.width", Value::from(self.width)),
             ("video.codec", Value::from(self.codec.name())),
             ("video.pix_fmt", Value::from(self.pix_fmt.clone())),
             ("video.fps", Value::from(self.fps.round() as u64)),
-            ("video.channels", Value::from(3)),
+            ("video.channels", Value::from(if depth { 1 } else { 3 })),
             ("has_audio", Value::from(self.has_audio)),
-            ("is_depth_map", Value::from(false)),
+            ("is_depth_map", Value::from(depth)),
         ];
         let entries = entries.into_iter().map(|(key, value)| (key.to_owned(), value));
         let settings = match self.settings.is_empty() {
+            true if depth => Map::new(),
             true => Coding::default().to_json(),
             false => self.settings.clone(),
         };
         entries.chain(settings).collect()
+    }
+
+    /// The same of a camera, with what only info.json knows of its depth.
+    pub fn describe(&self, camera: &Feature) -> Map<String, Value> {
+        let mut said = self.to_json();
+        if let (true, Some(Value::Object(known))) = (camera.is_depth(), camera.extra.get("info")) {
+            let scale = depth::Scale::default().to_json();
+            let of_depth =
+                |key: &str| matches!(key, "is_depth_map" | "depth_unit") || scale.contains_key(key);
+            let kept = known.iter().filter(|(key, _)| of_depth(key));
+            said.extend(kept.map(|(key, value)| (key.clone(), value.clone())));
+        }
+        said
     }
 }

@@ -55,6 +55,8 @@ pub struct VideoWriter {
     last: Last,
     sums: Vec<u32>,
     converted: Vec<u8>,
+    /// Whether its images are steps of depth.
+    depth: bool,
 }
 
 /// The picture that came last, for [`VideoWriter::repeat`].
@@ -99,6 +101,7 @@ impl VideoWriter {
             last: Last::None,
             sums: Vec::new(),
             converted: Vec::new(),
+            depth: coding.scale().is_some(),
         })
     }
 
@@ -146,10 +149,12 @@ impl VideoWriter {
             last: Last::None,
             sums: Vec::new(),
             converted: Vec::new(),
+            depth: coding.scale().is_some(),
         })
     }
 
-    /// Adds an image, of the video's size and with colour.
+    /// Adds an image, of the video's size: with colour, or of the steps of depth where the coding has
+    /// a scale.
     pub fn push(&mut self, image: &Image) -> Result<()> {
         let (width, height) = (image.width(), image.height());
         if (width, height) != (self.header.width, self.header.height) {
@@ -162,16 +167,17 @@ impl VideoWriter {
             return Err(Error::Refused { what });
         }
         self.last = match image.format() {
-            PixelFormat::I420 => Last::Shared(image.pixels().clone()),
-            PixelFormat::Rgb8 => {
+            PixelFormat::Gray16 if self.depth => Last::Shared(image.pixels().clone()),
+            PixelFormat::I420 if !self.depth => Last::Shared(image.pixels().clone()),
+            PixelFormat::Rgb8 if !self.depth => {
                 self.converted.resize(PixelFormat::I420.len(width, height), 0);
                 rgb_to_i420(image.pixels(), width, height, &mut self.converted);
                 Last::Converted
             }
-            PixelFormat::Gray16 => {
-                return Err(Error::Refused {
-                    what: "depth images cannot be stored as video".into(),
-                });
+            format => {
+                let kept = if self.depth { "depth" } else { "colours" };
+                let what = format!("a video of {kept} cannot take a {format:?} image");
+                return Err(Error::Refused { what });
             }
         };
         self.encode()

@@ -14,7 +14,7 @@ use super::state::{State, path};
 use super::{counts, publish};
 use crate::durable::{self, write_text};
 use crate::schema::{Dtype, Feature, Template};
-use crate::stats::{self, AllStats, Stats, image::Histogram};
+use crate::stats::{self, AllStats, Stats, image::Digest};
 use crate::tables::column::Cells;
 use crate::tables::episodes::{Episode, VideoPart};
 use crate::tables::{data, episodes, tasks, timing};
@@ -103,7 +103,7 @@ fn whole_frames(
     let mut videos = Vec::new();
     for (key, feature) in state.info.features.iter().filter(|(_, feature)| feature.is_camera()) {
         let files = Files::of(folder, key, feature.dtype);
-        let mut sums = counts::read(&files.counts)?;
+        let mut sums = counts::read(&files.counts, feature)?;
         sums.truncate(usize::try_from(frames).unwrap_or(usize::MAX));
         frames = sums.len() as u64;
         if frames == 0 || !files.images.exists() {
@@ -256,16 +256,14 @@ impl Draft<'_> {
     }
 
     fn image_stats(&self, name: &str, feature: &Feature) -> Result<Option<Stats>> {
-        if feature.is_depth() {
-            return Ok(None);
-        }
         let path = Files::of(self.folder, name, feature.dtype).counts;
         let mut file = File::open(&path).map_err(Error::io("cannot open", &path))?;
-        stats::image::of(self.rows.len() as u64, |frame| {
-            let mut counts = [0; Histogram::BYTES];
-            let read = file.seek(SeekFrom::Start(counts::histogram_at(frame)));
-            let read = read.and_then(|_| file.read_exact(&mut counts));
-            read.map_err(Error::io("cannot read", &path)).map(|()| counts)
+        let mut bytes = vec![0; Digest::bytes_of(feature)];
+        stats::image::of(feature, self.rows.len() as u64, |frame| {
+            let read = file.seek(SeekFrom::Start(counts::digest_at(frame, feature)));
+            let read = read.and_then(|_| file.read_exact(&mut bytes));
+            read.map_err(Error::io("cannot read", &path))?;
+            Ok(Digest::from_bytes(feature, &bytes))
         })
     }
 

@@ -18,7 +18,7 @@ use crate::{Error, Result};
 pub struct Files {
     /// The video, or the PNG files one after the other.
     pub images: PathBuf,
-    /// A histogram and a checksum per frame.
+    /// A digest for the statistics and a checksum per frame.
     pub counts: PathBuf,
     /// What had to wait on the disk.
     pub spool: PathBuf,
@@ -44,14 +44,14 @@ impl Camera {
     /// Begins to record a camera. Who waits for it learns from `failure` when it cannot go on.
     pub fn start(
         files: Files,
-        feature: &Feature,
+        (key, feature): (&str, &Feature),
         fps: u32,
         options: &Options,
         failure: &Arc<Failure>,
     ) -> Result<Self> {
         let queue = Arc::new(Queue::new(&files.spool, options.memory));
         let jobs = Arc::clone(&queue);
-        let mut encoder = Encoder::resume(files, feature, fps, &options.coding, &[])?;
+        let mut encoder = Encoder::resume(files, (key, feature), fps, &options.coding, &[])?;
         let work = move || {
             let done = encoder.run(&jobs);
             // What was encoded before a failure is whole, and is kept.

@@ -20,7 +20,7 @@ pub fn catch_up(folder: &Path, contents: &Contents) -> Result<()> {
         if !files.spool.exists() {
             continue;
         }
-        let mut sums = counts::read(&files.counts)?;
+        let mut sums = counts::read(&files.counts, feature)?;
         sums.truncate(rows);
         let whole = match feature.dtype {
             Dtype::Video => video::whole_frames(&files.images, &sums)?,
@@ -37,7 +37,7 @@ pub fn catch_up(folder: &Path, contents: &Contents) -> Result<()> {
                         that recorded it";
             return Err(Error::Video { what: what.into(), path: files.images });
         };
-        let mut encoder = Encoder::resume(files, feature, info.fps, coding, &sums)?;
+        let mut encoder = Encoder::resume(files, (key, feature), info.fps, coding, &sums)?;
         for (at, shot) in shots.enumerate() {
             // A new encoder has no last image.
             let again = shot.again && at > 0;

@@ -1,5 +1,5 @@
 //! Turns a camera's images into a video, or into PNG files for datasets without video, and counts
-//! their brightness for the statistics.
+//! their pixels for the statistics.
 
 use std::collections::VecDeque;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
@@ -11,10 +11,11 @@ use bytes::Bytes;
 use super::camera::{Files, read_images};
 use super::counts;
 use super::queue::{Job, Queue};
+use crate::depth::{Scale, Table};
 use crate::durable::File;
 use crate::image::png;
 use crate::schema::{Dtype, Feature};
-use crate::stats::image::Histogram;
+use crate::stats::image::Digest;
 use crate::video::{Coding, VideoWriter};
 use crate::{Error, Image, Result};
 
@@ -33,9 +34,11 @@ enum Sink {
 pub struct Encoder {
     files: Files,
     sink: Sink,
+    /// What makes steps of depth, where that is kept as video.
+    steps: Option<Table>,
     counts: BufWriter<File>,
     last: Option<(Bytes, Vec<u8>)>,
-    /// The histograms of images that an encoder still has.
+    /// The digests of images that an encoder still has.
     held: VecDeque<Vec<u8>>,
     /// How many frames are in the files.
     written: u64,
@@ -48,15 +51,18 @@ impl Encoder {
     /// counts: with none of them, anew.
     pub fn resume(
         files: Files,
-        feature: &Feature,
+        (key, feature): (&str, &Feature),
         fps: u32,
         coding: &Coding,
         sums: &[u32],
     ) -> Result<Self> {
+        let mut steps = None;
         let sink = match (feature.dtype, feature.image_size()) {
             (Dtype::Video, Some((width, height))) => {
                 let asked = (width, height, fps);
-                let video = VideoWriter::resume(&files.images, asked, coding, sums)?;
+                let coding = coding.of_camera(key, feature)?;
+                steps = coding.scale().map(Scale::to_steps);
+                let video = VideoWriter::resume(&files.images, asked, &coding, sums)?;
                 Sink::Video(Box::new(video))
             }
             _ => {
@@ -68,10 +74,11 @@ impl Encoder {
                 Sink::Images(BufWriter::with_capacity(1 << 18, cut(&files.images, end)?))
             }
         };
-        let counts = BufWriter::new(cut(&files.counts, counts::at(sums.len() as u64))?);
+        let counts = BufWriter::new(cut(&files.counts, counts::at(sums.len() as u64, feature))?);
         Ok(Self {
             files,
             sink,
+            steps,
             counts,
             last: None,
             held: VecDeque::new(),
@@ -105,10 +112,13 @@ impl Encoder {
     }
 
     fn add(&mut self, image: &Image) -> Result<()> {
-        let histogram = Histogram::of(image).to_bytes();
+        let digest = Digest::of(image).to_bytes();
         let kept = match &mut self.sink {
             Sink::Video(video) => {
-                video.push(image)?;
+                match self.steps.as_ref().and_then(|steps| steps.apply(image)) {
+                    Some(steps) => video.push(&steps)?,
+                    None => video.push(image)?,
+                }
                 Bytes::new()
             }
             Sink::Images(_) => {
@@ -116,7 +126,7 @@ impl Encoder {
                 file.map_err(|what| Error::Video { what, path: self.files.images.clone() })?.into()
             }
         };
-        self.last = Some((kept, histogram));
+        self.last = Some((kept, digest));
         self.keep()
     }
 
@@ -129,10 +139,10 @@ impl Encoder {
 
     /// Writes the last image's file and counts once more.
     fn keep(&mut self) -> Result<()> {
-        let Some((file, histogram)) = &self.last else {
+        let Some((file, digest)) = &self.last else {
             return Err(Error::Refused { what: "there is no image to repeat".into() });
         };
-        self.held.push_back(histogram.clone());
+        self.held.push_back(digest.clone());
         let sums = match &mut self.sink {
             Sink::Images(out) => {
                 let length = (file.len() as u32).to_le_bytes();
@@ -150,8 +160,8 @@ impl Encoder {
     /// Writes the counts of frames that are in the file now.
     fn count(&mut self, sums: Vec<u32>) -> Result<()> {
         for sum in sums {
-            let Some(histogram) = self.held.pop_front() else { return Ok(()) };
-            let record = counts::record(sum, &histogram);
+            let Some(digest) = self.held.pop_front() else { return Ok(()) };
+            let record = counts::record(sum, &digest);
             let wrote = self.counts.write_all(&record);
             wrote.map_err(Error::io("cannot write", &self.files.counts))?;
             self.written += 1;

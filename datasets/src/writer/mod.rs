@@ -45,7 +45,7 @@ use recording::Recording;
 use state::State;
 
 /// How recording goes about its work.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// How many bytes of one camera's images may wait in memory for their encoder before they wait
     /// on the disk.
@@ -75,7 +75,8 @@ pub struct Writer {
 
 impl Writer {
     /// Begins a new dataset in a folder that is not there yet, or empty.
-    pub fn create(root: &Path, info: Info, options: Options) -> Result<Self> {
+    pub fn create(root: &Path, mut info: Info, options: Options) -> Result<Self> {
+        info.features.iter_mut().for_each(|(_, feature)| feature.say_depth_unit());
         let taken = std::fs::read_dir(root).is_ok_and(|mut entries| {
             entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != publish::OURS))
         });
@@ -117,6 +118,12 @@ impl Writer {
         let (state, recovered) = take_up(root)?;
         if let Some(expected) = expected {
             same_features(expected, &state.info)?;
+        }
+        for (name, feature) in &state.info.features {
+            if feature.dtype == Dtype::Image && feature.is_depth() && feature.depth_unit() != 1.0 {
+                let what = "its images are of metres, and millimetres would be added".to_owned();
+                return Err(Error::Feature { feature: name.clone(), what });
+            }
         }
         let writer = Self {
             root: root.to_owned(),

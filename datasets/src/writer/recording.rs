@@ -17,7 +17,7 @@ use super::queue::Queue;
 use super::spool::Spool;
 use crate::frame::Frame;
 use crate::image::Image;
-use crate::schema::{Dtype, Feature, Info};
+use crate::schema::{Feature, Info};
 use crate::{Error, Result, durable};
 
 /// More cameras than this on one robot are refused.
@@ -186,13 +186,10 @@ impl Recording {
             if named.len() == MOST_CAMERAS {
                 return Err(refuse("there are more cameras than can be recorded at once"));
             }
-            if feature.is_depth() && feature.dtype == Dtype::Video {
-                return Err(refuse("depth cannot be recorded as video; declare it as image"));
-            }
             let files = Files::of(folder, name, feature.dtype);
             kept.files.extend([files.images.clone(), files.counts.clone()]);
             kept.spools.push(Spool::new(&files.spool));
-            let camera = Camera::start(files, feature, info.fps, options, &failure)?;
+            let camera = Camera::start(files, (name, feature), info.fps, options, &failure)?;
             named.push((name.clone(), feature.clone(), Arc::clone(&camera.queue)));
             cameras.push(camera);
         }

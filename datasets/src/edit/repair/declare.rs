@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::super::convert::lay_out_as_v21;
 use super::evidence::Evidence;
+use crate::depth;
 use crate::reader;
 use crate::schema::{BUILT_IN, Dtype, Feature, Info, Template, Version};
 use crate::tables::episodes::FileAt;
@@ -123,8 +124,12 @@ fn cameras(info: &mut Info, evidence: &Evidence, told: &mut Vec<String>) {
             continue;
         }
         let (width, height) = (video.width, video.height);
-        let mut feature = Feature::camera(Dtype::Video, width, height);
-        feature.extra.insert("info".into(), Value::Object(video.to_json()));
+        let mut feature = match video.pix_fmt == depth::PIX_FMT {
+            true => Feature::depth(Dtype::Video, width, height),
+            false => Feature::camera(Dtype::Video, width, height),
+        };
+        let described = Value::Object(video.describe(&feature));
+        feature.extra.insert("info".into(), described);
         match info.features.iter_mut().find(|(known, _)| known == name) {
             Some((_, said)) if said.dtype == Dtype::Video => {
                 if said.image_size() != Some((width, height)) {

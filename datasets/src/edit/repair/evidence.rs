@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 
-use crate::image::{PixelFormat, png};
+use crate::image::{self, PixelFormat};
 use crate::reader::{TOLERANCE_S, v30};
 use crate::schema::{BUILT_IN, Dtype, Feature, Version};
 use crate::tables::column::{self, Cells};
@@ -99,15 +99,13 @@ fn feature(name: &str, array: &ArrayRef, path: &Path) -> Result<Option<Feature>>
         let Cells::Images(files) = column::from_array(name, &camera, array, path)? else {
             return Ok(None);
         };
-        let image = files.iter().find_map(|file| png::decode(file).ok());
+        let image = files.iter().find_map(|file| image::decode(file).ok());
         let image = image.ok_or_else(|| wrong("none of its images can be decoded".into()))?;
-        let mut feature = Feature::camera(Dtype::Image, image.width(), image.height());
-        if image.format() == PixelFormat::Gray16 {
-            feature.shape[2] = 1;
-            let depth = serde_json::json!({ "is_depth_map": true });
-            feature.extra.insert("info".into(), depth);
-        }
-        return Ok(Some(feature));
+        let camera = match image.format() {
+            PixelFormat::Gray16 => Feature::depth,
+            _ => Feature::camera,
+        };
+        return Ok(Some(camera(Dtype::Image, image.width(), image.height())));
     }
     let (mut shape, mut inner) = (Vec::new(), array.clone());
     loop {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use super::super::stats::{NUMBERS, Sampled};
 use super::Found;
-use crate::image::png;
+use crate::depth;
+use crate::image;
 use crate::reader::{Dataset, TOLERANCE_S};
 use crate::schema::{Dtype, Feature};
 use crate::stats::{self, AllStats};
@@ -40,11 +41,13 @@ pub fn look(dataset: &Dataset, readers: &mut Readers, one: &mut Found) {
         for (camera, feature) in info.features.iter().filter(|(_, f)| f.is_camera()) {
             let mut sampled = Sampled::new(length);
             let readable = match feature.dtype {
-                Dtype::Video => film(dataset, readers, one, camera, &mut sampled),
+                Dtype::Video => film(dataset, readers, one, (camera, feature), &mut sampled),
                 _ => pictures(&columns, camera, feature, length, &mut sampled),
             };
             match readable {
-                Ok(true) => seen.extend(sampled.stats().map(|stats| (camera.clone(), stats))),
+                Ok(true) => {
+                    seen.extend(sampled.stats(feature).map(|stats| (camera.clone(), stats)))
+                }
                 Ok(false) => {}
                 Err((frame, why)) => {
                     one.shorten(frame, || format!("{camera}, frame {frame}: {why}"));
@@ -71,7 +74,7 @@ fn pictures(
 ) -> Result<bool, (u64, String)> {
     let Some(Cells::Images(files)) = column(columns, camera) else { return Ok(false) };
     for (frame, file) in (0..length).zip(files) {
-        let image = png::decode(file).map_err(|why| (frame, why))?;
+        let image = image::decode(file).map_err(|why| (frame, why))?;
         let (width, height) = (image.width(), image.height());
         match feature.image_size() {
             Some(said) if said != (width, height) => {
@@ -89,7 +92,7 @@ fn film(
     dataset: &Dataset,
     readers: &mut Readers,
     one: &Found,
-    camera: &str,
+    (camera, feature): (&str, &Feature),
     sampled: &mut Sampled,
 ) -> Result<bool, (u64, String)> {
     let part = one.episode.videos.iter().find(|part| part.key == camera);
@@ -100,7 +103,8 @@ fn film(
     let mut reader = opened.map_err(|error| (0, error.to_string()))?;
     for frame in 0..one.episode.length {
         let time = part.from_s + frame as f64 / f64::from(dataset.info().fps);
-        match reader.frame_at(time, TOLERANCE_S) {
+        let image = reader.frame_at(time, TOLERANCE_S);
+        match image.and_then(|image| depth::seen(camera, feature, image)) {
             Ok(image) => sampled.look(frame, &image),
             Err(Error::Codec { .. }) => return Ok(false),
             Err(error) => return Err((frame, error.to_string())),
@@ -181,8 +185,9 @@ fn statistics(dataset: &Dataset, columns: &Columns, seen: AllStats, one: &mut Fo
         fresh.extend(anew.map(|anew| (name.to_owned(), anew)));
     }
     for (name, fresh) in fresh {
-        let drifted = |stored: &stats::Stats| verify::drift(stored, &fresh).is_some();
-        let is_camera = info.feature(&name).is_some_and(|feature| feature.is_camera());
+        let Some(feature) = info.feature(&name) else { continue };
+        let drifted = |stored: &stats::Stats| verify::drift(feature, stored, &fresh).is_some();
+        let is_camera = feature.is_camera();
         let known = stored.iter().position(|(known, _)| *known == name);
         match known {
             Some(at) if !drifted(&stored[at].1) => {}

@@ -191,7 +191,8 @@ impl<'a> Damaged<'a> {
             let footage = Footage::open(&dataset.video_file(name, part.at));
             let Ok(video) = footage.map(|footage| footage.info()) else { continue };
             if !verify::untrue(fps, feature, &video).is_empty() {
-                feature.extra.insert("info".into(), Value::Object(video.to_json()));
+                let info = Value::Object(video.describe(feature));
+                feature.extra.insert("info".into(), info);
             }
         }
     }

@@ -12,6 +12,7 @@ use super::super::Codec;
 use super::super::decode::{Ready, failed, gather, unknown};
 use super::super::mp4::Track;
 use super::{hush, is_pause};
+use crate::depth;
 use crate::error::{Error, Result};
 use crate::image::{Image, PixelFormat};
 
@@ -42,9 +43,11 @@ impl SystemDecoder {
             Codec::Other(name) if name == "mpeg4" => decoder::find(Id::MPEG4),
             Codec::Other(_) => None,
         };
-        // More than 8 bits of grey are a depth in steps of its own, and no colour.
-        let is_depth = track.entry.pix_fmt().starts_with("gray1");
-        let found = found.filter(|_| !is_depth).ok_or_else(|| unknown(track, path))?;
+        // More than 8 bits of grey are no colour: twelve of them are LeRobot's steps of depth, others
+        // nobody knows.
+        let pix_fmt = track.entry.pix_fmt();
+        let is_known = !pix_fmt.starts_with("gray1") || pix_fmt == depth::PIX_FMT;
+        let found = found.filter(|_| is_known).ok_or_else(|| unknown(track, path))?;
         let mut context = Context::new_with_codec(found);
         context.set_threading(threading::Config { count: 1, ..Default::default() });
         let (width, height) = (i64::from(track.entry.width), i64::from(track.entry.height));
@@ -116,6 +119,14 @@ impl SystemDecoder {
         }
         if width.max(height) > Image::MAX_SIDE {
             return Err(failed(path, "a decoded picture is too large"));
+        }
+        if frame.format() == Pixel::GRAY12LE {
+            let row = width as usize * 2;
+            let lines = frame.data(0).chunks(frame.stride(0).max(row)).take(height as usize);
+            let pixels: Vec<u8> =
+                lines.filter_map(|line| line.get(..row)).flatten().copied().collect();
+            let image = Image::new(width, height, PixelFormat::Gray16, pixels);
+            return image.ok_or_else(|| failed(path, "a decoded picture has no size"));
         }
         let colours = self.colours.take().filter(|colours| colours.fits(frame));
         let mut colours = match colours {

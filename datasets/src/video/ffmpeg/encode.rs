@@ -60,7 +60,11 @@ impl SystemEncoder {
         };
         let on_graphics = name.ends_with("_vaapi");
         let interleaved = on_graphics || name.ends_with("_qsv");
-        let layout = if interleaved { Pixel::NV12 } else { Pixel::YUV420P };
+        let layout = match interleaved {
+            _ if coding.scale().is_some() => Pixel::GRAY12LE,
+            true => Pixel::NV12,
+            false => Pixel::YUV420P,
+        };
         let why = |error: ffmpeg_next::Error| format!("{name} does not begin: {error}");
         let mut video = Context::new_with_codec(found).encoder().video().map_err(why)?;
         video.set_width(width);
@@ -69,8 +73,10 @@ impl SystemEncoder {
         let rate = i32::try_from(fps).unwrap_or(i32::MAX);
         video.set_time_base((1, rate));
         video.set_frame_rate(Some((rate, 1)));
-        video.set_colorspace(color::Space::SMPTE170M);
-        video.set_color_range(color::Range::MPEG);
+        if layout != Pixel::GRAY12LE {
+            video.set_colorspace(color::Space::SMPTE170M);
+            video.set_color_range(color::Range::MPEG);
+        }
         let graphics = on_graphics.then(|| Graphics::begin(&mut video, width, height));
         let graphics = graphics.transpose().map_err(|error| {
             format!(
@@ -100,7 +106,9 @@ impl SystemEncoder {
             }
             Codec::Hevc => {
                 let unit = |kind: u8| nal::units(setup).find(|unit| unit[0] >> 1 & 0x3f == kind);
-                SampleEntry::hevc(width, height, [unit(32)?, unit(33)?, unit(34)?])
+                let (chroma, bits) = if self.layout == Pixel::GRAY12LE { (0, 12) } else { (1, 8) };
+                let sets = [unit(32)?, unit(33)?, unit(34)?];
+                SampleEntry::hevc(width, height, sets, (chroma, bits))
             }
             _ => SampleEntry::av1(width, height, obu::sequence_header(setup)?),
         }
@@ -119,7 +127,11 @@ impl SystemEncoder {
         said.or_else(|| {
             let Asked { coding, width, height, fps } = &self.asked;
             let mut other = Self::new(coding, *width, *height, *fps).ok()?;
-            let black = vec![0; PixelFormat::I420.len(*width, *height)];
+            let format = match coding.scale() {
+                Some(_) => PixelFormat::Gray16,
+                None => PixelFormat::I420,
+            };
+            let black = vec![0; format.len(*width, *height)];
             let planes = Planes { width: *width, height: *height, bytes: &black };
             other.take(planes).ok()?;
             other.encoder.send_eof().ok()?;
@@ -186,10 +198,13 @@ impl SystemEncoder {
 /// Copies the planes into a frame of FFmpeg's, whose rows have gaps after them.
 fn fill(frame: &mut frame::Video, planes: Planes<'_>) -> Option<()> {
     let (width, height) = (planes.width as usize, planes.height as usize);
-    let (luma, chroma) = planes.bytes.split_at_checked(width * height)?;
+    let deep = frame.format() == Pixel::GRAY12LE;
+    let (luma, chroma) =
+        planes.bytes.split_at_checked(width * height * if deep { 2 } else { 1 })?;
     let (blue, red) = chroma.split_at_checked(chroma.len() / 2)?;
     let interleaved: Vec<u8>;
     let sources: &[(&[u8], usize)] = match frame.planes() {
+        1 if deep => &[(luma, 2 * width)],
         3 => &[(luma, width), (blue, width / 2), (red, width / 2)],
         2 => {
             interleaved = blue.iter().zip(red).flat_map(|(u, v)| [*u, *v]).collect();

@@ -19,9 +19,15 @@ impl SampleEntry {
         Self::made(Codec::H264, (width, height), (b"avc1", b"avcC"), config)
     }
 
-    /// An entry for HEVC of 8 bits, 4:2:0, with its video, sequence and picture parameter sets.
+    /// An entry for HEVC with its video, sequence and picture parameter sets; what chroma it has, as its
+    /// own number for that, and how many bits a value.
     #[cfg(feature = "ffmpeg")]
-    pub fn hevc(width: u16, height: u16, sets: [&[u8]; 3]) -> Option<Self> {
+    pub fn hevc(
+        width: u16,
+        height: u16,
+        sets: [&[u8]; 3],
+        (chroma, bits): (u8, u8),
+    ) -> Option<Self> {
         // Two bytes of head and one of counts, then profile, tier and level, as they stand here; a
         // byte 3 after two zeros is there only to part them.
         let mut plain: Vec<u8> = Vec::new();
@@ -38,9 +44,9 @@ impl SampleEntry {
             0xf0,
             0,
             0xfc,
-            0xfd,
-            0xf8,
-            0xf8,
+            0xfc | chroma,
+            0xf8 | (bits - 8),
+            0xf8 | (bits - 8),
             0,
             0,
             layers << 3 | (counts & 1) << 2 | 3,

@@ -212,3 +212,14 @@ fn what_does_not_fit_is_told_and_nothing_of_it_is_kept() {
     let error = Writer::resume(&root, Some(&other), Options::default()).err().unwrap().to_string();
     assert!(error.starts_with("feature observation.state: "), "{error}");
 }
+
+#[cfg(not(feature = "ffmpeg"))]
+#[test]
+fn depth_as_video_names_the_feature_that_it_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let camera = ("depth".to_owned(), Feature::depth(Dtype::Video, SIDE, SIDE));
+    let info = Info::new(30, None, vec![camera]).unwrap();
+    let mut writer = Writer::create(&folder.path().join("set"), info, Options::default()).unwrap();
+    let error = writer.begin_episode().map(drop).unwrap_err().to_string();
+    assert!(error.contains("depth") && error.contains("feature ffmpeg"), "{error}");
+}

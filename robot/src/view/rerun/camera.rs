@@ -7,7 +7,7 @@ use jpeg_encoder::{ColorType, Encoder};
 use re_sdk::RecordingStream;
 use re_sdk_types::archetypes::{EncodedDepthImage, EncodedImage, VideoStream};
 use re_sdk_types::components::{Colormap, MediaType, VideoCodec};
-use sinew_datasets::image::PixelFormat;
+use sinew_datasets::image::{PixelFormat, png};
 use sinew_datasets::schema::{Dtype, Feature};
 use sinew_datasets::tables::column::Cells;
 use sinew_datasets::tables::episodes::Episode;
@@ -39,6 +39,9 @@ pub struct Camera<'a> {
 impl Camera<'_> {
     /// Sends all that it saw.
     pub fn send(&self, recording: &RecordingStream, clock: &Clock) -> Result<()> {
+        if self.feature.is_depth() {
+            return self.depth(recording, clock);
+        }
         if self.feature.dtype == Dtype::Image {
             return self.files(recording, clock);
         }
@@ -87,11 +90,17 @@ impl Camera<'_> {
             _ => Ok(Vec::new()),
         };
         let frames = self.episode.from_index..self.episode.to_index();
-        if !self.feature.is_depth() {
-            return self.pictures(recording, clock, frames.map(file));
-        }
-        let size = Vec::len;
-        self.batches(frames.map(file), size, |frames, batch| {
+        self.pictures(recording, clock, frames.map(file))
+    }
+
+    /// Depth in millimetres as PNG files, however it is kept.
+    fn depth(&self, recording: &RecordingStream, clock: &Clock) -> Result<()> {
+        let png = |frame| {
+            let image = self.dataset.image(self.name, frame)?;
+            png::encode(&image.to_rgb()).map_err(Wrong::Picture)
+        };
+        let frames = self.episode.from_index..self.episode.to_index();
+        self.batches(frames.map(png), Vec::len, |frames, batch| {
             let archetype = EncodedDepthImage::update_fields()
                 .with_many_meter(vec![1000.0; batch.len()])
                 .with_many_colormap(vec![Colormap::Viridis; batch.len()])
@@ -157,7 +166,7 @@ impl Camera<'_> {
 pub fn jpeg(image: &Image, quality: u8) -> Result<Vec<u8>> {
     let rgb = image.to_rgb();
     if rgb.format() != PixelFormat::Rgb8 {
-        return Err(Wrong::Picture("a video of depth cannot be shown yet".into()));
+        return Err(Wrong::Picture("depth has no colours".into()));
     }
     let failed = |why: &dyn std::fmt::Display| Wrong::Picture(why.to_string());
     let side = |side: u32| u16::try_from(side).map_err(|error| failed(&error));
@@ -171,8 +180,36 @@ pub fn jpeg(image: &Image, quality: u8) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use sinew_datasets::schema::Info;
+    use sinew_datasets::writer::Options;
+    use sinew_datasets::{Frame, Stamps, Writer};
+
     use super::*;
     use crate::view::rerun::dataset::tests::{Kept, golden};
+
+    #[test]
+    fn depth_is_sent_as_depth() {
+        let (folder, kept) = (tempfile::tempdir().unwrap(), Kept::default());
+        let root = folder.path().join("set");
+        let camera = ("depth".to_owned(), Feature::depth(Dtype::Image, 16, 16));
+        let info = Info::new(30, None, vec![camera]).unwrap();
+        let mut writer = Writer::create(&root, info, Options::default()).unwrap();
+        for depth in 0..5_u8 {
+            let image = Image::new(16, 16, PixelFormat::Gray16, vec![depth; 512]).unwrap();
+            let images = vec![Some(image)];
+            let (task, stamps) = ("look".into(), Stamps::default());
+            writer.push(&Frame { task, values: Vec::new(), images, stamps }).unwrap();
+        }
+        writer.finish().unwrap();
+        let dataset = Dataset::open(&root).unwrap();
+        let (name, feature) = &dataset.info().features[0];
+        let episode = dataset.episode(0).unwrap();
+        let recording = kept.recording();
+        let camera = Camera { dataset: &dataset, episode, name, feature };
+        camera.send(&recording, &Clock((0..5).map(f64::from).collect())).unwrap();
+        recording.flush_blocking().unwrap();
+        assert_eq!(kept.rows(&entity(name).to_string(), "EncodedDepthImage:blob"), 5);
+    }
 
     #[test]
     fn a_video_that_cannot_be_streamed_is_decoded_into_jpeg_pictures() {
