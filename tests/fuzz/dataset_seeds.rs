@@ -84,5 +84,5 @@ fn spool(path: &Path) {
         let image = Image::new(4, 4, format, pixels).expect("an image");
         Shot { number, image, again }
     });
-    Spool::new(path).append(&shots).expect("room for a file");
+    Spool::new(path, 1 << 20).append(&shots).expect("room for a file");
 }

@@ -20,7 +20,7 @@ pub struct Files {
     pub images: PathBuf,
     /// A digest for the statistics and a checksum per frame.
     pub counts: PathBuf,
-    /// What had to wait on the disk.
+    /// What had to wait on the disk, in this file and another beside it.
     pub spool: PathBuf,
 }
 

@@ -7,7 +7,7 @@ use super::counts;
 use super::encoder::Encoder;
 use super::journal::Contents;
 use super::queue::Job;
-use super::spool::Spooled;
+use super::spool::{halves, spooled};
 use crate::schema::Dtype;
 use crate::{Error, Result, video};
 
@@ -17,7 +17,7 @@ pub fn catch_up(folder: &Path, contents: &Contents) -> Result<()> {
     let (info, rows) = (&contents.info, contents.rows.len());
     for (key, feature) in info.features.iter().filter(|(_, feature)| feature.is_camera()) {
         let files = Files::of(folder, key, feature.dtype);
-        if !files.spool.exists() {
+        if !halves(&files.spool).iter().any(|half| half.exists()) {
             continue;
         }
         let mut sums = counts::read(&files.counts, feature)?;
@@ -27,8 +27,8 @@ pub fn catch_up(folder: &Path, contents: &Contents) -> Result<()> {
             _ => read_images(&files.images)?.len() as u64,
         };
         sums.truncate(usize::try_from(whole).unwrap_or(usize::MAX));
-        let Some(spooled) = Spooled::open(&files.spool, sums.len() as u64)? else { continue };
-        let mut shots = spooled.take(rows - sums.len()).peekable();
+        let Some(frames) = spooled(&files.spool, sums.len() as u64)? else { continue };
+        let mut shots = frames.take(rows - sums.len()).peekable();
         if shots.peek().is_none() {
             continue;
         }

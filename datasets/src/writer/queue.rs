@@ -177,9 +177,9 @@ impl Queue {
         self.lock().young_from()
     }
 
-    /// Whether nothing of what is on the disk is needed any more.
-    pub fn is_spent(&self) -> bool {
-        self.lock().old.is_empty()
+    /// How many frames are in the video: nothing on the disk is needed of them any more.
+    pub fn in_video(&self) -> u64 {
+        self.lock().first
     }
 
     /// So many frames are in the video, handed to the system.
@@ -246,7 +246,7 @@ mod tests {
     fn images_keep_their_order_through_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("spool");
-        let (queue, mut spool) = (Queue::new(&path, 480), Spool::new(&path));
+        let (queue, mut spool) = (Queue::new(&path, 480), Spool::new(&path, 480));
         let now = Instant::now();
         for n in 0..15 {
             queue.push(Some(&image(n)), now);
@@ -265,7 +265,7 @@ mod tests {
     fn what_waits_too_long_goes_to_the_disk_and_nothing_else_does() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("spool");
-        let (queue, mut spool) = (Queue::new(&path, 4800), Spool::new(&path));
+        let (queue, mut spool) = (Queue::new(&path, 4800), Spool::new(&path, 4800));
         let begun = Instant::now();
         let at = |ms| begun + Duration::from_millis(ms);
         for n in 0..10 {
@@ -279,9 +279,9 @@ mod tests {
         assert!(!queue.is_long(at(450)) && queue.is_long(at(451)));
         queue.spool(&mut spool, at(560)).unwrap();
         assert_eq!((queue.kept(), queue.memory()), (6, 4 * 48));
-        assert!(!queue.is_spent());
+        assert_eq!(queue.in_video(), 3);
         queue.written(6);
-        assert!(queue.is_spent());
+        assert_eq!(queue.in_video(), 6);
         assert_eq!(rest(&queue), [7, 8, 9].map(Some));
     }
 
@@ -289,7 +289,7 @@ mod tests {
     fn what_the_disk_does_not_take_stays_in_memory_up_to_a_limit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("no/such/folder");
-        let (queue, mut spool) = (Queue::new(&path, 96), Spool::new(&path));
+        let (queue, mut spool) = (Queue::new(&path, 96), Spool::new(&path, 96));
         let now = Instant::now();
         for n in 0..4 {
             assert!(queue.fits(48));
@@ -298,5 +298,30 @@ mod tests {
         assert!(!queue.fits(48));
         assert!(queue.spool(&mut spool, now).is_err());
         assert_eq!(rest(&queue), [0, 1, 2, 3].map(Some));
+    }
+
+    /// An encoder that always holds back more than is given it in the longest wait.
+    #[test]
+    fn what_an_encoder_holds_back_does_not_pile_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.spool");
+        let (queue, mut spool) = (Queue::new(&path, 480), Spool::new(&path, 480));
+        let begun = Instant::now();
+        let (held, mut most) = (40, (0, 0));
+        for n in 0..1000_u64 {
+            let now = begun + Duration::from_millis(33 * n);
+            queue.push(Some(&image(n as u8)), now);
+            assert!(matches!(queue.pop().unwrap(), Some(Job::New(_))));
+            queue.written(n.saturating_sub(held));
+            queue.spool(&mut spool, now).unwrap();
+            spool.clear_before(queue.in_video()).unwrap();
+            let halves = super::super::spool::halves(&path);
+            let disk: u64 = halves.iter().map(|half| half.metadata().map_or(0, |f| f.len())).sum();
+            most = (most.0.max(disk), most.1.max(queue.memory()));
+        }
+        // Twice what is held, each with its head, and a turn.
+        assert!(most.0 <= 2 * (held + 10) * (48 + 21) + 480, "{most:?}");
+        assert!(most.1 <= 480, "{most:?}");
+        assert!(queue.kept() > 980, "{}", queue.kept());
     }
 }

@@ -188,7 +188,7 @@ impl Recording {
             }
             let files = Files::of(folder, name, feature.dtype);
             kept.files.extend([files.images.clone(), files.counts.clone()]);
-            kept.spools.push(Spool::new(&files.spool));
+            kept.spools.push(Spool::new(&files.spool, options.memory));
             let camera = Camera::start(files, (name, feature), info.fps, options, &failure)?;
             named.push((name.clone(), feature.clone(), Arc::clone(&camera.queue)));
             cameras.push(camera);
@@ -283,11 +283,10 @@ fn keep(shared: &Shared, mut journal: Journal, mut kept: Kept) -> Result<()> {
 fn make_durable(shared: &Shared, appended: u64, journal: &Journal, kept: &mut Kept) -> Result<()> {
     let queues = || shared.cameras.iter().map(|(_, _, queue)| queue);
     let whole = queues().fold(appended, |whole, queue| whole.min(queue.kept()));
-    let spent: Vec<bool> = queues().map(|queue| queue.is_spent()).collect();
+    let spent: Vec<u64> = queues().map(|queue| queue.in_video()).collect();
     journal.sync()?;
     kept.files.iter().try_for_each(|path| durable::sync_file(path))?;
     kept.spools.iter_mut().try_for_each(Spool::sync)?;
     shared.durable.store(whole, Ordering::Release);
-    let spent = kept.spools.iter_mut().zip(spent).filter(|(_, spent)| *spent);
-    spent.map(|(spool, _)| spool).try_for_each(Spool::clear)
+    kept.spools.iter_mut().zip(spent).try_for_each(|(spool, first)| spool.clear_before(first))
 }

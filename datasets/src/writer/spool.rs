@@ -5,8 +5,9 @@
 //! checksum │ number of the frame │ width, height, format │ pixels │ checksum │ …
 //! ```
 //!
-//! An image that is shown again has no pixels a second time. Once all images in the file are in the
-//! video, durably, it begins anew.
+//! An image that is shown again has no pixels a second time in one file. There are two files, filled in
+//! turn: once all images in one are in the video, durably, it begins anew. An encoder that always holds
+//! some images back therefore leaves as much on the disk as it holds, and does not fill it.
 
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -37,8 +38,10 @@ pub struct Shot {
 /// Where the pixels of a spooled frame lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// In the file.
+    /// In a file.
     Image {
+        /// Which of the two.
+        half: usize,
         /// The offset of the first one.
         at: u64,
         /// Pixels from left to right.
@@ -55,7 +58,8 @@ pub enum Place {
 impl Place {
     /// Reads it back.
     pub(super) fn read(self, path: &Path) -> Result<Job> {
-        let Self::Image { at, width, height, format } = self else { return Ok(Job::Repeat) };
+        let Self::Image { half, at, width, height, format } = self else { return Ok(Job::Repeat) };
+        let path = &halves(path)[half];
         let mut pixels = vec![0; format.len(width, height)];
         let read = std::fs::File::open(path).and_then(|mut file| {
             file.seek(SeekFrom::Start(at))?;
@@ -66,8 +70,13 @@ impl Place {
     }
 }
 
-/// The file, for whoever writes it. It is not there before it is needed.
-pub struct Spool {
+/// The two files of a spool of this name.
+pub(super) fn halves(path: &Path) -> [PathBuf; 2] {
+    [path.to_owned(), path.with_extension("spool2")]
+}
+
+/// One of the two files. It is not there before it is needed.
+struct Half {
     path: PathBuf,
     file: Option<File>,
     /// Where the next frame goes.
@@ -78,14 +87,45 @@ pub struct Spool {
     synced: bool,
 }
 
+/// The files, for whoever writes them.
+pub struct Spool {
+    halves: [Half; 2],
+    /// Which one frames go to.
+    current: usize,
+    /// How many bytes that one takes before it is the other's turn.
+    turn: u64,
+}
+
 impl Spool {
-    /// A file of this name.
-    pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), file: None, end: 0, last: None, synced: true }
+    /// Files of this name, each of about so many bytes while the encoder keeps up.
+    pub fn new(path: &Path, turn: usize) -> Self {
+        let half = |path| Half { path, file: None, end: 0, last: None, synced: true };
+        Self { halves: halves(path).map(half), current: 0, turn: turn as u64 }
     }
 
     /// Appends frames and hands them to the system; gives where each lies.
     pub fn append(&mut self, shots: &[Shot]) -> Result<Vec<Place>> {
+        let other = 1 - self.current;
+        if self.halves[self.current].end >= self.turn && self.halves[other].end == 0 {
+            self.current = other;
+        }
+        self.halves[self.current].append(self.current, shots)
+    }
+
+    /// Waits until everything appended is on the disk.
+    pub fn sync(&mut self) -> Result<()> {
+        self.halves.iter_mut().try_for_each(Half::sync)
+    }
+
+    /// Forgets what no frame from this one on needs.
+    pub fn clear_before(&mut self, first: u64) -> Result<()> {
+        let spent = |half: &&mut Half| half.last.is_some_and(|last| last < first);
+        self.halves.iter_mut().filter(spent).try_for_each(Half::clear)
+    }
+}
+
+impl Half {
+    fn append(&mut self, half: usize, shots: &[Shot]) -> Result<Vec<Place>> {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
@@ -99,13 +139,14 @@ impl Spool {
         let mut write = || {
             file.seek(SeekFrom::Start(at))?;
             for shot in shots {
-                let again = shot.again && shot.number.checked_sub(1) == last;
+                let again = shot.again && last.is_some() && shot.number.checked_sub(1) == last;
                 let pixels = if again { &[][..] } else { shot.image.pixels() };
                 file.write_all(&head(shot, again, pixels))?;
                 file.write_all(pixels)?;
                 places.push(match again {
                     true => Place::Again,
                     false => Place::Image {
+                        half,
                         at: at + HEAD as u64,
                         width: shot.image.width(),
                         height: shot.image.height(),
@@ -122,8 +163,7 @@ impl Spool {
         Ok(places)
     }
 
-    /// Waits until everything appended is on the disk.
-    pub fn sync(&mut self) -> Result<()> {
+    fn sync(&mut self) -> Result<()> {
         if let Some(file) = self.file.as_ref().filter(|_| !self.synced) {
             file.sync().map_err(Error::io("cannot make durable", &self.path))?;
             durable::sync_folder(durable::above(&self.path))?;
@@ -132,9 +172,9 @@ impl Spool {
         Ok(())
     }
 
-    /// Begins anew: nothing in it is needed any more.
-    pub fn clear(&mut self) -> Result<()> {
-        if let Some(file) = self.file.as_ref().filter(|_| self.end > 0) {
+    /// Begins anew.
+    fn clear(&mut self) -> Result<()> {
+        if let Some(file) = &self.file {
             file.set_len(0).map_err(Error::io("cannot write", &self.path))?;
             (self.end, self.last) = (0, None);
         }
@@ -168,17 +208,43 @@ pub struct Spooled<R> {
     last: Option<Shot>,
 }
 
-impl Spooled<BufReader<std::fs::File>> {
-    /// Opens a spool; none where nothing had to wait.
-    pub fn open(path: &Path, first: u64) -> Result<Option<Self>> {
-        let file = match std::fs::File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("cannot open", path)(error)),
+/// The frames in the files of a spool, from one on; none where nothing had to wait.
+pub(super) fn spooled(
+    path: &Path,
+    first: u64,
+) -> Result<Option<impl Iterator<Item = Shot> + use<>>> {
+    let mut found = Vec::new();
+    for half in halves(path) {
+        let open = || match std::fs::File::open(&half) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("cannot open", &half)(error)),
         };
-        let left = file.metadata().map_err(Error::io("cannot read", path))?.len();
-        Ok(Some(Self::new(BufReader::new(file), left, first)))
+        let Some(file) = open()? else { continue };
+        let left = file.metadata().map_err(Error::io("cannot read", &half))?.len();
+        let spooled = |file| Spooled::new(BufReader::new(file), left, first);
+        let begins = open()?.map(spooled).and_then(|mut all| Some(all.record()?.number));
+        found.push((begins, spooled(file)));
     }
+    // The older ones first.
+    found.sort_by_key(|(begins, _)| *begins);
+    let mut next = first;
+    let mut all = found.into_iter().map(|(_, spooled)| spooled).peekable();
+    let frames = std::iter::from_fn(move || {
+        loop {
+            let half = all.peek_mut()?;
+            half.next = next;
+            match half.next() {
+                Some(shot) => {
+                    next = shot.number + 1;
+                    return Some(shot);
+                }
+                None => drop(all.next()),
+            }
+        }
+    });
+    let mut frames = frames.peekable();
+    Ok(frames.peek().is_some().then_some(frames))
 }
 
 impl<R: Read> Spooled<R> {
@@ -256,7 +322,7 @@ mod tests {
     }
 
     fn found(path: &Path, first: u64) -> Vec<(u64, u8, bool)> {
-        let all = Spooled::open(path, first).unwrap().unwrap();
+        let all = spooled(path, first).unwrap().into_iter().flatten();
         all.map(|shot| (shot.number, shot.image.pixels()[0], shot.again)).collect()
     }
 
@@ -264,9 +330,9 @@ mod tests {
     fn frames_are_read_from_any_one_on_up_to_a_gap() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("spool");
-        assert!(Spooled::open(&path, 0).unwrap().is_none());
-        let mut spool = Spool::new(&path);
-        spool.clear().unwrap();
+        assert!(spooled(&path, 0).unwrap().is_none());
+        let mut spool = Spool::new(&path, 4096);
+        spool.clear_before(1).unwrap();
         assert!(!path.exists());
         // The first frame in the file has its pixels, whether it was shown before or not.
         let shots = [shot(3, true), shot(4, false), shot(5, true), shot(9, true), shot(10, true)];
@@ -287,7 +353,7 @@ mod tests {
     fn what_is_torn_or_older_ends_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("spool");
-        let mut spool = Spool::new(&path);
+        let mut spool = Spool::new(&path, 4096);
         spool.append(&[shot(0, false), shot(1, false), shot(2, false)]).unwrap();
         let old = std::fs::read(&path).unwrap();
         for cut in 0..old.len() {
@@ -299,12 +365,37 @@ mod tests {
             assert_eq!(found(&path, 0).len(), cut / (HEAD + 48));
         }
         std::fs::write(&path, &old).unwrap();
-        spool.clear().unwrap();
+        spool.clear_before(3).unwrap();
         assert_eq!(found(&path, 0), []);
         spool.append(&[shot(7, false)]).unwrap();
         let mut both = std::fs::read(&path).unwrap();
         both.extend(&old[HEAD + 48..]);
         std::fs::write(&path, &both).unwrap();
         assert_eq!(found(&path, 7), [(7, 7, false)]);
+    }
+
+    #[test]
+    fn two_files_take_turns() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.spool");
+        let mut spool = Spool::new(&path, 2 * (HEAD + 48));
+        let mut longest = 0;
+        for number in 0..40_u64 {
+            // Every third is one that is shown again, the first in a file has its pixels all the same.
+            spool.append(&[shot(number, number % 3 == 2)]).unwrap();
+            // The encoder holds seven back.
+            let first = number.saturating_sub(6);
+            spool.clear_before(first).unwrap();
+            let expected: Vec<u64> = (first..=number).collect();
+            let frames = found(&path, first);
+            assert_eq!(frames.iter().map(|(number, ..)| *number).collect::<Vec<_>>(), expected);
+            for (number, value, _) in frames {
+                let shown = if number % 3 == 2 { number - 1 } else { number };
+                assert_eq!(u64::from(value), shown);
+            }
+            let sizes = halves(&path).map(|half| half.metadata().map_or(0, |half| half.len()));
+            longest = longest.max(sizes.iter().sum());
+        }
+        assert!(longest <= 18 * (HEAD as u64 + 48), "{longest} bytes for seven images");
     }
 }
