@@ -6,8 +6,10 @@ use sinew_core::packet::{Decoder, FRAME_ROOM, Protocol};
 use sinew_core::register::Reg;
 use sinew_core::servo::Servo;
 use sinew_core::tables;
+use sinew_drivers::camera::{Layout, Parts, jpeg};
 use sinew_drivers::sim::{FaultPlan, VirtualBus, arm, control};
 use sinew_drivers::{ArmSpec, Clock, calibration_file};
+use sinew_teleop::keys::Parser;
 use sinew_teleop::kinematics::{Chain, MOST_JOINTS, Solver, Tolerance};
 
 #[path = "dataset_checks.rs"]
@@ -22,7 +24,7 @@ pub use policies::*;
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 25] = [
+pub const CHECKS: [(&str, Check); 27] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
@@ -34,6 +36,8 @@ pub const CHECKS: [(&str, Check); 25] = [
     ("fault_plan", fault_plan),
     ("control", control),
     ("virtual_bus", virtual_bus),
+    ("camera_stream", camera_stream),
+    ("terminal_keys", terminal_keys),
     ("dataset_info", dataset_info),
     ("dataset_stats", dataset_stats),
     ("dataset_tasks", dataset_tasks),
@@ -210,6 +214,33 @@ pub fn fault_plan(bytes: &[u8]) {
         assert!((0.0..=1.0).contains(&chance), "{plan:?}");
     }
     assert!(delay.is_none_or(|delay| delay <= 60_000_000_000), "{plan:?}");
+}
+
+/// What a phone serves for its camera: no part is larger than a picture may be, and what is a picture
+/// has all its pixels.
+pub fn camera_stream(bytes: &[u8]) {
+    let Ok(mut parts) = Parts::begin(bytes) else { return };
+    for _ in 0..16 {
+        let Ok(part) = parts.next_part() else { return };
+        assert!(part.len() <= jpeg::LARGEST);
+        if let Ok(picture) = jpeg::decode(part, 32, 16) {
+            assert_eq!(picture.pixels.len(), Layout::Rgb8.len(32, 16));
+        }
+    }
+}
+
+/// What a terminal sends: however it is cut into pieces, the same keys; and after a pause none has begun.
+pub fn terminal_keys(bytes: &[u8]) {
+    let mut whole = Parser::default();
+    let events = whole.take(bytes);
+    for size in [1, 3] {
+        let mut pieces = Parser::default();
+        let each: Vec<_> = bytes.chunks(size).flat_map(|piece| pieces.take(piece)).collect();
+        assert_eq!(each, events);
+        assert_eq!(pieces.is_within(), whole.is_within());
+    }
+    whole.take(&[]);
+    assert!(!whole.is_within());
 }
 
 /// Lines on the control socket of a virtual bus: each is answered, and the arm stays a thing of

@@ -34,6 +34,8 @@ pub fn all() -> Vec<Seed> {
     seeds.push(("urdf", "arm".to_owned(), URDF.into()));
     seeds.extend(texts());
     seeds.extend(buses());
+    seeds.extend(streams());
+    seeds.push(("terminal_keys", "each".to_owned(), KEYS.into()));
     seeds.extend(super::dataset_seeds::all());
     seeds.extend(policies());
     seeds
@@ -233,6 +235,33 @@ fn texts() -> Vec<Seed> {
 "#;
     let plans = plans.map(|(name, plan)| ("fault_plan", name.to_owned(), plan.into()));
     plans.into_iter().chain([("control", "each".to_owned(), commands.into())]).collect()
+}
+
+/// Keys as terminals send them: plain, arrows of both kinds, Esc, kitty's with modifiers and releases,
+/// its flags, a lost focus, an answer.
+const KEYS: &str = "nq \t\x1b[A\x1bOB\x1b\x1b[97;1:1u\x1b[97;1:3u\x1b[57441;2:2u\x1b[1;1:3C\x1b[?11u\x1b[O\x1b[?1;2c\x1bx\x03";
+
+/// Streams of phones: with lengths and without.
+fn streams() -> Vec<Seed> {
+    let mut jpeg = Vec::new();
+    let pixels: Vec<u8> = (0..32 * 16 * 3).map(|at| (at * 7 % 251) as u8).collect();
+    let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 50);
+    encoder.encode(&pixels, 32, 16, jpeg_encoder::ColorType::Rgb).expect("a picture");
+    let head = "HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n";
+    let stream = |length: &str| {
+        let mut stream = head.as_bytes().to_vec();
+        for _ in 0..2 {
+            stream.extend(format!("--frame\r\nContent-Type: image/jpeg\r\n{length}\r\n").bytes());
+            stream.extend(&jpeg);
+            stream.extend(b"\r\n");
+        }
+        stream.extend(b"--frame--\r\n");
+        stream
+    };
+    let told = format!("Content-Length: {}\r\n", jpeg.len());
+    [("told", stream(&told)), ("untold", stream(""))]
+        .map(|(name, bytes)| ("camera_stream", name.to_owned(), bytes))
+        .into()
 }
 
 /// The files of checkpoints that LeRobot wrote.

@@ -10,7 +10,7 @@
 //! tells.
 
 mod http;
-mod jpeg;
+pub mod jpeg;
 mod pattern;
 mod settings;
 mod shot;

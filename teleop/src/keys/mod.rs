@@ -22,8 +22,7 @@ use sinew_drivers::clock::MILLI;
 use sinew_drivers::{Clock, Nanos};
 
 pub use held::{HOLD, Held, SILENCE};
-use parser::Parser;
-pub use parser::{Change, Code, Event};
+pub use parser::{Change, Code, Event, Parser};
 
 use crate::keyboard::Keyboard;
 
