@@ -75,6 +75,8 @@ pub struct Arm {
     /// Whose health is read next, and whether that is still to be done in this tick.
     turn: usize,
     turn_due: bool,
+    /// Until when nobody's is.
+    turn_after: Nanos,
     notices: Vec<Notice>,
     counts: ArmCounts,
     report: Option<StopReport>,
@@ -288,6 +290,7 @@ impl Arm {
             watched: None,
             turn: 0,
             turn_due: false,
+            turn_after: Nanos::MIN,
             notices: Vec::new(),
             counts: ArmCounts::default(),
             report: None,

@@ -34,6 +34,11 @@ impl Observation {
 
 /// How long a health reading may keep the bus from a position.
 const HEALTH_PATIENCE: Nanos = 8 * MILLI;
+/// No two of them follow one another faster: loads and lost torque do not change with every tick of a
+/// fast loop, and each costs as much time on the bus as all positions together.
+const DRIVEN_HEALTH: Nanos = 15 * MILLI;
+/// The same where no motor holds anything.
+const LIMP_HEALTH: Nanos = 120 * MILLI;
 /// How often a lost port is tried again.
 pub(super) const REOPEN_EVERY: Nanos = 100 * MILLI;
 
@@ -54,7 +59,7 @@ impl Arm {
         let read = self.read_positions();
         let timing = self.or_lost(read)?;
         self.counts.ticks += 1;
-        self.turn_due = true;
+        self.turn_due = self.clock.now() >= self.turn_after;
         self.fill(timing);
         self.watch_joints()?;
         self.watch_commands()?;
@@ -191,6 +196,8 @@ impl Arm {
     /// The health of the servo whose turn it is, and first aid if it lost its torque.
     pub(super) fn read_health(&mut self) -> Result<(), Error> {
         self.turn_due = false;
+        let driven = self.axes.iter().any(|axis| axis.torque);
+        self.turn_after = self.clock.now() + if driven { DRIVEN_HEALTH } else { LIMP_HEALTH };
         let Some(layout) = self.layout else { return Ok(()) };
         let joints = self.readings.len();
         let index = self.turn;
