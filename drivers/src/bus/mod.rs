@@ -434,7 +434,7 @@ impl Bus {
     fn quiet(&mut self) -> Result<(), Error> {
         self.unread = (0, 0);
         self.decoder.reset();
-        self.wire.discard_input()
+        self.timed(|bus| bus.wire.discard_input())
     }
 
     /// Lets a receipt that came twice pass by. Receipts are all alike: the second one must not
@@ -452,7 +452,7 @@ impl Bus {
     }
 
     fn transmit(&mut self, len: usize) -> Result<Nanos, Error> {
-        self.wire.send(self.request.get(..len).unwrap_or_default())
+        self.timed(|bus| bus.wire.send(bus.request.get(..len).unwrap_or_default()))
     }
 
     /// Makes sure that there are unread bytes and returns when they came, or `None` if the
@@ -467,9 +467,14 @@ impl Bus {
     }
 
     fn receive(&mut self, deadline: Nanos) -> Result<usize, Error> {
+        self.timed(|bus| bus.wire.receive(&mut bus.incoming, deadline))
+    }
+
+    /// Counts how long the wire takes.
+    fn timed<T>(&mut self, wire: impl FnOnce(&mut Self) -> T) -> T {
         let began = self.now();
-        let got = self.wire.receive(&mut self.incoming, deadline);
-        self.counts.waited += self.now() - began;
-        got
+        let done = wire(self);
+        self.counts.on_wire += self.now() - began;
+        done
     }
 }

@@ -126,6 +126,6 @@ pub struct BusCounts {
     pub corrupt: u64,
     /// Frames nobody had asked for.
     pub stray: u64,
-    /// How long answers were waited for.
-    pub waited: Nanos,
+    /// How long the wire took, with requests and with answers that were waited for.
+    pub on_wire: Nanos,
 }

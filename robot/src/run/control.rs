@@ -106,8 +106,8 @@ impl Pair {
         self.ramp.is_over(now)
     }
 
-    fn waited(&self) -> Nanos {
-        self.source.bus_counts().waited + self.follower.bus_counts().waited
+    fn on_wire(&self) -> Nanos {
+        self.source.bus_counts().on_wire + self.follower.bus_counts().on_wire
     }
 
     /// Whether a person leads just now who has taken over from a program.
@@ -237,7 +237,7 @@ fn ticks(
         }
         clock.sleep_until(deadline);
         let woke = clock.now();
-        let waited = pairs.iter().map(Pair::waited).sum::<Nanos>();
+        let before = pairs.iter().map(Pair::on_wire).sum::<Nanos>();
         let ticked = pairs.iter_mut().try_fold((Nanos::MAX, Nanos::MIN), |span, pair| {
             let (oldest, newest) = one(pair, clock)?;
             Ok((oldest.min(span.0), newest.max(span.1)))
@@ -251,12 +251,12 @@ fn ticks(
             begun = true;
             pairs.iter_mut().for_each(|pair| pair.source.begin(done));
         }
-        let waited = pairs.iter().map(Pair::waited).sum::<Nanos>() - waited;
+        let bus = pairs.iter().map(Pair::on_wire).sum::<Nanos>() - before;
         stats.count(Last {
             done,
             wake: woke - deadline,
-            bus: waited,
-            work: done - woke - waited,
+            bus,
+            work: done - woke - bus,
             tick: done - deadline,
         });
         stats.skew.count(newest.saturating_sub(oldest));

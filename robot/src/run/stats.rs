@@ -70,7 +70,7 @@ pub struct Last {
     pub done: Nanos,
     /// From its deadline to the begin of work.
     pub wake: Nanos,
-    /// Waiting for the buses' answers.
+    /// The buses: requests going out, and their answers.
     pub bus: Nanos,
     /// Its own work.
     pub work: Nanos,
@@ -89,9 +89,9 @@ pub struct Stats {
     pub tick: Spans,
     /// From deadline to the begin of work: what the system's timer costs.
     pub wake: Spans,
-    /// Waiting for the buses' answers.
+    /// The buses: requests going out, and their answers.
     pub bus: Spans,
-    /// The tick's own work: what is left of it without waking up and waiting for the buses.
+    /// The tick's own work: what is left of it without waking up and without the buses.
     pub work: Spans,
     /// From the oldest to the newest value that a tick went by.
     pub skew: Spans,
@@ -194,6 +194,6 @@ pub fn together(counts: impl Iterator<Item = BusCounts>) -> BusCounts {
         lost: sum.lost + one.lost,
         corrupt: sum.corrupt + one.corrupt,
         stray: sum.stray + one.stray,
-        waited: sum.waited + one.waited,
+        on_wire: sum.on_wire + one.on_wire,
     })
 }
