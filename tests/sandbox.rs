@@ -172,8 +172,9 @@ impl Sandbox {
         let words = ["--json", "sim", "bus", "--arm", kind, "--link", port.to_str().unwrap()];
         let rest = ["--calibration", file.to_str().unwrap()];
         let mut bus = self.start(&[&words[..], &rest[..], more].concat());
-        assert_eq!(bus.next()["type"], "ready");
-        Arm { bus, port, calibration: file }
+        let ready = bus.next();
+        assert_eq!(ready["type"], "ready");
+        Arm { bus, port, calibration: file, realtime: ready["realtime"].as_bool().unwrap() }
     }
 }
 
@@ -261,6 +262,8 @@ pub struct Arm {
     pub port: PathBuf,
     /// LeRobot's file of its calibration.
     pub calibration: PathBuf,
+    /// Whether its servos answer however busy the machine is.
+    pub realtime: bool,
 }
 
 impl Arm {

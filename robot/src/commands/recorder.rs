@@ -19,6 +19,7 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::Report;
 use crate::cli::voice::Voice;
 use crate::run::control::{Lap, Outcome, Pace, Pair, Tick};
+use crate::run::realtime::give_way;
 use crate::run::record::{Event, Session};
 use crate::run::stats::{Recorded, Stats};
 use crate::run::tap::{Slips, Stored, tap};
@@ -78,6 +79,7 @@ impl Recorder {
             let (over, waiting) = (&over, &waiting);
             let beside = Beside { over, resting, waiting, baton };
             let record = move || {
+                give_way();
                 let kept = follow(session, &mut slips, &keys, &mut told, &beside);
                 over.store(true, Ordering::Release);
                 kept

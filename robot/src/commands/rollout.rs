@@ -33,6 +33,7 @@ use crate::cli::flags::{DisplayFlags, RobotFlags, TeleopFlags};
 use crate::cli::report::Report;
 use crate::robot::Robot;
 use crate::run::control::{Lap, Pace, Pair, Tick, end, lap};
+use crate::run::realtime::{give_way, patiently};
 use crate::run::rollout::{Driver, Inference, Plan, Rest};
 use crate::run::stats::Stats;
 use crate::run::tap::{Stored, tap};
@@ -127,7 +128,7 @@ impl Rollout {
         let specs = self.cameras.specs()?;
         let root = self.folder()?;
         let leader = self.leader(&robot)?;
-        let policy = self.source.load(&self.machine, report)?;
+        let policy = patiently(|| self.source.load(&self.machine, report)).map_err(no_thread)??;
         let found = check::look(&policy, &offered::by_robot(&robot, &specs), false);
         check::say(report, &found);
         if !found.ok() {
@@ -277,14 +278,13 @@ impl Rollout {
                 (None, false) => Rest::No,
             };
             let think = move || {
+                give_way();
                 let driven = driver.drive(&mut slips, over, resting);
                 over.store(true, Ordering::Release);
                 driven
             };
             let thread = std::thread::Builder::new().name("policy".into());
-            let thread = thread.spawn_scoped(scope, think).map_err(|error| {
-                Failure::new(Exit::Failed, format!("cannot start the policy's thread: {error}"))
-            })?;
+            let thread = thread.spawn_scoped(scope, think).map_err(no_thread)?;
             let thinker = thread.thread().clone();
             if let Some((console, wish)) = console.zip(wish) {
                 let obey = move || console.obey(wish, over, report);
@@ -371,4 +371,8 @@ fn go_back(pairs: &mut [Pair], begin: Vec<Vec<f64>>, ran: Lap, fps: f64, report:
         }
     });
     Lap { granted: ran.granted, ..lap }
+}
+
+fn no_thread(error: std::io::Error) -> Failure {
+    Failure::new(Exit::Failed, format!("cannot start the policy's thread: {error}"))
 }

@@ -10,6 +10,7 @@ use sinew_drivers::sim::{FaultPlan, Serve};
 use super::driving::listen;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::Report;
+use crate::run::realtime::hasten;
 
 /// Simulated arms for other programs
 #[derive(Debug, Args)]
@@ -78,6 +79,7 @@ impl Bus {
             )
         })?;
         let flag = listen()?;
+        let hastened = hasten();
         let serve = Serve {
             arm: self.arm,
             link: self.link,
@@ -87,7 +89,11 @@ impl Bus {
             calibration: self.calibration,
         };
         let served = serve.start()?;
-        report.event(&json!({ "type": "ready", "port": serve.link }));
+        report.event(&json!({
+            "type": "ready",
+            "port": serve.link,
+            "realtime": hastened,
+        }));
         report.say(format!("{} at {}", serve.arm, serve.link.display()));
         if !report.for_scripts() {
             report.note("Ctrl-C ends it");

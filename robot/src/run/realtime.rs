@@ -22,6 +22,7 @@ impl Realtime {
     /// Asks for real-time scheduling of this thread, and for memory that is never swapped out.
     /// What is not permitted is left as it is.
     pub fn claim() -> Self {
+        // The threads that it starts are not.
         let scheduled = schedule(libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, PRIORITY);
         Self(Granted { scheduled, locked: lock() })
     }
@@ -50,7 +51,37 @@ impl Drop for Realtime {
     }
 }
 
-/// Whether this thread is now scheduled so. Threads that it starts are not.
+/// Lets this thread, and those that it starts, run before all others: what stands for hardware
+/// answers however busy the machine is. Returns whether that is permitted.
+#[cfg(feature = "sim")]
+pub fn hasten() -> bool {
+    schedule(libc::SCHED_FIFO, PRIORITY + 1)
+}
+
+/// By how much threads that may be late give way to those that must not be.
+const NICE: libc::c_int = 5;
+
+/// Lets this thread, and those that it starts, give way to others where the machine is busy: also to
+/// the kernel's own, which carry bytes to and from the buses.
+pub fn give_way() {
+    // SAFETY: it takes a number alone. It speaks of the calling thread, and always may be refused.
+    unsafe { libc::nice(NICE) };
+}
+
+/// Does `work` on a thread that gives way, and so will all that it starts.
+#[cfg(feature = "policies")]
+pub fn patiently<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Result<T> {
+    std::thread::scope(|scope| {
+        let patient = || {
+            give_way();
+            work()
+        };
+        let thread = std::thread::Builder::new().spawn_scoped(scope, patient)?;
+        Ok(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
+/// Whether this thread is now scheduled so.
 fn schedule(policy: i32, priority: i32) -> bool {
     let parameter = libc::sched_param { sched_priority: priority };
     // SAFETY: `parameter` is a valid sched_param, and 0 means the calling thread.
@@ -81,6 +112,21 @@ mod tests {
     fn policy() -> i32 {
         // SAFETY: 0 means the calling thread.
         unsafe { libc::sched_getscheduler(0) }
+    }
+
+    #[test]
+    #[cfg(feature = "policies")]
+    fn patient_threads_and_those_they_start_give_way_and_nobody_else_does() {
+        // SAFETY: 0 means the calling thread.
+        let nice = || unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+        let before = nice();
+        let child = || std::thread::Builder::new().spawn(nice);
+        let grandchild = || child().unwrap().join().unwrap();
+        let (own, started) = patiently(|| (nice(), grandchild())).unwrap();
+        // 19 is the end of the scale.
+        assert_eq!(own, (before + NICE).min(19));
+        assert_eq!(started, own);
+        assert_eq!(nice(), before);
     }
 
     #[test]
