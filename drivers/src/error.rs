@@ -195,10 +195,10 @@ pub enum Error {
         name: String,
     },
     /// Another process runs the robot.
-    #[error("another process runs this robot: stop it first ({})", path.display())]
+    #[error("another program runs the robot {name}")]
     AlreadyRunning {
-        /// Its socket.
-        path: PathBuf,
+        /// What it is called.
+        name: String,
     },
     /// A joint's greatest step makes no sense.
     #[error("max_relative_target of {joint}: {why}")]

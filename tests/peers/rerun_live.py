@@ -62,6 +62,10 @@ def main():
             # Nothing moves and nothing limits: what was asked for is what was sent.
             CHECKS.equal(f"goals of {joint}", [row[2] for row in sent], [row[2] for row in asked])
             CHECKS.near(f"place of {joint}", there[-1][2][0], asked[-1][2][0], 3.0)
+        limits = [row[2] for row in rows.rows(f"/limits.{joint}.pos", "Scalars:scalars", "tick", "time")]
+        CHECKS.holds(0 < len(limits) <= ticks and all(limit == limits[0] for limit in limits), "limits of", joint)
+        (low, high), places = limits[0], [row[2][0] for row in there]
+        CHECKS.holds(low < high and low - 1 <= min(places) and max(places) <= high + 1, f"{joint} within {limits[0]}")
     timing = rows.rows("/timing", "Scalars:scalars", "tick", "time")
     CHECKS.equal("timings", len(timing), ticks)
     CHECKS.equal("stages", rows.static("/timing", "SeriesLines:names"), ["wake", "bus", "work", "tick"])

@@ -102,7 +102,8 @@ fn bind(path: &Path) -> Result<UnixListener, Error> {
         Ok(listener) => Ok(listener),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
             if UnixStream::connect(path).is_ok() {
-                return Err(Error::AlreadyRunning { path: path.to_owned() });
+                let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                return Err(Error::AlreadyRunning { name });
             }
             // Left behind by a process that was killed.
             std::fs::remove_file(path).map_err(failed)?;
@@ -197,7 +198,7 @@ mod tests {
         assert_eq!(asked, Asked::Stopped(vec![report]));
         assert_eq!(flag.raised().unwrap().policy, Some(StopPolicy::Park));
         let again = StopServer::start_at(path.clone(), flag.clone());
-        assert!(matches!(again, Err(Error::AlreadyRunning { .. })));
+        assert!(matches!(again, Err(Error::AlreadyRunning { name }) if name == "white"));
         drop(server);
         assert_eq!(ask_at(&path, None).unwrap(), Asked::NotRunning);
         std::fs::remove_dir_all(place("asked")).unwrap();

@@ -137,7 +137,9 @@ fn remedy_of(error: &Error) -> Option<String> {
         Error::WrongModel { .. } => "is it another joint's motor, or another arm's type?".into(),
         Error::NotCalibrated { .. } => "calibrate it: sinew calibrate".into(),
         Error::NoSuchArm { known, .. } => format!("the types are {}", known.join(", ")),
-        Error::AlreadyRunning { .. } => "sinew stop --robot NAME".into(),
+        Error::AlreadyRunning { name } => {
+            format!("end that program, or stop the robot: sinew stop --robot {name}")
+        }
         _ => return None,
     })
 }

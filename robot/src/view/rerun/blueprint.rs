@@ -53,6 +53,8 @@ pub enum Role {
     Asked,
     /// Where it was sent, after the limits.
     Sent,
+    /// How far a joint may go, one line for each end.
+    Limit,
     /// Anything else goes by its own names, in colours that the viewer chooses.
     Other,
 }
@@ -67,6 +69,7 @@ pub fn joint(role: Role, joint: &str) -> EntityPath {
     let of = match role {
         Role::Seen => "observation",
         Role::Sent => "sent",
+        Role::Limit => "limits",
         Role::Asked | Role::Other => "action",
     };
     entity(&format!("{of}.{joint}"))
@@ -153,6 +156,7 @@ impl Role {
             Self::Seen => "state",
             Self::Asked => "action",
             Self::Sent => "sent",
+            Self::Limit => "limit",
             Self::Other => "other",
         }
     }
@@ -163,12 +167,21 @@ impl Role {
             Self::Seen => [0x4e, 0xa8, 0xff],
             Self::Asked => [0xff, 0xa0, 0x3c],
             Self::Sent | Self::Other => [0x90, 0x90, 0x90],
+            Self::Limit => [0x9c, 0x3c, 0x3c],
         }
     }
 
     fn style(self) -> Option<SeriesLines> {
-        let lines = || SeriesLines::new().with_names([self.word()]).with_colors([self.colour()]);
-        (self != Self::Other).then(|| lines().with_widths([1.5]))
+        let lines = |names: &[&str], width: f32| {
+            let colours = names.iter().map(|_| self.colour());
+            let lines = SeriesLines::new().with_names(names.iter().copied());
+            lines.with_colors(colours).with_widths(names.iter().map(|_| width))
+        };
+        match self {
+            Self::Seen | Self::Asked | Self::Sent => Some(lines(&[self.word()], 1.5)),
+            Self::Limit => Some(lines(&["lower limit", "upper limit"], 1.0)),
+            Self::Other => None,
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use re_sdk::{EntityPath, RecordingStream, RecordingStreamBuilder, RecordingStrea
 use re_sdk_types::archetypes::{Scalars, SeriesLines};
 use rtrb::{Consumer, Producer, RingBuffer};
 use sinew_drivers::camera::Camera;
-use sinew_drivers::clock::MILLI;
+use sinew_drivers::clock::{MILLI, SECOND};
 use sinew_drivers::{Clock, Nanos};
 
 use super::arm::{self, Figure};
@@ -37,6 +37,8 @@ const SLOTS: usize = 512;
 const LOOK: Duration = Duration::from_millis(15);
 /// From one pose of the arm to the next: no more than 30 a second.
 const POSES: Nanos = 33 * MILLI;
+/// From one mark of the limits to the next: they stay, and a line has to end somewhere.
+const MARKS: Nanos = SECOND;
 /// How long what goes into a file is gathered: rows that are written together take a fraction of the
 /// room. A viewer is to show them at once.
 const GATHERED: Duration = Duration::from_secs(2);
@@ -112,7 +114,7 @@ impl Viewer {
         let slots = std::iter::repeat_n(slot, SLOTS);
         slots.for_each(|slot| give_back.push(slot).unwrap_or_default());
         let (end, ended) = sync_channel(1);
-        let mut screen = Screen::new(&joints, figures);
+        let mut screen = Screen::new(&joints, pairs, figures);
         let mut pictures = Pictures::new(cameras);
         let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let wall = Nanos::try_from(epoch.as_nanos()).unwrap_or(0).saturating_sub(clock.now());
@@ -184,6 +186,10 @@ impl Slot {
 struct Screen {
     /// The entities of every joint: where it was, where it was asked to go, where it was sent.
     joints: Vec<[EntityPath; 3]>,
+    /// The entities of what has limits, and those.
+    limits: Vec<(EntityPath, [f64; 2])>,
+    /// When those are marked next.
+    mark: Nanos,
     figures: Vec<Figure>,
     /// Where every joint was last.
     there: Vec<f64>,
@@ -192,11 +198,13 @@ struct Screen {
 }
 
 impl Screen {
-    fn new(joints: &[String], figures: Vec<Figure>) -> Self {
+    fn new(joints: &[String], pairs: &[Pair], figures: Vec<Figure>) -> Self {
         let roles = [Role::Seen, Role::Asked, Role::Sent];
         let entities = |joint: &String| roles.map(|role| blueprint::joint(role, joint));
         Self {
             joints: joints.iter().map(entities).collect(),
+            limits: limits(pairs),
+            mark: Nanos::MIN,
             figures,
             there: vec![f64::NAN; joints.len()],
             due: Nanos::MIN,
@@ -214,6 +222,12 @@ impl Screen {
             recording.log(sent.clone(), &Scalars::single(joint.sent))?;
         }
         recording.log(TIMING, &Scalars::new(slot.stages))?;
+        if slot.done >= self.mark {
+            self.mark = slot.done + MARKS;
+            for (entity, ends) in &self.limits {
+                recording.log(entity.clone(), &Scalars::new(*ends))?;
+            }
+        }
         if slot.done < self.due {
             return Ok(());
         }
@@ -227,6 +241,15 @@ impl Screen {
         }
         Ok(())
     }
+}
+
+/// How far each joint may go; a base has no such ends.
+fn limits(pairs: &[Pair]) -> Vec<(EntityPath, [f64; 2])> {
+    let joints = pairs.iter().flat_map(|pair| {
+        let (names, ranges) = (pair.follower.spec().value_names(), pair.follower.ranges());
+        names.into_iter().zip(ranges).collect::<Vec<_>>()
+    });
+    joints.map(|(name, (low, high))| (blueprint::joint(Role::Limit, &name), [low, high])).collect()
 }
 
 fn begin(
@@ -253,7 +276,7 @@ fn begin(
 }
 
 fn contents(joints: &[String]) -> Contents {
-    let lines = [(Role::Sent, joints), (Role::Asked, joints), (Role::Seen, joints)];
+    let lines = [Role::Limit, Role::Sent, Role::Asked, Role::Seen].map(|role| (role, joints));
     let mut plots = blueprint::joints(&lines);
     plots.push(Plot {
         title: "timing, µs".to_owned(),
