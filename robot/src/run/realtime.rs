@@ -55,7 +55,7 @@ impl Drop for Realtime {
 /// answers however busy the machine is. Returns whether that is permitted.
 #[cfg(feature = "sim")]
 pub fn hasten() -> bool {
-    schedule(libc::SCHED_FIFO, PRIORITY + 1)
+    schedule(libc::SCHED_FIFO, PRIORITY)
 }
 
 /// By how much threads that may be late give way to those that must not be.
