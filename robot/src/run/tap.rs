@@ -57,6 +57,8 @@ pub struct Tap<'a> {
     cameras: &'a [Camera],
     /// Every so many ticks one is recorded.
     every: u64,
+    /// The first row that has none yet.
+    next: Option<u64>,
     stored: Stored,
     /// When the joints of the row before were read.
     before: Option<Nanos>,
@@ -85,7 +87,7 @@ pub fn tap(values: usize, cameras: &[Camera], every: u64, stored: Stored) -> (Ta
     // There is room for all of them.
     slips.take(ROOM).for_each(|slip| lay.push(slip).unwrap_or_default());
     (
-        Tap { free, full, cameras, every: every.max(1), stored, before: None },
+        Tap { free, full, cameras, every: every.max(1), next: None, stored, before: None },
         Slips { free: lay, full: read },
     )
 }
@@ -93,11 +95,18 @@ pub fn tap(values: usize, cameras: &[Camera], every: u64, stored: Stored) -> (Ta
 impl Tap<'_> {
     /// Takes down what a tick saw and did, if it is one to be recorded.
     pub fn take(&mut self, tick: Tick, pairs: &[Pair], recorder: &Thread) {
-        if !tick.number.is_multiple_of(self.every) {
+        let row = tick.number / self.every;
+        // Where the loop had to leave a row's first tick out, one of those behind it will do.
+        let is_due = match self.next {
+            Some(next) => row >= next,
+            None => tick.number.is_multiple_of(self.every),
+        };
+        if !is_due {
             return;
         }
+        self.next = Some(row + 1);
         let Ok(mut slip) = self.free.pop() else { return };
-        slip.row = tick.number / self.every;
+        slip.row = row;
         slip.began = tick.began;
         slip.late = tick.late;
         slip.corrects = pairs.iter().any(Pair::corrects);
@@ -156,5 +165,22 @@ impl Slips {
         slip.for_before.clear();
         // Nobody takes it any more once the loop is over.
         self.free.push(slip).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_whose_first_tick_is_left_out_is_taken_from_one_behind_it() {
+        let (mut tap, mut slips) = tap(0, &[], 3, Stored::Sent);
+        let numbers = [1, 2, 3, 4, 5, 7, 8, 9, 10, 17, 18].into_iter();
+        for number in numbers {
+            let began = Nanos::try_from(number).unwrap();
+            tap.take(Tick { number, began, late: false }, &[], &std::thread::current());
+        }
+        let rows = std::iter::from_fn(|| slips.next()).map(|slip| (slip.row, slip.began));
+        assert_eq!(rows.collect::<Vec<_>>(), [(1, 3), (2, 7), (3, 9), (5, 17), (6, 18)]);
     }
 }
