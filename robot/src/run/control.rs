@@ -73,14 +73,16 @@ impl Pair {
 
     /// Reads both, and says from when to when their values are.
     fn look(&mut self, clock: &Clock) -> Result<(Nanos, Nanos), Error> {
-        let lead = self.source.read(clock.now())?;
-        let led = clock.now().saturating_sub(lead.age);
+        let lead = self.source.read(clock.now())?.age;
+        let led = clock.now().saturating_sub(lead);
         let seen = self.follower.observe()?;
         self.source.see(seen);
         let now = clock.now();
         let oldest = seen.ages.iter().fold(0, |oldest: Nanos, age| oldest.max(*age));
         let newest = seen.ages.iter().fold(oldest, |newest: Nanos, age| newest.min(*age));
-        Ok((led.min(now.saturating_sub(oldest)), now.saturating_sub(newest)))
+        let (oldest, newest) = (now.saturating_sub(oldest), now.saturating_sub(newest));
+        // The follower goes by nothing that was said longer ago.
+        Ok((if lead <= PAUSE { led.min(oldest) } else { oldest }, newest))
     }
 
     /// Reads both, and sends the follower on its way to where the source wants it.
@@ -286,6 +288,7 @@ mod tests {
     use sinew_drivers::arm::{ArmOptions, OnMismatch};
     use sinew_drivers::sim::{VirtualBus, arm};
     use sinew_drivers::{ArmSpec, Bus};
+    use sinew_teleop::Lead;
 
     fn arm(name: &str, clock: &Clock) -> (VirtualBus, Arm) {
         let spec = ArmSpec::builtin(name).unwrap();
@@ -329,6 +332,31 @@ mod tests {
         let skew =
             silent.lap.stats.json(&silent.bus, &silent.arms)["skew_ms"]["max"].as_f64().unwrap();
         assert!(skew >= 80.0, "not seen in any of five ticks: {skew}");
+    }
+
+    /// A source that has nothing to say yet.
+    struct Silent(Lead);
+
+    impl Source for Silent {
+        fn read(&mut self, _now: Nanos) -> Result<&Lead, Error> {
+            Ok(&self.0)
+        }
+
+        fn lead(&self) -> &Lead {
+            &self.0
+        }
+    }
+
+    #[test]
+    fn a_source_that_says_nothing_is_no_old_value() {
+        let clock = Clock::virtual_time();
+        let (_world, follower) = arm("so101_follower", &clock);
+        let source = Silent(Lead::new(follower.spec().value_count()));
+        let mut pairs = [Pair::new(Box::new(source), follower)];
+        let pace = Pace { fps: 50.0, duration: Some(SECOND / 10) };
+        let stats = Stats::new(0).unwrap();
+        let ran = lap(&mut pairs, &clock, pace, stats, |_, _, _| ControlFlow::Continue(()));
+        assert!(ran.stats.skew.quantile(1.0) < 10_000, "{} µs", ran.stats.skew.quantile(1.0));
     }
 
     #[test]
