@@ -84,3 +84,17 @@ fn a_reading_carries_when_it_was_asked_and_when_it_came() {
         assert!(sample.asked < sample.at && sample.at <= timing.last_in);
     }
 }
+
+#[test]
+fn a_machine_that_passes_answers_on_late_is_waited_for_longer_each_time() {
+    let (virtual_bus, mut bus) = bus_of("sts3215", 0);
+    virtual_bus.faults(FaultPlan::parse("late=1,delay_ms=70").unwrap());
+    let answer = bus.read(1, row(&STS, Reg::ModelNumber)).unwrap();
+    assert_eq!(answer.value, 777);
+    assert_eq!(bus.patience().answer, Patience::default().answer);
+    virtual_bus.set_dead(1, true);
+    let begun = virtual_bus.clock().now();
+    assert!(matches!(bus.read(1, row(&STS, Reg::ModelNumber)), Err(Error::NoAnswer { .. })));
+    assert!(virtual_bus.clock().now() - begun < 200 * MILLI, "but not for ever");
+    assert_eq!(bus.patience().answer, Patience::default().answer);
+}

@@ -301,8 +301,21 @@ impl Bus {
         }
     }
 
-    /// Asks as often as [`Patience`] allows.
+    /// Asks as often as [`Patience`] allows, and waits twice as long each time: a machine that is
+    /// too busy to pass an answer on now is likely to be so in a moment.
     fn ask(
+        &mut self,
+        id: u8,
+        what: &'static str,
+        once: impl FnMut(&mut Self) -> Result<Result<Answered, Miss>, Error>,
+    ) -> Result<Answered, Error> {
+        let usual = self.patience.answer;
+        let answered = self.ask_and_again(id, what, once);
+        self.patience.answer = usual;
+        answered
+    }
+
+    fn ask_and_again(
         &mut self,
         id: u8,
         what: &'static str,
@@ -328,6 +341,7 @@ impl Bus {
             }
             tries -= 1;
             self.counts.retries += 1;
+            self.patience.answer = self.patience.answer.saturating_mul(2);
         }
     }
 

@@ -14,7 +14,8 @@ pub struct Patience {
     pub gap: Nanos,
     /// How long after a miss the answer may still come and must not pass for another's.
     pub late: Nanos,
-    /// How often a lost or damaged answer to a single request is asked for again.
+    /// How often a lost or damaged answer to a single request is asked for again, with twice the
+    /// patience each time.
     pub retries: u8,
 }
 
