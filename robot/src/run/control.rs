@@ -98,7 +98,10 @@ impl Pair {
                 Some(workspace) => workspace.keep(now, there, goal),
                 None => goal,
             };
-            self.follower.command(goal)?;
+            let sent = self.follower.command(goal)?;
+            if let Some(workspace) = &mut self.workspace {
+                workspace.sent(&sent.values);
+            }
         }
         Ok(span)
     }

@@ -106,6 +106,14 @@ impl Workspace {
         &self.goal
     }
 
+    /// Tells it what was really sent: the arm's own limits may stop a joint before the others, and the
+    /// next way begins where that led.
+    pub fn sent(&mut self, values: &[f64]) {
+        if values.len() == self.goal.len() {
+            self.goal.copy_from_slice(values);
+        }
+    }
+
     /// In how many ticks the box held the arm.
     pub fn held(&self) -> u64 {
         self.held
