@@ -50,6 +50,12 @@ impl Arm {
         for index in 0..self.axes.len() {
             self.energise(index)?;
         }
+        // What was sent last, for all who go on from there, is to stand still.
+        let sent = self.sent.values.iter_mut().zip(&mut self.sent.goals);
+        for ((value, goal), axis) in sent.zip(&self.axes).filter(|(_, axis)| axis.torque) {
+            *goal = axis.limiter.goal();
+            *value = axis.scale.user(*goal);
+        }
         Ok(())
     }
 

@@ -53,6 +53,19 @@ fn configuring_leaves_what_lerobot_would_leave() {
 }
 
 #[test]
+fn before_the_first_command_what_was_sent_is_to_stand_still() {
+    let spec = ArmSpec::builtin("so101_follower").unwrap();
+    let bench = Bench::new(&spec);
+    bench.set(1, Reg::PresentPosition, 1500);
+    let calibration = bench.calibration(&spec);
+    let mut arm = Arm::connect(spec, bench.bus(), &calibration, ArmOptions::default()).unwrap();
+    arm.configure().unwrap();
+    let seen = arm.observe().unwrap().values.clone();
+    assert_eq!(arm.sent().goals[..2], [1500, 2048]);
+    assert_eq!(arm.sent().values, seen);
+}
+
+#[test]
 fn koch_gets_its_modes_before_its_gains_and_a_leader_stays_limp() {
     let (bench, _arm) = arm("koch_follower", ArmOptions::default());
     assert_eq!(bench.get(3, Reg::OperatingMode), 4);
