@@ -122,6 +122,8 @@ fn a_strategy_takes_its_own_flags_only() {
         (&["--strategy.type=sentry", "--strategy.save_key=s"][..], "it belongs to highlight"),
         (&["--strategy.target_video_file_size_mb=1"], "it belongs to sentry and dagger"),
         (&["--strategy.type=highlight", "--strategy.save_key=esc"], "Esc stops"),
+        (&["--strategy.type=highlight", "--strategy.save_key=h"], "h has a meaning already"),
+        (&["--strategy.type=highlight", "--strategy.push_key=n"], "n has a meaning already"),
         (&["--strategy.type=highlight"], "--dataset.repo_id="),
     ] {
         let ended = sandbox.run(&[&["rollout", &path, "--robot=sim"], flags].concat());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::use_a_policy::policy;
-use crate::sandbox::{Running, Sandbox};
+use crate::sandbox::{Arm, Running, Sandbox};
 
 fn rollout(sandbox: &Sandbox, more: &[&str]) -> Running {
     let path = format!("--policy.path={}", policy(sandbox, 64).display());
@@ -64,24 +64,51 @@ fn nothing_moves_before_somebody_says_so_and_reset_ends_a_run() {
     assert_eq!(driven["stopped"]["motors"].as_array().unwrap().len(), 6);
 }
 
+/// An arm on a port, as a console's rollout drives it.
+fn rollout_of(sandbox: &Sandbox, arm: &Arm) -> Running {
+    let path = format!("--policy.path={}", policy(sandbox, 64).display());
+    let port = format!("--robot.port={}", arm.port());
+    let words = ["--json", "rollout", &path, "--robot.type=so101_follower", "--robot.id=white"];
+    let rest = [&port[..], "--camera=top=sim@64x64x30", "--dry_run_s=0", "--interactive=true"];
+    sandbox.start_as_seen(&[&words[..], &rest].concat())
+}
+
+fn positions(state: &Value) -> Vec<i64> {
+    let servos = state["servos"].as_array().unwrap().iter();
+    servos.map(|servo| servo["position"].as_i64().unwrap()).collect()
+}
+
+/// How far the joint that is farthest from there is, in counts.
+fn off(state: &Value, there: &[i64]) -> i64 {
+    let apart = positions(state).into_iter().zip(there).map(|(now, then)| (now - then).abs());
+    apart.max().unwrap()
+}
+
+#[test]
+fn an_arm_that_waits_for_a_start_stays_where_it_stands() {
+    let sandbox = Sandbox::new();
+    let arm = sandbox.arm("so101_follower", "white");
+    // Far from the middle, which is where all joints at zero would be.
+    arm.control(r#"{"hand":{"id":1,"position":1400}}"#);
+    arm.control(r#"{"release":{"id":1}}"#);
+    let began = positions(&arm.control("\"state\""));
+    let mut rollout = rollout_of(&sandbox, &arm);
+    arm.wait_for_torque();
+    rollout.read_to("is ready to drive");
+    std::thread::sleep(Duration::from_secs(3));
+    let moved = off(&arm.control("\"state\""), &began);
+    assert!(moved < 40, "{moved} counts");
+    tell(&mut rollout, "/stop", "over");
+    assert_eq!(rollout.end().0, 0);
+}
+
 #[test]
 fn reset_brings_the_arm_back_and_holds_it_there() {
     let sandbox = Sandbox::new();
     let arm = sandbox.arm("so101_follower", "white");
-    let positions = |state: &Value| -> Vec<i64> {
-        let servos = state["servos"].as_array().unwrap().iter();
-        servos.map(|servo| servo["position"].as_i64().unwrap()).collect()
-    };
     let began = positions(&arm.control("\"state\""));
-    let off = |state: &Value| {
-        let apart = positions(state).into_iter().zip(&began).map(|(now, then)| (now - then).abs());
-        apart.max().unwrap()
-    };
-    let path = format!("--policy.path={}", policy(&sandbox, 64).display());
-    let port = format!("--robot.port={}", arm.port());
-    let words = ["--json", "rollout", &path, "--robot.type=so101_follower", "--robot.id=white"];
-    let rest = [&port[..], "--camera=top=sim@64x64x30", "--dry_run_s=0", "--interactive=true"];
-    let mut rollout = sandbox.start_as_seen(&[&words[..], &rest].concat());
+    let off = |state: &Value| off(state, &began);
+    let mut rollout = rollout_of(&sandbox, &arm);
     arm.wait_for_torque();
     tell(&mut rollout, "/start", "running");
     arm.wait_until(|state| off(state) > 100);

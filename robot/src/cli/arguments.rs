@@ -15,7 +15,7 @@ pub struct Arranged {
 }
 
 /// LeRobot's flags without a meaning here, by the end of their name, and why.
-const NO_MEANING: [(&str, &str); 21] = [
+const NO_MEANING: [(&str, &str); 29] = [
     ("num_read_retries", "every reading is retried within its tick"),
     ("display_mode", "there is one viewer"),
     ("display_compressed_images", "pictures are never sent uncompressed"),
@@ -37,6 +37,17 @@ const NO_MEANING: [(&str, &str); 21] = [
     ("video_backend", "there is one reader of videos"),
     ("fast_decode", "the encoder's own setting is used"),
     ("discover_packages_path", "plug-ins written in Python cannot be loaded"),
+    (
+        "reset_to_initial_position",
+        "between two episodes the arm always goes back to where it began",
+    ),
+    ("smooth_leader_to_follower_handover", "between two episodes nobody leads the arm"),
+    ("autosteer_interval_s", "there is no language model"),
+    ("input_device", "the keyboard is what turns are taken with"),
+    ("pause_resume", "the space bar and p are"),
+    ("correction", "Tab and c are"),
+    ("upload", "nothing is uploaded yet"),
+    ("device_path", "there is no pedal; the space bar and Tab do the same"),
 ];
 
 /// Arranges `words` for `definition`.

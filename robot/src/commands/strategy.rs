@@ -39,7 +39,7 @@ pub struct StrategyFlags {
     #[arg(long = "strategy.type", value_enum, default_value = "base", value_name = "WHICH")]
     pub strategy: Strategy,
     /// With dagger, record what the policy does as well, not only the corrections: without a gap, as
-    /// sentry does
+    /// sentry does, so that the time in which the arm is paused is part of it
     #[arg(long = "strategy.record_autonomous", value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     record_autonomous: Option<bool>,
     /// With dagger, the leader comes to the arm before you take it, where the leader has motors; false
@@ -70,6 +70,10 @@ pub struct StrategyFlags {
     push_key: Option<Code>,
 }
 
+/// The keys that a recording has anyway.
+const TAKEN: [Code; 5] =
+    [Code::Char('n'), Code::Char('r'), Code::Char('q'), Code::Left, Code::Right];
+
 fn key(name: &str) -> Result<Code, String> {
     let fits = |code: &Code| *code != Code::Esc;
     Code::named(name).filter(fits).ok_or_else(|| {
@@ -80,9 +84,9 @@ fn key(name: &str) -> Result<Code, String> {
 impl StrategyFlags {
     /// Whether flags were given that another strategy has.
     pub fn check(&self) -> Result<(), Failure> {
-        use Strategy::{Dagger, Highlight, Sentry};
+        use Strategy::{Dagger, Episodic, Highlight, Sentry};
         let given: [(&str, bool, &[Strategy]); 9] = [
-            ("smooth_handover", self.smooth_handover.is_some(), &[Dagger]),
+            ("smooth_handover", self.smooth_handover.is_some(), &[Dagger, Episodic]),
             ("record_autonomous", self.record_autonomous.is_some(), &[Dagger]),
             ("num_episodes", self.corrections.is_some(), &[Dagger]),
             (
@@ -96,6 +100,7 @@ impl StrategyFlags {
             ("save_key", self.save_key.is_some(), &[Highlight]),
             ("push_key", self.push_key.is_some(), &[Highlight]),
         ];
+        self.check_keys()?;
         let other = given.iter().find(|(_, given, of)| *given && !of.contains(&self.strategy));
         let Some((name, _, of)) = other else { return Ok(()) };
         let name_of = |strategy: &Strategy| {
@@ -113,6 +118,46 @@ impl StrategyFlags {
         ))
     }
 
+    /// The keys that make an episode of what is kept, and that upload it.
+    fn keys(&self) -> (Code, Code) {
+        (self.save_key.unwrap_or(Code::Char('s')), self.push_key.unwrap_or(Code::Char('h')))
+    }
+
+    /// Refuses keys that would mean two things.
+    fn check_keys(&self) -> Result<(), Failure> {
+        let (save, push) = self.keys();
+        let taken = [save, push].into_iter().find(|key| TAKEN.contains(key));
+        let twice = (save == push).then_some(save);
+        let Some(key) = taken.or(twice) else { return Ok(()) };
+        let remedy = "n, r, q and the arrows left and right are a recording's own keys";
+        Err(Failure::usage(
+            format!("--strategy.save_key and --strategy.push_key: {key} has a meaning already"),
+            remedy,
+        ))
+    }
+
+    /// Says what is given, and changes nothing.
+    fn warn(&self, report: &Report) {
+        let all = self.record_autonomous.unwrap_or(false);
+        let (dagger, episodic) = (Strategy::Dagger, Strategy::Episodic);
+        if self.strategy == episodic && self.smooth_handover.is_some() {
+            report.warn("--strategy.smooth_handover changes nothing: nobody takes over");
+        }
+        if self.strategy == dagger && all && self.corrections.is_some() {
+            report.warn(
+                "--strategy.num_episodes counts corrections; with all recorded it ends nothing",
+            );
+        }
+        if self.strategy == dagger && !all && self.target_video_file_size_mb.is_some() {
+            report.warn(
+                "--strategy.target_video_file_size_mb changes nothing: each correction is an episode",
+            );
+        }
+        if self.strategy == dagger && !all && self.upload_every_n_episodes.is_some() {
+            report.warn(NOT_UPLOADED);
+        }
+    }
+
     /// Who has the turn where a person corrects the policy.
     pub fn baton(&self) -> Baton {
         Baton::new(self.smooth_handover.unwrap_or(true))
@@ -121,6 +166,7 @@ impl StrategyFlags {
     /// How a rollout of so many rows a second is recorded; `baton` says whose turn it is where a person
     /// corrects the policy.
     pub fn by(&self, rate: f64, baton: Option<Baton>, report: &Report) -> By {
+        self.warn(report);
         let all = self.record_autonomous.unwrap_or(false);
         let turns = if all { Turns::All } else { Turns::Corrections };
         let mut by = By { turns: baton.map(|baton| (turns, baton)), ..By::default() };
@@ -136,11 +182,11 @@ impl StrategyFlags {
                 let memory = self.ring_buffer_max_memory_mb.unwrap_or(1024);
                 let bytes = usize::try_from(u64::from(memory) << 20).unwrap_or(usize::MAX);
                 by.cut = Cut::Asked(Bounds { rows: (seconds * rate) as u64, bytes });
-                let save = self.save_key.unwrap_or(Code::Char('s'));
-                let push = self.push_key.unwrap_or(Code::Char('h'));
+                let (save, push) = self.keys();
                 by.chosen = vec![(save, Key::Save), (push, Key::Push)];
                 report.note(format!(
-                    "{save}: record, with up to {seconds} s before it; again: end that   {push}: upload"
+                    "{save}: record, with up to {seconds} s before it; again, or → or n: end that   \
+                     ← or r: drop it   {push}: upload"
                 ));
             }
         }

@@ -76,7 +76,8 @@ pub fn patiently<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Result<T>
             give_way();
             work()
         };
-        let thread = std::thread::Builder::new().spawn_scoped(scope, patient)?;
+        let thread =
+            std::thread::Builder::new().name("patient".into()).spawn_scoped(scope, patient)?;
         Ok(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
 }

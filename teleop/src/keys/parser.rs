@@ -27,8 +27,8 @@ pub enum Code {
 }
 
 impl Code {
-    /// The key of this name, with LeRobot's names: a letter, digit or sign, `space`, `tab`, `esc`, or an
-    /// arrow's direction.
+    /// The key of this name, as LeRobot names it: a letter, digit or sign, `space`, `tab`, `esc`, or an
+    /// arrow's direction. Enter and Backspace are none here.
     pub fn named(name: &str) -> Option<Self> {
         let mut letters = name.chars();
         match (letters.next(), letters.next()) {

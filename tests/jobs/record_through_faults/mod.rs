@@ -204,7 +204,11 @@ fn whatever_breaks_no_finished_episode_is_lost_and_the_arm_is_safe() {
     assert_eq!(tally.wrong, [""; 0]);
     assert!(tally.not_begun.len() as u64 <= 1 + tally.sessions / 20, "{:?}", tally.not_begun);
     // A bus whose process has to wait for a processor is silent for so long that the arm is stopped.
-    assert!(!answers || tally.ended_early.is_empty(), "{:?}", tally.ended_early);
+    if answers {
+        assert!(tally.ended_early.is_empty(), "{:?}", tally.ended_early);
+    } else {
+        eprintln!("SKIPPED: whether sessions end early; no real-time priority for virtual buses");
+    }
     // Of faults that fall together one hides the other.
     let injected = tally.injected;
     assert!(tally.retries + tally.lost >= injected.missing / 2, "{tally:?}");

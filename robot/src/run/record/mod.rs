@@ -294,7 +294,7 @@ impl Session {
             }
             (Key::Save, Phase::Keeping) => {
                 self.phase = Phase::Recording { first: None, rows: 0 };
-                self.ring.take().iter().try_for_each(|slip| self.row(slip, told))
+                self.ring.take().into_iter().try_for_each(|slip| self.row(&slip, told))
             }
             (Key::Save, Phase::Recording { .. }) => self.save(told),
             // What goes on all the time is not taken again.
