@@ -24,7 +24,7 @@ pub use policies::*;
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 27] = [
+pub const CHECKS: [(&str, Check); 28] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
@@ -49,6 +49,7 @@ pub const CHECKS: [(&str, Check); 27] = [
     ("dataset_journal", dataset_journal),
     ("dataset_images", dataset_images),
     ("dataset_spool", dataset_spool),
+    ("dataset_picture", dataset_picture),
     ("policy_config", policy_config),
     ("policy_steps", policy_steps),
     ("policy_weights", policy_weights),

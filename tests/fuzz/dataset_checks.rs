@@ -254,6 +254,14 @@ pub fn dataset_images(bytes: &[u8]) {
     }
 }
 
+/// One picture of a dataset that keeps its pictures as files: PNG, or depth as TIFF.
+pub fn dataset_picture(bytes: &[u8]) {
+    let Ok(image) = sinew_datasets::image::decode(bytes) else { return };
+    let size = image.width() as usize * image.height() as usize;
+    assert_eq!(image.pixels().len(), image.format().len(image.width(), image.height()));
+    assert!(size > 0 && size <= image.pixels().len());
+}
+
 /// The images that still waited for their encoder: one behind the other, from the one asked for on.
 pub fn dataset_spool(bytes: &[u8]) {
     use sinew_datasets::writer::spool::Spooled;

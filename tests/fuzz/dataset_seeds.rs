@@ -58,7 +58,53 @@ pub fn all() -> Vec<Seed> {
         let bytes = std::iter::once(choice).chain(text.bytes()).collect();
         ("dataset_lines", name.to_owned(), bytes)
     });
-    files.map(read).into_iter().chain(lines).collect()
+    files.map(read).into_iter().chain(lines).chain(pictures()).collect()
+}
+
+/// A picture of every kind: colour and depth as PNG, depth in millimetres and in metres as TIFF.
+fn pictures() -> Vec<Seed> {
+    let png = |format: PixelFormat| {
+        let pixels = (0..format.len(4, 3)).map(|at| (at * 37 % 251) as u8).collect::<Vec<_>>();
+        let image = Image::new(4, 3, format, pixels).expect("a picture");
+        sinew_datasets::image::png::encode(&image).expect("a picture").to_vec()
+    };
+    let millimetres: Vec<u8> = (0_u16..12).flat_map(|at| (at * 500).to_le_bytes()).collect();
+    let metres: Vec<u8> = (0..12).flat_map(|at| (at as f32 * 0.5).to_le_bytes()).collect();
+    let named = [
+        ("colour", png(PixelFormat::Rgb8)),
+        ("depth", png(PixelFormat::Gray16)),
+        ("millimetres", tiff(16, 1, &millimetres)),
+        ("metres", tiff(32, 3, &metres)),
+    ];
+    for (name, bytes) in &named {
+        sinew_datasets::image::decode(bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    named.map(|(name, bytes)| ("dataset_picture", name.to_owned(), bytes)).into()
+}
+
+/// A TIFF file of four by three values in one strip, with as few tags as there may be.
+fn tiff(bits: u32, format: u32, values: &[u8]) -> Vec<u8> {
+    let tags: [(u16, u32); 10] = [
+        (256, 4),
+        (257, 3),
+        (258, bits),
+        (259, 1),
+        (262, 1),
+        (273, 8 + 2 + 10 * 12 + 4),
+        (277, 1),
+        (278, 3),
+        (279, values.len() as u32),
+        (339, format),
+    ];
+    let mut file = b"II*\0\x08\0\0\0\x0a\0".to_vec();
+    for (tag, value) in tags {
+        // One 32-bit number each.
+        file.extend(tag.to_le_bytes().into_iter().chain([4, 0, 1, 0, 0, 0]));
+        file.extend(value.to_le_bytes());
+    }
+    file.extend([0; 4]);
+    file.extend(values);
+    file
 }
 
 /// A short video of a square that moves.
