@@ -222,6 +222,16 @@ pub enum Error {
         /// The supply it measured last.
         volts: Option<f32>,
     },
+    /// A joint that is to come under torque would be pulled into its range at once.
+    #[error(
+        "{joint} stands {counts} counts outside its calibrated range: move it inside by hand, or calibrate the arm anew"
+    )]
+    OutsideRange {
+        /// The joint.
+        joint: String,
+        /// How far.
+        counts: i32,
+    },
     /// Somebody other than an arm wanted to move a motor.
     #[error("{what} would move a motor: only an arm may do that, with its limits")]
     OneDoor {

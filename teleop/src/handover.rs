@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use sinew_drivers::arm::ArmCounts;
 use sinew_drivers::bus::BusCounts;
+use sinew_drivers::clock::SECOND;
 use sinew_drivers::stop::StopReport;
 use sinew_drivers::{Error, Nanos};
 
@@ -67,8 +68,8 @@ pub struct Baton {
 /// Why a leader did not come to its follower.
 #[derive(Debug)]
 pub struct Trouble {
-    /// What went wrong.
-    pub error: Error,
+    /// What went wrong, if it is not only that it did not let go.
+    pub error: Option<Error>,
     /// The motors that did not confirm that they are limp.
     pub stiff: Vec<String>,
 }
@@ -112,6 +113,10 @@ enum Hand {
     GivesWay,
 }
 
+/// When a leader that has not let go is told of, and how often it was asked by then.
+const LATE: Nanos = SECOND;
+const ASKED: u32 = 20;
+
 /// A policy and a person who take turns in driving a follower.
 pub struct Handover {
     policy: Fed,
@@ -119,6 +124,10 @@ pub struct Handover {
     baton: Baton,
     turn: Turn,
     hand: Hand,
+    /// Since when the leader has been giving way, and how often it was asked about that.
+    giving: Option<(Nanos, u32)>,
+    /// Why it does not come, before that is told.
+    error: Option<Error>,
     ramp: Ramp,
     lead: Lead,
     now: Nanos,
@@ -130,23 +139,23 @@ impl Handover {
         let values = policy.lead().values.len();
         let (ramp, lead) = (Ramp::new(values), Lead::new(values));
         let (turn, hand) = (Turn::Policy, Hand::Free);
-        Self { policy, person, baton, turn, hand, ramp, lead, now: 0 }
+        Self { policy, person, baton, turn, hand, giving: None, error: None, ramp, lead, now: 0 }
     }
 
-    /// Sees to the leader, a tick of it. What fails there ends it: the leader is limp then, and the
-    /// follower goes to it.
-    fn see_to_leader(&mut self, now: Nanos, is_new: bool) {
+    /// Sees to the leader, a tick of it. Whatever fails there, it lets go, and the follower goes to it
+    /// from then on; only somebody's wish to stop ends the loop.
+    fn see_to_leader(&mut self, now: Nanos, is_new: bool) -> Result<(), Error> {
         // Before anybody was asked for anything, there is nowhere to come to.
-        let asked = self.lead.age != Nanos::MAX;
+        let comes = self.lead.age != Nanos::MAX && self.baton.is_smooth() && self.error.is_none();
         match (self.turn, self.hand) {
-            (Turn::Pause, _) | (Turn::Person, Hand::Free | Hand::GivesWay) if is_new && asked => {
-                self.hand = if self.baton.is_smooth() { Hand::Comes } else { self.hand };
+            (Turn::Pause, _) | (Turn::Person, Hand::Free | Hand::GivesWay) if is_new && comes => {
+                self.hand = Hand::Comes;
             }
             (Turn::Policy, Hand::Comes) => self.hand = Hand::GivesWay,
             _ => {}
         }
         let done = match self.hand {
-            Hand::Free => return,
+            Hand::Free => return Ok(()),
             Hand::Comes => self.person.meet(now, &self.lead.values),
             Hand::GivesWay => self.person.give_way(),
         };
@@ -154,18 +163,41 @@ impl Handover {
             (Ok(true), Hand::Comes) if self.turn == Turn::Person => Hand::GivesWay,
             (Ok(true), Hand::GivesWay) => Hand::Free,
             (Ok(_), hand) => hand,
+            (Err(Error::Stopped { cause }), _) if cause.is_wish() => {
+                return Err(Error::Stopped { cause });
+            }
             (Err(error), _) => {
-                let motors = self.person.end().map(|stop| stop.motors).unwrap_or_default();
-                let stiff = motors.into_iter().filter(|motor| !motor.ok).map(|motor| motor.name);
                 // Only the first is told: it is the reason for all that follow.
-                let trouble = Trouble { error, stiff: stiff.collect() };
-                self.baton.trouble.set(trouble).unwrap_or_default();
-                Hand::Free
+                self.error.get_or_insert(error);
+                Hand::GivesWay
             }
         };
+        self.tell(now);
         if self.hand == Hand::Free && self.turn == Turn::Person {
             // It may not be just where it was to come to.
             self.ramp.again();
+        }
+        Ok(())
+    }
+
+    /// Lets everybody know why the leader does not come, as soon as it is known how it was left, or it
+    /// should be.
+    fn tell(&mut self, now: Nanos) {
+        let late = match self.hand {
+            Hand::GivesWay => {
+                let (since, asked) = self.giving.get_or_insert((now, 0));
+                *asked += 1;
+                now - *since >= LATE && *asked >= ASKED
+            }
+            Hand::Free | Hand::Comes => {
+                self.giving = None;
+                false
+            }
+        };
+        let settled = self.hand == Hand::Free && self.error.is_some();
+        if (late || settled) && self.baton.trouble().is_none() {
+            let trouble = Trouble { error: self.error.take(), stiff: self.person.stiff() };
+            self.baton.trouble.set(trouble).unwrap_or_default();
         }
     }
 }
@@ -179,7 +211,7 @@ impl Source for Handover {
         }
         self.now = now;
         let hand = self.hand;
-        self.see_to_leader(now, is_new);
+        self.see_to_leader(now, is_new)?;
         if turn != Turn::Policy {
             // What it meant before somebody took over is nothing to go on with.
             self.policy.forget();
@@ -231,6 +263,14 @@ impl Source for Handover {
         self.person.arm_counts()
     }
 
+    fn let_go(&mut self) {
+        self.person.let_go();
+    }
+
+    fn give_way(&mut self) -> Result<bool, Error> {
+        self.person.give_way()
+    }
+
     fn end(&mut self) -> Option<StopReport> {
         self.person.end()
     }
@@ -238,7 +278,7 @@ impl Source for Handover {
 
 #[cfg(test)]
 mod tests {
-    use sinew_drivers::clock::{MILLI, SECOND};
+    use sinew_drivers::clock::MILLI;
 
     use super::*;
     use crate::fed::{BLEND, Chunk, Feeder, fed};

@@ -49,8 +49,8 @@ pub struct Leader {
     way: Ramp,
     /// Since when it could be there.
     due: Option<Nanos>,
-    /// Since when it has been told to give way.
-    giving: Option<Nanos>,
+    /// Since when a joint that is to come under torque has not answered.
+    missed: Option<Nanos>,
     /// Whether it ever moved by itself.
     moved: bool,
 }
@@ -80,11 +80,53 @@ impl Leader {
             target: vec![0.0; values],
             way: Ramp::lasting(values, COMES),
             due: None,
-            giving: None,
+            missed: None,
             moved: false,
             arm,
             places,
         })
+    }
+
+    /// A tick of the way to where the follower is.
+    fn come(&mut self, now: Nanos, there: &[f64]) -> Result<bool, Error> {
+        self.moved = true;
+        self.target.copy_from_slice(&self.arm.observe()?.values);
+        for (place, there) in self.places.iter().zip(there) {
+            if let Some(target) = self.target.get_mut(*place) {
+                *target = *there;
+            }
+        }
+        if !self.brace(now)? {
+            self.way.again();
+            self.due = None;
+            return Ok(false);
+        }
+        let stands = &self.arm.observation().values;
+        let off = stands.iter().zip(&self.target).map(|(stands, to)| (stands - to).abs());
+        let near = off.fold(0.0, f64::max) <= NEAR;
+        let goal = self.way.toward(now, stands, &self.target);
+        self.arm.command(goal)?;
+        if !self.way.is_over(now) {
+            return Ok(false);
+        }
+        let due = *self.due.get_or_insert(now);
+        Ok(near || now - due >= PATIENCE)
+    }
+
+    /// Puts one more joint under torque; an answer or two may be lost on the way.
+    fn brace(&mut self, now: Nanos) -> Result<bool, Error> {
+        match self.arm.brace() {
+            Ok(all) => {
+                self.missed = None;
+                Ok(all)
+            }
+            Err(Error::NoAnswer { .. } | Error::Corrupt { .. })
+                if now - *self.missed.get_or_insert(now) < PATIENCE =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -107,51 +149,35 @@ impl Source for Leader {
     }
 
     fn meet(&mut self, now: Nanos, there: &[f64]) -> Result<bool, Error> {
-        (self.giving, self.moved) = (None, true);
-        self.target.copy_from_slice(&self.arm.observe()?.values);
-        for (place, there) in self.places.iter().zip(there) {
-            if let Some(target) = self.target.get_mut(*place) {
-                *target = *there;
-            }
+        let came = self.come(now, there);
+        match &came {
+            Err(Error::Stopped { cause }) if cause.is_wish() => {}
+            // Whatever it was, also of a port that is gone nobody knows how it is when it is back.
+            Err(_) => self.arm.let_go(),
+            Ok(_) => {}
         }
-        if !self.arm.brace()? {
-            self.way.again();
-            self.due = None;
-            return Ok(false);
+        came
+    }
+
+    fn let_go(&mut self) {
+        if self.arm.is_braced() {
+            self.arm.let_go();
         }
-        let stands = &self.arm.observation().values;
-        let off = stands.iter().zip(&self.target).map(|(stands, to)| (stands - to).abs());
-        let near = off.fold(0.0, f64::max) <= NEAR;
-        let goal = self.way.toward(now, stands, &self.target);
-        self.arm.command(goal)?;
-        if !self.way.is_over(now) {
-            return Ok(false);
-        }
-        let due = *self.due.get_or_insert(now);
-        Ok(near || now - due >= PATIENCE)
     }
 
     fn give_way(&mut self) -> Result<bool, Error> {
-        self.due = None;
+        (self.due, self.missed) = (None, None);
         self.way.again();
-        self.arm.observe()?;
-        if self.arm.release()? {
-            self.giving = None;
-            return Ok(true);
-        }
-        let now = self.arm.clock().now();
-        if now - *self.giving.get_or_insert(now) < PATIENCE {
-            return Ok(false);
-        }
-        // One that still pushes is no leader: every motor is told again, and asked.
-        let stop = self.arm.stop(StopPolicy::Limp);
-        match stop.motors.iter().all(|motor| motor.ok) {
-            true => Ok(true),
-            false => Err(Error::Stopped { cause: stop.cause }),
-        }
+        self.arm.release()
+    }
+
+    fn stiff(&self) -> Vec<String> {
+        self.arm.braced().map(str::to_owned).collect()
     }
 
     fn end(&mut self) -> Option<StopReport> {
+        // A port that is back by now gets its stop here.
+        self.arm.settle(0);
         match self.arm.is_braced() {
             true => Some(self.arm.stop(StopPolicy::Limp)),
             // It may have stopped by itself.

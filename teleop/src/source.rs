@@ -48,12 +48,22 @@ pub trait Source: Send {
         Ok(true)
     }
 
-    /// Gives way to a person's hand again, a tick of that with each call. Answers whether it does.
+    /// Lets go of what it holds by itself, at once and without waiting for an answer.
+    fn let_go(&mut self) {}
+
+    /// Gives way to a person's hand again, a tick of that with each call, for as long as that takes.
+    /// Answers whether it does; only somebody's wish to stop is an error.
     fn give_way(&mut self) -> Result<bool, Error> {
         Ok(true)
     }
 
-    /// Ends whatever it does by itself, at once, and says how that went if it did something.
+    /// The joints that have not confirmed that they give way.
+    fn stiff(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Ends whatever it does by itself, waits until that is sure, and says how it went if it did
+    /// something.
     fn end(&mut self) -> Option<StopReport> {
         None
     }

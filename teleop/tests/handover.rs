@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use sinew_drivers::arm::ArmOptions;
+use sinew_drivers::arm::{ArmOptions, OnMismatch};
 use sinew_drivers::clock::{MILLI, SECOND};
 use sinew_drivers::sim::{self, VirtualBus};
 use sinew_drivers::stop::{Cause, StopFlag};
@@ -35,14 +35,17 @@ struct Bench {
 /// Where the policy has the follower.
 const PLACE: [f64; 6] = [40.0, -30.0, 20.0, 30.0, -25.0, 70.0];
 
-/// A virtual arm, and the middle of each joint's range.
-fn arm(name: &str, clock: &Clock, flag: &StopFlag) -> (VirtualBus, Arm, Vec<i32>) {
+/// A virtual arm whose first joint's range ends `before` its stops, and the middle of each range.
+fn arm(name: &str, clock: &Clock, flag: &StopFlag, before: i32) -> (VirtualBus, Arm, Vec<i32>) {
     let spec = ArmSpec::builtin(name).unwrap();
     let mut devices = sim::arm::assembled(&spec);
-    let calibration = sim::arm::calibrate(&mut devices, &spec);
+    let mut calibration = sim::arm::calibrate(&mut devices, &spec);
+    calibration[0].1.range_min += before;
+    calibration[0].1.range_max -= before;
     let world = VirtualBus::new(devices, clock.clone(), 1);
     let bus = Bus::new(world.wire(), spec.series.protocol);
-    let options = ArmOptions { stop_flag: Some(flag.clone()), ..ArmOptions::default() };
+    let (stop_flag, on_mismatch) = (Some(flag.clone()), OnMismatch::Write);
+    let options = ArmOptions { stop_flag, on_mismatch, ..ArmOptions::default() };
     let mut arm = Arm::connect(spec, bus, &calibration, options).unwrap();
     arm.configure().unwrap();
     let middles = calibration.iter().map(|(_, row)| row.range_min.midpoint(row.range_max));
@@ -52,9 +55,14 @@ fn arm(name: &str, clock: &Clock, flag: &StopFlag) -> (VirtualBus, Arm, Vec<i32>
 impl Bench {
     /// The policy has brought the follower to its place; the leader is where it lay.
     fn new(smooth: bool) -> Self {
+        Self::with(smooth, 0)
+    }
+
+    /// The same with a leader whose first joint's range ends so many counts before its stops.
+    fn with(smooth: bool, before: i32) -> Self {
         let (clock, flag) = (Clock::virtual_time(), StopFlag::new());
-        let (hand, leader, middles) = arm("so101_leader", &clock, &flag);
-        let (world, follower, others) = arm("so101_follower", &clock, &flag);
+        let (hand, leader, middles) = arm("so101_leader", &clock, &flag, before);
+        let (world, follower, others) = arm("so101_follower", &clock, &flag, 0);
         let middles = middles.into_iter().zip(others).map(|(one, other)| one - other).collect();
         let (mut feeder, policy) = fed(0, 6);
         let baton = Baton::new(smooth);
@@ -232,8 +240,16 @@ fn a_motor_that_never_says_it_is_limp_is_told() {
     bench.baton.give(Turn::Person);
     bench.hand.set_dead(2, true);
     bench.run_until("told", |bench| bench.baton.trouble().is_some());
-    assert_eq!(bench.baton.trouble().unwrap().stiff, ["shoulder_lift"]);
+    let trouble = bench.baton.trouble().unwrap();
+    assert!(trouble.error.is_none(), "{trouble:?}");
+    assert_eq!(trouble.stiff, ["shoulder_lift"]);
+    bench.run(10 * SECOND);
     assert!(!bench.handover.corrects(), "a leader that is not heard leads nobody");
+    assert!(bench.apart(&PLACE) < 6.0, "the follower waits where it is");
+    // The cable was loose, and is not any more.
+    bench.hand.set_dead(2, false);
+    bench.run_until("a person's", |bench| bench.handover.corrects());
+    assert!(bench.is_limp());
 }
 
 #[test]
@@ -246,15 +262,137 @@ fn what_goes_wrong_on_its_way_lets_the_follower_go_to_it() {
         bench.hand.set_dead(3, true);
         bench.run_until("told", |bench| bench.baton.trouble().is_some());
         let trouble = bench.baton.trouble().unwrap();
-        assert!(matches!(trouble.error, Error::Blind { .. }), "{trouble:?}");
+        assert!(matches!(trouble.error, Some(Error::Blind { .. })), "{trouble:?}");
         assert_eq!(trouble.stiff, ["elbow_flex"]);
         assert!(!bench.baton.is_smooth());
         let limp = bench.hand.servos().iter().filter(|servo| !servo.torque).count();
         assert_eq!(limp, 5, "but for the one that hears nothing");
-        // It was only the cable: the motor hears again.
+        // It was only the cable: the motor hears again, whoever's turn it is.
         bench.hand.set_dead(3, false);
+        bench.baton.give(Turn::Policy);
+        feed(&mut bench.feeder, &bench.clock);
+        bench.run(SECOND);
+        assert!(bench.is_limp());
         bench.baton.give(Turn::Person);
         bench.run_until("a person's", |bench| bench.handover.corrects());
-        assert!(bench.run(SECOND) < 3.0);
+        assert!(bench.run(SECOND) < 3.0 && bench.is_limp());
+        assert!(bench.handover.end().is_none_or(|stop| stop.ok()));
+        assert!(bench.is_limp());
     }
+}
+
+#[test]
+fn a_leader_whose_cable_is_pulled_on_its_way_is_limp_once_it_is_back() {
+    for (turn, next) in [(Turn::Pause, Turn::Policy), (Turn::Person, Turn::Person)] {
+        let mut bench = Bench::new(true);
+        bench.baton.give(turn);
+        bench.run(SECOND);
+        assert!(bench.is_braced());
+        bench.hand.unplug();
+        bench.run_until("told", |bench| bench.baton.trouble().is_some());
+        assert_eq!(bench.baton.trouble().unwrap().stiff.len(), 6);
+        bench.baton.give(next);
+        feed(&mut bench.feeder, &bench.clock);
+        bench.run(3 * SECOND);
+        assert!(!bench.handover.corrects() && bench.is_braced());
+        bench.hand.replug(None);
+        bench.run(SECOND / 8);
+        assert!(bench.is_limp(), "the first thing it hears");
+        bench.run(SECOND);
+        bench.baton.give(Turn::Person);
+        bench.run_until("a person's", |bench| bench.handover.corrects());
+        assert!(bench.run(SECOND) < 3.0 && bench.is_limp());
+        assert!(bench.handover.end().is_none(), "it was not stopped: it leads");
+        assert!(bench.is_limp());
+    }
+}
+
+#[test]
+fn a_leader_whose_cable_is_pulled_before_it_came_leads_once_it_is_back() {
+    let mut bench = Bench::new(true);
+    bench.hand.unplug();
+    bench.baton.give(Turn::Pause);
+    bench.run(2 * SECOND);
+    assert!(bench.baton.trouble().is_some());
+    bench.baton.give(Turn::Person);
+    bench.run(2 * SECOND);
+    bench.hand.replug(None);
+    bench.run_until("a person's", |bench| bench.handover.corrects());
+    assert!(bench.is_limp());
+}
+
+#[test]
+fn a_leader_without_power_keeps_no_tick() {
+    for (turn, ticks) in
+        [(Turn::Pause, 0), (Turn::Pause, 3), (Turn::Person, 60), (Turn::Person, 100)]
+    {
+        let mut bench = Bench::new(true);
+        bench.baton.give(turn);
+        (0..ticks).for_each(|_| assert!(bench.tick().is_ok()));
+        (1..=6).for_each(|id| assert!(bench.hand.set_dead(id, true)));
+        for tick in 0..600 {
+            match tick {
+                200 => bench.baton.give(Turn::Policy),
+                300 => bench.baton.give(Turn::Person),
+                400 => bench.baton.give(Turn::Pause),
+                _ => {}
+            }
+            let due = bench.due + TICK;
+            bench.clock.sleep_until(due);
+            bench.tick().unwrap();
+            let took = bench.clock.now() - due;
+            assert!(took < 40 * MILLI, "{turn:?} {ticks}: tick {tick} took {} ms", took / MILLI);
+            bench.due = bench.due.max(bench.clock.now() - TICK);
+        }
+        assert_eq!(bench.baton.trouble().unwrap().stiff.len(), 6);
+        (1..=6).for_each(|id| assert!(bench.hand.set_dead(id, false)));
+        bench.run(SECOND);
+        assert!(bench.is_limp());
+    }
+}
+
+#[test]
+fn a_leader_that_stands_outside_its_range_is_not_pulled_into_it() {
+    let mut bench = Bench::with(true, 300);
+    bench.hand.hand(1, Some(9000.0));
+    bench.run(2 * SECOND);
+    bench.baton.give(Turn::Pause);
+    for _ in 0..100 {
+        bench.tick().unwrap();
+        assert!(bench.is_limp());
+    }
+    let error = &bench.baton.trouble().unwrap().error;
+    assert!(matches!(error, Some(Error::OutsideRange { .. })), "{error:?}");
+    bench.baton.give(Turn::Person);
+    bench.run_until("a person's", |bench| bench.handover.corrects());
+}
+
+#[test]
+fn a_wish_to_stop_is_no_trouble_of_the_leaders() {
+    let mut bench = Bench::new(true);
+    bench.baton.give(Turn::Pause);
+    bench.run(3 * SECOND);
+    bench.flag.raise(Cause::Remote, None);
+    assert!(bench.tick().is_err());
+    assert!(bench.is_limp() && bench.baton.trouble().is_none());
+    // Others wait for both arms, and hear of each once.
+    assert!(bench.flag.wait_for_reports(std::time::Duration::ZERO).is_empty());
+    bench.follower.end();
+    bench.handover.end().unwrap();
+    let reports = bench.flag.wait_for_reports(std::time::Duration::ZERO);
+    let arms: Vec<_> = reports.iter().map(|report| (report.arm.as_str(), report.cause)).collect();
+    assert_eq!(arms, [("so101_leader", Cause::Remote), ("so101_follower", Cause::Remote)]);
+}
+
+#[test]
+fn whoever_stops_it_waits_for_the_follower_though_the_leaders_port_is_lost() {
+    let mut bench = Bench::new(true);
+    bench.baton.give(Turn::Pause);
+    bench.run(SECOND);
+    bench.hand.unplug();
+    bench.run(2 * SECOND);
+    bench.flag.raise(Cause::Remote, None);
+    let waits = |bench: &Bench| bench.flag.wait_for_reports(std::time::Duration::ZERO).len();
+    assert!(!bench.handover.end().unwrap().ok());
+    assert_eq!((waits(&bench), bench.follower.end().ok(), waits(&bench)), (1, true, 2));
 }

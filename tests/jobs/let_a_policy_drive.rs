@@ -184,12 +184,15 @@ fn the_leader_comes_to_the_arm_and_is_limp_once_it_is_taken() {
     rollout.signal("INT");
     let (code, seen) = rollout.end();
     assert_eq!(code, 130, "{seen}");
+    assert!(!seen.contains("goes to the leader"), "nothing went wrong: {seen}");
     assert_eq!(leader.torques(), [false; 6]);
     let result = seen.lines().find(|line| line.contains("\"type\":\"result\"")).unwrap();
     let result: Value = serde_json::from_str(result).unwrap();
     let motors = result["stopped"]["motors"].as_array().unwrap();
     assert_eq!(motors.len(), 12, "the leader's as well: {result}");
     assert!(motors.iter().all(|motor| motor["ok"] == true), "{result}");
+    let of_leader = motors.iter().filter(|motor| motor["arm"] == "so101_leader").count();
+    assert_eq!(of_leader, 6, "{result}");
     assert_eq!(Dataset::open(&root).unwrap().info().total_episodes, 1);
 }
 

@@ -48,6 +48,8 @@ impl Arm {
             self.set_up_wheel(index)?;
         }
         for index in 0..self.axes.len() {
+            // To set it up its torque was taken off.
+            self.heard_of(index, true);
             self.energise(index)?;
         }
         // What was sent last, for all who go on from there, is to stand still.

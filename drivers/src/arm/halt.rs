@@ -7,7 +7,7 @@ use super::options::per_degree;
 use super::{Arm, DOOR, State};
 use crate::bus::Reading;
 use crate::clock::{MILLI, SECOND};
-use crate::stop::{Cause, MotorStop, StopPolicy, StopReport};
+use crate::stop::{Cause, MotorStop, StopFlag, StopPolicy, StopReport};
 use crate::{Error, Nanos};
 
 /// How often a motor is told again before it counts as not stopped. Each try has the bus's own
@@ -25,16 +25,18 @@ const PARK_NEAR: f64 = 3.0;
 impl Arm {
     /// Leaves every motor in the state of `policy` and says of each how that went.
     pub fn stop(&mut self, policy: StopPolicy) -> StopReport {
-        self.stop_because(Cause::Asked, policy)
+        let wish = self.options.stop_flag.as_ref().and_then(StopFlag::raised);
+        self.stop_because(wish.map_or(Cause::Asked, |wish| wish.cause), policy)
     }
 
     /// Ends a loop: stops an arm that has not stopped itself, as somebody wished or else as it is
-    /// configured, and says how its stop went.
+    /// configured, and says how its stop went. What a hand moves and has not confirmed that it is limp
+    /// is told once more.
     pub fn end(&mut self) -> StopReport {
         // A wish that is obeyed here is an error to a loop, and none to its end.
         self.obey().ok();
         match (self.stopped(), &self.report) {
-            (Some(_), Some(report)) => report.clone(),
+            (Some(_), Some(report)) if !self.is_braced() => report.clone(),
             _ => self.stop(self.options.stop),
         }
     }
@@ -51,13 +53,18 @@ impl Arm {
                     break;
                 }
                 self.clock.sleep_until(end.min(now + REOPEN_EVERY));
+            } else if self.is_braced() {
+                self.stop_because(Cause::LostPort, self.options.stop);
             }
         }
         self.report.as_ref()
     }
 
     pub(super) fn stop_because(&mut self, cause: Cause, policy: StopPolicy) -> StopReport {
-        self.forget_loans();
+        // What was lent is nothing that a stop holds on to.
+        if self.is_braced() {
+            self.let_go();
+        }
         let parked = match policy {
             StopPolicy::Park => self.park(),
             StopPolicy::Hold => self.hold_still(),
@@ -70,13 +77,17 @@ impl Arm {
         let mut motors = Vec::with_capacity(servos);
         for index in 0..servos {
             match self.stop_motor(index, policy) {
-                Ok(motor) => motors.push(motor),
+                Ok(motor) => {
+                    self.heard_of(index, motor.ok);
+                    motors.push(motor);
+                }
                 Err(Error::Lost { .. }) => return self.unconfirmed(cause, policy),
                 Err(_) => motors.push(self.unknown(index)),
             }
         }
         self.state = State::Stopped(cause);
-        self.publish(StopReport { policy, cause, motors })
+        let arm = self.spec.name.clone();
+        self.publish(StopReport { arm, policy, cause, motors })
     }
 
     /// The report of a stop that nobody could carry out: the port is gone.
@@ -86,15 +97,21 @@ impl Arm {
         }
         self.state = State::Lost { policy, next_try: self.clock.now() };
         let motors = (0..self.spec.servos().count()).map(|index| self.unknown(index)).collect();
-        self.publish(StopReport { policy, cause, motors })
+        let arm = self.spec.name.clone();
+        self.publish(StopReport { arm, policy, cause, motors })
     }
 
     fn publish(&mut self, report: StopReport) -> StopReport {
-        if let Some(flag) = &self.options.stop_flag {
-            flag.report(&report);
-        }
         self.report = Some(report.clone());
+        self.tell();
         report
+    }
+
+    /// Lets those who wait for it know how it stopped, or that it goes on.
+    pub(super) fn tell(&self) {
+        if let (Some(flag), Some(seat)) = (&self.options.stop_flag, self.seat) {
+            flag.report(seat, self.report.as_ref());
+        }
     }
 
     fn unknown(&self, index: usize) -> MotorStop {
@@ -234,6 +251,25 @@ impl Arm {
 
     fn urgent(&self) -> bool {
         self.options.stop_flag.as_ref().is_some_and(|flag| flag.urgent())
+    }
+}
+
+impl Drop for Arm {
+    fn drop(&mut self) {
+        // A port that is back by now still gets its stop; nobody waits for one that is not.
+        self.settle(0);
+        // Somebody's wish, which another arm's tick may have obeyed first, comes before the default.
+        let works = |arm: &Self| matches!(arm.state, State::Active | State::Held);
+        if works(self) && (self.obey().is_ok() || self.is_braced()) {
+            let cause = if std::thread::panicking() { Cause::Panic } else { Cause::Dropped };
+            self.stop_because(cause, self.options.stop);
+        } else if self.is_braced() {
+            // It was told often enough to count as deaf; perhaps it is not any more.
+            self.let_go();
+        }
+        if let (Some(flag), Some(seat)) = (&self.options.stop_flag, self.seat) {
+            flag.leave(seat);
+        }
     }
 }
 

@@ -36,7 +36,7 @@ use sinew_core::tables::Series;
 use crate::base::Base;
 use crate::bus::{BusCounts, Reading};
 use crate::spec::ArmSpec;
-use crate::stop::{Cause, StopPolicy, StopReport};
+use crate::stop::{Cause, StopFlag, StopPolicy, StopReport};
 use crate::telemetry::{Health, Layout};
 use crate::{Bus, Clock, Error, Nanos};
 
@@ -80,6 +80,10 @@ pub struct Arm {
     notices: Vec<Notice>,
     counts: ArmCounts,
     report: Option<StopReport>,
+    /// Which joint is asked next whether it is limp.
+    asked: usize,
+    /// Who it is to those who wait for it to stop.
+    seat: Option<usize>,
 }
 
 /// Where an arm is in its life.
@@ -274,10 +278,8 @@ impl Arm {
             None => None,
         };
         let servos = spec.servos().count();
-        if let Some(flag) = &options.stop_flag {
-            flag.join();
-        }
         Ok(Self {
+            seat: options.stop_flag.as_ref().map(StopFlag::join),
             clock: bus.wire().clock().clone(),
             readings: axes.iter().map(|axis| Reading::new(axis.id)).collect(),
             wheels: spec.wheels().iter().map(|wheel| Reading::new(wheel.id)).collect(),
@@ -294,6 +296,7 @@ impl Arm {
             notices: Vec::new(),
             counts: ArmCounts::default(),
             report: None,
+            asked: 0,
             registers,
             axes,
             base,
@@ -369,20 +372,5 @@ impl Arm {
             let (a, b) = (axis.scale.user(min), axis.scale.user(max));
             (a.min(b), a.max(b))
         })
-    }
-}
-
-impl Drop for Arm {
-    fn drop(&mut self) {
-        // A port that is back by now still gets its stop; nobody waits for one that is not.
-        self.settle(0);
-        // Somebody's wish, which another arm's tick may have obeyed first, comes before the default.
-        if self.obey().is_ok() && matches!(self.state, State::Active | State::Held) {
-            let cause = if std::thread::panicking() { Cause::Panic } else { Cause::Dropped };
-            self.stop_because(cause, self.options.stop);
-        }
-        if let Some(flag) = &self.options.stop_flag {
-            flag.leave();
-        }
     }
 }

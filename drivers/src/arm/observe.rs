@@ -133,7 +133,7 @@ impl Arm {
         let Some(request) = self.options.stop_flag.as_ref().and_then(|flag| flag.raised()) else {
             return Ok(());
         };
-        self.stop_because(request.cause, request.policy.unwrap_or(self.options.stop));
+        self.give_up(request.cause, request.policy.unwrap_or(self.options.stop));
         Err(Error::Stopped { cause: request.cause })
     }
 
@@ -156,7 +156,7 @@ impl Arm {
             return Ok(());
         };
         let error = self.blind_error(index, now);
-        self.stop_because(Cause::Blind, self.options.stop);
+        self.give_up(Cause::Blind, self.options.stop);
         Err(error)
     }
 
@@ -186,7 +186,7 @@ impl Arm {
                 self.or_lost(held)
             }
             State::Held if silence >= patience.saturating_mul(2) => {
-                self.stop_because(Cause::DeadMan, self.options.stop);
+                self.give_up(Cause::DeadMan, self.options.stop);
                 Err(Error::Stopped { cause: Cause::DeadMan })
             }
             _ => Ok(()),
@@ -251,7 +251,7 @@ impl Arm {
     }
 
     /// A tick without a port: tries to get it back.
-    fn lost(&mut self, next_try: Nanos) -> Result<&Observation, Error> {
+    pub(super) fn lost(&mut self, next_try: Nanos) -> Result<&Observation, Error> {
         let now = self.clock.now();
         if now < next_try {
             return Err(Error::Stopped { cause: Cause::LostPort });
@@ -268,7 +268,16 @@ impl Arm {
         let State::Lost { policy, .. } = self.state else { return Ok(()) };
         self.bus.wire_mut().reopen()?;
         self.state = State::Held;
-        self.stop_because(Cause::LostPort, policy);
+        if !self.is_braced() {
+            self.stop_because(Cause::LostPort, policy);
+            return Ok(());
+        }
+        // Its joints say one by one that they are limp, and then it moves freely again.
+        self.let_go();
+        if !matches!(self.state, State::Lost { .. }) {
+            self.report = None;
+            self.tell();
+        }
         Ok(())
     }
 }

@@ -34,9 +34,30 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Outcome {
-    /// Arms that look at the flag.
-    arms: usize,
-    reports: Vec<StopReport>,
+    /// Arms that look at the flag, and those that did and said how their stop went.
+    seats: Vec<Seat>,
+    /// How many arms have ever looked at it.
+    joined: usize,
+}
+
+/// One arm's place.
+#[derive(Debug)]
+struct Seat {
+    arm: usize,
+    looks: bool,
+    /// How its latest stop went.
+    report: Option<StopReport>,
+}
+
+impl Outcome {
+    fn seat(&mut self, arm: usize) -> Option<&mut Seat> {
+        self.seats.iter_mut().find(|seat| seat.arm == arm)
+    }
+
+    /// Whether somebody still has to say how they stopped.
+    fn is_pending(&self) -> bool {
+        self.seats.iter().any(|seat| seat.looks && seat.report.is_none())
+    }
 }
 
 const POLICIES: [StopPolicy; 3] = [StopPolicy::Hold, StopPolicy::Park, StopPolicy::Limp];
@@ -102,7 +123,9 @@ impl StopFlag {
         if self.0.listening.load(Ordering::Acquire) > 0 {
             self.0.listening.store(signals::count() + 1, Ordering::Release);
         }
-        self.outcome().reports.clear();
+        let mut outcome = self.outcome();
+        outcome.seats.retain(|seat| seat.looks);
+        outcome.seats.iter_mut().for_each(|seat| seat.report = None);
     }
 
     fn signals(&self) -> usize {
@@ -116,31 +139,39 @@ impl StopFlag {
         self.0.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says that one more arm looks at the flag.
-    pub(crate) fn join(&self) {
-        self.outcome().arms += 1;
+    /// Says that one more arm looks at the flag, and which one it is from now on.
+    pub(crate) fn join(&self) -> usize {
+        let mut outcome = self.outcome();
+        let arm = outcome.joined;
+        outcome.joined += 1;
+        outcome.seats.push(Seat { arm, looks: true, report: None });
+        arm
     }
 
     /// Says that an arm looks at it no longer.
-    pub(crate) fn leave(&self) {
-        let mut outcome = self.outcome();
-        outcome.arms = outcome.arms.saturating_sub(1);
-        drop(outcome);
+    pub(crate) fn leave(&self, arm: usize) {
+        if let Some(seat) = self.outcome().seat(arm) {
+            seat.looks = false;
+        }
         self.0.changed.notify_all();
     }
 
-    /// Hands over how an arm's stop went.
-    pub(crate) fn report(&self, report: &StopReport) {
-        self.outcome().reports.push(report.clone());
+    /// Hands over how an arm's stop went; what it said before is no longer true. Nothing is said of one
+    /// that goes on.
+    pub(crate) fn report(&self, arm: usize, report: Option<&StopReport>) {
+        if let Some(seat) = self.outcome().seat(arm) {
+            seat.report = report.cloned();
+        }
         self.0.changed.notify_all();
     }
 
     /// Waits until every arm that looks at the flag has stopped, and returns how that went.
     pub fn wait_for_reports(&self, patience: Duration) -> Vec<StopReport> {
         let outcome = self.outcome();
-        let pending = |outcome: &mut Outcome| outcome.reports.len() < outcome.arms;
+        let pending = |outcome: &mut Outcome| outcome.is_pending();
         let waited = self.0.changed.wait_timeout_while(outcome, patience, pending);
-        waited.unwrap_or_else(PoisonError::into_inner).0.reports.clone()
+        let outcome = waited.unwrap_or_else(PoisonError::into_inner).0;
+        outcome.seats.iter().filter_map(|seat| seat.report.clone()).collect()
     }
 }
 
@@ -165,15 +196,37 @@ mod tests {
     #[test]
     fn reports_are_awaited_until_every_arm_has_stopped() {
         let flag = StopFlag::new();
-        flag.join();
-        let report =
-            StopReport { policy: StopPolicy::Limp, cause: Cause::Remote, motors: Vec::new() };
-        let (theirs, sent) = (flag.clone(), report.clone());
-        let arm = std::thread::Builder::new().spawn(move || theirs.report(&sent)).unwrap();
-        assert_eq!(flag.wait_for_reports(Duration::from_secs(60)), [report]);
+        let key = flag.join();
+        let sent = report("one", Cause::Remote);
+        let theirs = flag.clone();
+        let send = move || theirs.report(key, Some(&report("one", Cause::Remote)));
+        let arm = std::thread::Builder::new().spawn(send).unwrap();
+        assert_eq!(flag.wait_for_reports(Duration::from_secs(60)), [sent]);
         arm.join().unwrap();
         flag.clear();
-        flag.leave();
+        flag.leave(key);
         assert!(flag.wait_for_reports(Duration::from_secs(60)).is_empty());
+    }
+
+    fn report(arm: &str, cause: Cause) -> StopReport {
+        StopReport { arm: arm.to_owned(), policy: StopPolicy::Limp, cause, motors: Vec::new() }
+    }
+
+    #[test]
+    fn one_arm_that_says_it_twice_or_has_left_stands_for_no_other() {
+        let flag = StopFlag::new();
+        let [leader, follower, gone] = [flag.join(), flag.join(), flag.join()];
+        flag.report(leader, Some(&report("leader", Cause::LostPort)));
+        flag.report(leader, Some(&report("leader", Cause::Remote)));
+        flag.report(gone, Some(&report("gone", Cause::Dropped)));
+        flag.leave(gone);
+        assert!(flag.outcome().is_pending());
+        flag.report(follower, Some(&report("follower", Cause::Remote)));
+        assert!(!flag.outcome().is_pending());
+        let said = flag.wait_for_reports(Duration::ZERO);
+        assert_eq!(said[0], report("leader", Cause::Remote));
+        assert_eq!(said.len(), 3);
+        flag.report(leader, None);
+        assert!(flag.outcome().is_pending(), "it goes on");
     }
 }

@@ -102,6 +102,21 @@ const CAUSES: [Cause; 11] = [
     Cause::Blind,
 ];
 
+impl Cause {
+    /// Whether somebody wished it, rather than something went wrong.
+    pub const fn is_wish(self) -> bool {
+        matches!(
+            self,
+            Self::Asked
+                | Self::Interrupt
+                | Self::Terminate
+                | Self::Hangup
+                | Self::Panic
+                | Self::Remote
+        )
+    }
+}
+
 impl std::fmt::Display for Cause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -136,6 +151,8 @@ pub struct MotorStop {
 /// How a stop went, motor by motor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopReport {
+    /// The arm's type: a follower and its leader may have motors of the same names and ids.
+    pub arm: String,
     /// The state asked for.
     pub policy: StopPolicy,
     /// Why.

@@ -188,12 +188,16 @@ mod tests {
     fn asking_reaches_the_flag_and_brings_the_report_back() {
         let path = place("asked").join("white.sock");
         let flag = StopFlag::new();
-        flag.join();
+        let arm = flag.join();
         let server = StopServer::start_at(path.clone(), flag.clone()).unwrap();
         let motor = MotorStop { id: 1, name: "a".into(), torque: Some(false), ok: true };
-        let report =
-            StopReport { policy: StopPolicy::Park, cause: Cause::Remote, motors: vec![motor] };
-        flag.report(&report);
+        let report = StopReport {
+            arm: String::new(),
+            policy: StopPolicy::Park,
+            cause: Cause::Remote,
+            motors: vec![motor],
+        };
+        flag.report(arm, Some(&report));
         let asked = ask_at(&path, Some(StopPolicy::Park)).unwrap();
         assert_eq!(asked, Asked::Stopped(vec![report]));
         assert_eq!(flag.raised().unwrap().policy, Some(StopPolicy::Park));

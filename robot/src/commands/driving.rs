@@ -10,7 +10,7 @@ use sinew_teleop::LeaderError;
 use sinew_teleop::workspace::Workspace;
 
 use super::hands::space;
-use super::stop::stopped;
+use super::stop::{stopped, unconfirmed};
 use crate::cli::failure::{self, Exit, Failure};
 use crate::cli::report::{Report, Tone};
 use crate::part::Part;
@@ -276,13 +276,7 @@ pub fn finish(
         }
     }
     report.result(result);
-    let unsafe_motors: Vec<_> = outcome
-        .stopped
-        .iter()
-        .flat_map(|one| &one.motors)
-        .filter(|motor| !motor.ok)
-        .map(|motor| format!("{} (id {})", motor.name, motor.id))
-        .collect();
+    let unsafe_motors = unconfirmed(&outcome.stopped);
     if !unsafe_motors.is_empty() {
         let why = outcome.lap.error.map(|error| format!("{error}; ")).unwrap_or_default();
         return Err(Failure::advise(

@@ -68,28 +68,36 @@ impl Stop {
 
 /// Says how a stop went, motor by motor where one did not.
 pub fn tell(report: &Report, by: &str, reports: &[StopReport]) -> Result<Exit, Failure> {
-    let motors: Vec<_> = reports.iter().flat_map(|one| &one.motors).collect();
-    let bad: Vec<_> = motors.iter().filter(|motor| !motor.ok).collect();
+    let motors = reports.iter().map(|one| one.motors.len()).sum::<usize>();
+    let bad = unconfirmed(reports);
     report.result(json!({ "by": by, "stopped": stopped(reports) }));
     if bad.is_empty() {
         let policy = reports.first().map_or(StopPolicy::Limp, |one| one.policy);
-        let line = format!("stopped ({policy}): all {} motors confirm", motors.len());
+        let line = format!("stopped ({policy}): all {motors} motors confirm");
         report.say(report.tone(Tone::Good, &line));
         return Ok(Exit::Done);
     }
-    let names: Vec<_> =
-        bad.iter().map(|motor| format!("{} (id {})", motor.name, motor.id)).collect();
     Err(Failure::advise(
         Exit::Hardware,
-        format!("{} of {} motors do not confirm: {}", bad.len(), motors.len(), names.join(", ")),
+        format!("{} of {motors} motors do not confirm: {}", bad.len(), bad.join(", ")),
         "switch the arm's power off, support the arm, and check these motors' cables",
     ))
 }
 
-/// The JSON of how an arm was left.
+/// The motors that did not confirm how they were left, each with the arm it belongs to.
+pub fn unconfirmed(reports: &[StopReport]) -> Vec<String> {
+    let motors = reports.iter().flat_map(|one| one.motors.iter().map(|motor| (&one.arm, motor)));
+    let bad = motors.filter(|(_, motor)| !motor.ok);
+    bad.map(|(arm, motor)| format!("{} (id {}) of {arm}", motor.name, motor.id)).collect()
+}
+
+/// The JSON of how arms were left.
 pub fn stopped(reports: &[StopReport]) -> serde_json::Value {
-    let motors = reports.iter().flat_map(|one| &one.motors).map(|motor| {
-        json!({ "id": motor.id, "name": motor.name, "torque": motor.torque, "ok": motor.ok })
+    let motors = reports.iter().flat_map(|one| one.motors.iter().map(|motor| (&one.arm, motor)));
+    let motors = motors.map(|(arm, motor)| {
+        json!({
+            "arm": arm, "id": motor.id, "name": motor.name, "torque": motor.torque, "ok": motor.ok
+        })
     });
     json!({
         "policy": reports.first().map(|one| one.policy),

@@ -119,9 +119,11 @@ pub fn teller(report: &Report, course: Course, voice: Voice) -> impl FnMut(Event
         }
         Event::Trouble(Trouble { error, stiff }) => {
             report.progress("");
-            report.warn(format!(
-                "the leader cannot come to the arm ({error}); from now on the arm goes to the leader"
-            ));
+            let why = match error {
+                Some(error) => format!("cannot come to the arm ({error})"),
+                None => "comes to the arm no more, because it did not let go".to_owned(),
+            };
+            report.warn(format!("the leader {why}; from now on the arm goes to the leader"));
             if !stiff.is_empty() {
                 report.warn(format!(
                     "not confirmed limp: {} of the leader; switch its power off before you take it",

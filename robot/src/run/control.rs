@@ -29,15 +29,15 @@ pub struct Pair {
     ramp: Ramp,
     /// Where the follower's tip stays, whoever drives it.
     workspace: Option<Workspace>,
-    /// How a source that moved something by itself was ended.
-    ended: Option<StopReport>,
+    /// Who drove it before, and may still have to let go of something.
+    before: Option<Box<dyn Source>>,
 }
 
 impl Pair {
     /// Lets `source` drive `follower`.
     pub fn new(source: Box<dyn Source>, follower: Arm) -> Self {
         let ramp = Ramp::new(follower.spec().value_count());
-        Self { source, ramp, follower, workspace: None, ended: None }
+        Self { source, ramp, follower, workspace: None, before: None }
     }
 
     /// Keeps the follower's tip inside from now on.
@@ -60,8 +60,9 @@ impl Pair {
     /// Lets another source drive the follower from now on; it is brought there smoothly.
     #[cfg(feature = "policies")]
     pub fn drive(&mut self, source: Box<dyn Source>) {
-        self.ended = self.source.end();
-        self.source = source;
+        // The follower does not wait until it has: that is heard of tick by tick.
+        self.source.let_go();
+        self.before = Some(std::mem::replace(&mut self.source, source));
         self.ramp = Ramp::new(self.follower.spec().value_count());
     }
 
@@ -73,6 +74,9 @@ impl Pair {
 
     /// Reads both, and says from when to when their values are.
     fn look(&mut self, clock: &Clock) -> Result<(Nanos, Nanos), Error> {
+        if let Some(before) = &mut self.before {
+            before.give_way()?;
+        }
         let lead = self.source.read(clock.now())?.age;
         let led = clock.now().saturating_sub(lead);
         let seen = self.follower.observe()?;
@@ -111,8 +115,25 @@ impl Pair {
         self.ramp.is_over(now)
     }
 
+    fn sources(&self) -> impl Iterator<Item = &Box<dyn Source>> {
+        std::iter::once(&self.source).chain(&self.before)
+    }
+
+    /// Lets go of whatever its sources hold, without waiting for an answer.
+    fn let_go(&mut self) {
+        self.source.let_go();
+        self.before.iter_mut().for_each(|before| before.let_go());
+    }
+
+    /// Ends its sources, and says how that went where one moved something by itself.
+    fn end_sources(&mut self) -> Option<StopReport> {
+        let before = self.before.as_mut().and_then(|before| before.end());
+        self.source.end().or(before)
+    }
+
     fn on_wire(&self) -> Nanos {
-        self.source.bus_counts().on_wire + self.follower.bus_counts().on_wire
+        let sources = self.sources().map(|source| source.bus_counts().on_wire).sum::<Nanos>();
+        sources + self.follower.bus_counts().on_wire
     }
 
     /// Whether a person leads just now who has taken over from a program.
@@ -122,7 +143,8 @@ impl Pair {
 
     /// How many answers were lost on their buses.
     pub fn lost(&self) -> u64 {
-        self.source.bus_counts().lost + self.follower.bus_counts().lost
+        let sources = self.sources().map(|source| source.bus_counts().lost).sum::<u64>();
+        sources + self.follower.bus_counts().lost
     }
 
     /// What the follower was asked for last.
@@ -197,13 +219,17 @@ pub fn lap(
 
 /// Leaves every arm in its stop state.
 pub fn end(pairs: &mut [Pair], lap: Lap) -> Outcome {
+    // Nobody's hand has to wait until the followers are parked, and no follower until each motor of a
+    // leader has said that it is limp.
+    pairs.iter_mut().for_each(Pair::let_go);
     let mut stopped: Vec<_> = pairs.iter_mut().map(|pair| pair.follower.end()).collect();
-    stopped.extend(pairs.iter_mut().filter_map(|pair| pair.source.end().or(pair.ended.take())));
+    stopped.extend(pairs.iter_mut().filter_map(Pair::end_sources));
     let held = pairs.iter().filter_map(Pair::held_inside).reduce(|held, more| held + more);
-    let counts =
-        pairs.iter().flat_map(|pair| [pair.source.bus_counts(), pair.follower.bus_counts()]);
-    let bus = together(counts);
-    let arms = pairs.iter().flat_map(|pair| [pair.source.arm_counts(), pair.follower.counts()]);
+    let sources = || pairs.iter().flat_map(Pair::sources);
+    let counts = sources().map(|source| source.bus_counts());
+    let bus = together(counts.chain(pairs.iter().map(|pair| pair.follower.bus_counts())));
+    let arms = sources().map(|source| source.arm_counts());
+    let arms = arms.chain(pairs.iter().map(|pair| pair.follower.counts()));
     Outcome { lap, stopped, held, bus, arms: arms.fold(ArmCounts::default(), ArmCounts::and) }
 }
 
@@ -285,90 +311,4 @@ fn ticks(
 
 #[cfg(test)]
 #[cfg(feature = "sim")]
-mod tests {
-    use super::*;
-    use sinew_core::calibration::Calibration;
-    use sinew_drivers::arm::{ArmOptions, OnMismatch};
-    use sinew_drivers::sim::{VirtualBus, arm};
-    use sinew_drivers::{ArmSpec, Bus};
-    use sinew_teleop::Lead;
-
-    fn arm(name: &str, clock: &Clock) -> (VirtualBus, Arm) {
-        let spec = ArmSpec::builtin(name).unwrap();
-        let world = VirtualBus::new(arm::devices(&spec), clock.clone(), 3);
-        let row = |id| Calibration {
-            id,
-            drive_mode: 0,
-            homing_offset: 0,
-            range_min: 500,
-            range_max: 3500,
-        };
-        let rows: Vec<_> = spec.servos().map(|(name, id, _)| (name.to_owned(), row(id))).collect();
-        let options = ArmOptions { on_mismatch: OnMismatch::Write, ..ArmOptions::default() };
-        let bus = Bus::new(world.wire(), spec.series.protocol);
-        let mut arm = Arm::connect(spec, bus, &rows, options).unwrap();
-        arm.configure().unwrap();
-        (world, arm)
-    }
-
-    fn ran(kill: Option<u8>) -> Outcome {
-        let clock = Clock::virtual_time();
-        let (hand, leader) = arm("so101_leader", &clock);
-        let (_world, follower) = arm("so101_follower", &clock);
-        let mut pairs = [Pair::led(leader, follower).unwrap()];
-        if let Some(id) = kill {
-            hand.set_dead(id, true);
-        }
-        let pace = Pace { fps: 50.0, duration: Some(SECOND / 10) };
-        let stats = Stats::new(0).unwrap();
-        let ran = lap(&mut pairs, &clock, pace, stats, |_, _, _| ControlFlow::Continue(()));
-        end(&mut pairs, ran)
-    }
-
-    #[test]
-    fn values_of_one_tick_are_a_few_milliseconds_apart_and_a_silent_joint_shows() {
-        let well = ran(None);
-        assert!(well.lap.error.is_none(), "{:?}", well.lap.error);
-        let skew = well.lap.stats.json(&well.bus, &well.arms)["skew_ms"]["max"].as_f64().unwrap();
-        assert!((0.1..10.0).contains(&skew), "{skew}");
-        let silent = ran(Some(2));
-        let skew =
-            silent.lap.stats.json(&silent.bus, &silent.arms)["skew_ms"]["max"].as_f64().unwrap();
-        assert!(skew >= 80.0, "not seen in any of five ticks: {skew}");
-    }
-
-    /// A source that has nothing to say yet.
-    struct Silent(Lead);
-
-    impl Source for Silent {
-        fn read(&mut self, _now: Nanos) -> Result<&Lead, Error> {
-            Ok(&self.0)
-        }
-
-        fn lead(&self) -> &Lead {
-            &self.0
-        }
-    }
-
-    #[test]
-    fn a_source_that_says_nothing_is_no_old_value() {
-        let clock = Clock::virtual_time();
-        let (_world, follower) = arm("so101_follower", &clock);
-        let source = Silent(Lead::new(follower.spec().value_count()));
-        let mut pairs = [Pair::new(Box::new(source), follower)];
-        let pace = Pace { fps: 50.0, duration: Some(SECOND / 10) };
-        let stats = Stats::new(0).unwrap();
-        let ran = lap(&mut pairs, &clock, pace, stats, |_, _, _| ControlFlow::Continue(()));
-        assert!(ran.stats.skew.quantile(1.0) < 10_000, "{} µs", ran.stats.skew.quantile(1.0));
-    }
-
-    #[test]
-    fn waking_waiting_and_working_make_the_tick() {
-        let outcome = ran(None);
-        let most = |spans: &crate::run::stats::Spans| spans.quantile(1.0);
-        let stats = &outcome.lap.stats;
-        assert!(most(&stats.bus) > 500, "a bus at a megabit takes its time");
-        assert!(most(&stats.work) < most(&stats.bus), "no time passes here but on the wire");
-        assert!(most(&stats.tick) <= most(&stats.wake) + most(&stats.bus) + most(&stats.work) + 3);
-    }
-}
+mod tests;

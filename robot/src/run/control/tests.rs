@@ -1,0 +1,171 @@
+//! Loops over virtual arms.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::*;
+use sinew_core::calibration::Calibration;
+use sinew_drivers::arm::{ArmOptions, OnMismatch};
+use sinew_drivers::clock::MILLI;
+use sinew_drivers::sim::{VirtualBus, arm};
+use sinew_drivers::stop::StopPolicy;
+use sinew_drivers::{ArmSpec, Bus};
+use sinew_teleop::Lead;
+
+fn arm(name: &str, clock: &Clock) -> (VirtualBus, Arm) {
+    arm_that_stops(name, clock, StopPolicy::Limp)
+}
+
+fn arm_that_stops(name: &str, clock: &Clock, stop: StopPolicy) -> (VirtualBus, Arm) {
+    let spec = ArmSpec::builtin(name).unwrap();
+    let world = VirtualBus::new(arm::devices(&spec), clock.clone(), 3);
+    let row =
+        |id| Calibration { id, drive_mode: 0, homing_offset: 0, range_min: 500, range_max: 3500 };
+    let rows: Vec<_> = spec.servos().map(|(name, id, _)| (name.to_owned(), row(id))).collect();
+    let options = ArmOptions { on_mismatch: OnMismatch::Write, stop, ..ArmOptions::default() };
+    let bus = Bus::new(world.wire(), spec.series.protocol);
+    let mut arm = Arm::connect(spec, bus, &rows, options).unwrap();
+    arm.configure().unwrap();
+    (world, arm)
+}
+
+fn ran(kill: Option<u8>) -> Outcome {
+    let clock = Clock::virtual_time();
+    let (hand, leader) = arm("so101_leader", &clock);
+    let (_world, follower) = arm("so101_follower", &clock);
+    let mut pairs = [Pair::led(leader, follower).unwrap()];
+    if let Some(id) = kill {
+        hand.set_dead(id, true);
+    }
+    let pace = Pace { fps: 50.0, duration: Some(SECOND / 10) };
+    let stats = Stats::new(0).unwrap();
+    let ran = lap(&mut pairs, &clock, pace, stats, |_, _, _| ControlFlow::Continue(()));
+    end(&mut pairs, ran)
+}
+
+#[test]
+fn values_of_one_tick_are_a_few_milliseconds_apart_and_a_silent_joint_shows() {
+    let well = ran(None);
+    assert!(well.lap.error.is_none(), "{:?}", well.lap.error);
+    let skew = well.lap.stats.json(&well.bus, &well.arms)["skew_ms"]["max"].as_f64().unwrap();
+    assert!((0.1..10.0).contains(&skew), "{skew}");
+    let silent = ran(Some(2));
+    let skew = silent.lap.stats.json(&silent.bus, &silent.arms)["skew_ms"]["max"].as_f64().unwrap();
+    assert!(skew >= 80.0, "not seen in any of five ticks: {skew}");
+}
+
+/// A source that has nothing to say yet.
+struct Silent(Lead);
+
+impl Source for Silent {
+    fn read(&mut self, _now: Nanos) -> Result<&Lead, Error> {
+        Ok(&self.0)
+    }
+
+    fn lead(&self) -> &Lead {
+        &self.0
+    }
+}
+
+#[test]
+fn a_source_that_says_nothing_is_no_old_value() {
+    let clock = Clock::virtual_time();
+    let (_world, follower) = arm("so101_follower", &clock);
+    let source = Silent(Lead::new(follower.spec().value_count()));
+    let mut pairs = [Pair::new(Box::new(source), follower)];
+    let pace = Pace { fps: 50.0, duration: Some(SECOND / 10) };
+    let stats = Stats::new(0).unwrap();
+    let ran = lap(&mut pairs, &clock, pace, stats, |_, _, _| ControlFlow::Continue(()));
+    assert!(ran.stats.skew.quantile(1.0) < 10_000, "{} µs", ran.stats.skew.quantile(1.0));
+}
+
+#[test]
+fn waking_waiting_and_working_make_the_tick() {
+    let outcome = ran(None);
+    let most = |spans: &crate::run::stats::Spans| spans.quantile(1.0);
+    let stats = &outcome.lap.stats;
+    assert!(most(&stats.bus) > 500, "a bus at a megabit takes its time");
+    assert!(most(&stats.work) < most(&stats.bus), "no time passes here but on the wire");
+    assert!(most(&stats.tick) <= most(&stats.wake) + most(&stats.bus) + most(&stats.work) + 3);
+}
+
+/// A leader that is held where it is.
+struct Held(Leader);
+
+impl Source for Held {
+    fn read(&mut self, now: Nanos) -> Result<&Lead, Error> {
+        self.0.meet(now, &[0.0; 6])?;
+        Ok(self.0.lead())
+    }
+
+    fn lead(&self) -> &Lead {
+        self.0.lead()
+    }
+
+    fn let_go(&mut self) {
+        self.0.let_go();
+    }
+
+    fn give_way(&mut self) -> Result<bool, Error> {
+        self.0.give_way()
+    }
+
+    fn end(&mut self) -> Option<StopReport> {
+        self.0.end()
+    }
+}
+
+/// A leader that is held, and its follower.
+fn held(clock: &Clock, stop: StopPolicy) -> (VirtualBus, VirtualBus, [Pair; 1], Lap) {
+    let (hand, leader) = arm("so101_leader", clock);
+    let (world, follower) = arm_that_stops("so101_follower", clock, stop);
+    let source = Held(Leader::new(leader, &follower).unwrap());
+    let mut pairs = [Pair::new(Box::new(source), follower)];
+    let ran = run(&mut pairs, clock, SECOND);
+    assert!(ran.error.is_none() && hand.servos().iter().all(|servo| servo.torque));
+    (hand, world, pairs, ran)
+}
+
+fn run(pairs: &mut [Pair], clock: &Clock, span: Nanos) -> Lap {
+    let pace = Pace { fps: 50.0, duration: Some(span) };
+    lap(pairs, clock, pace, Stats::new(0).unwrap(), |_, _, _| ControlFlow::Continue(()))
+}
+
+#[test]
+fn a_leader_is_limp_before_its_follower_begins_to_park() {
+    let clock = Clock::virtual_time();
+    let (hand, world, mut pairs, ran) = held(&clock, StopPolicy::Park);
+    let packets = Arc::new([AtomicU32::new(0), AtomicU32::new(0)]);
+    let seen = packets.clone();
+    let leader = hand.clone();
+    world.observe(Box::new(move |_| {
+        let stiff = leader.servos().iter().any(|servo| servo.torque);
+        seen[usize::from(stiff)].fetch_add(1, Ordering::Relaxed);
+    }));
+    let began = clock.now();
+    let outcome = end(&mut pairs, ran);
+    assert!(clock.now() - began > SECOND, "it parks");
+    let [limp, stiff] = [0, 1].map(|place: usize| packets[place].load(Ordering::Relaxed));
+    assert!(limp > 100 && stiff == 0, "{stiff} of {limp} packets too early");
+    let arms: Vec<_> = outcome.stopped.iter().map(|one| (one.arm.as_str(), one.ok())).collect();
+    assert_eq!(arms, [("so101_follower", true), ("so101_leader", true)]);
+}
+
+#[cfg(feature = "policies")]
+#[test]
+fn no_follower_waits_for_a_leader_that_another_source_takes_over_from() {
+    let clock = Clock::virtual_time();
+    let (hand, _world, mut pairs, _) = held(&clock, StopPolicy::Limp);
+    (1..=6).for_each(|id| assert!(hand.set_dead(id, true)));
+    let began = clock.now();
+    let silent = Silent(Lead::new(pairs[0].follower.spec().value_count()));
+    pairs[0].drive(Box::new(silent));
+    assert!(clock.now() - began < 10 * MILLI);
+    let ran = run(&mut pairs, &clock, SECOND);
+    assert!(ran.error.is_none() && ran.stats.late_ticks == 0, "{} late", ran.stats.late_ticks);
+    // It hears again, and is told.
+    (1..=6).for_each(|id| assert!(hand.set_dead(id, false)));
+    run(&mut pairs, &clock, SECOND / 2);
+    assert!(hand.servos().iter().all(|servo| !servo.torque));
+    assert!(end(&mut pairs, ran).stopped.iter().all(StopReport::ok));
+}
