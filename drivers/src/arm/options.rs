@@ -25,6 +25,19 @@ pub enum MaxStep {
     Each(Vec<(String, f64)>),
 }
 
+impl MaxStep {
+    /// That of one joint.
+    pub fn of(&self, joint: &str) -> Option<f64> {
+        match self {
+            Self::Off => None,
+            Self::All(step) => Some(*step),
+            Self::Each(steps) => {
+                steps.iter().find(|(name, _)| name.ends_with(joint)).map(|(_, step)| *step)
+            }
+        }
+    }
+}
+
 /// What to do if the motors hold another calibration than the one given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnMismatch {
@@ -163,13 +176,12 @@ fn axis(
 
 fn max_step(joint: &JointSpec, options: &ArmOptions) -> Result<Option<f64>, Error> {
     let refuse = |why| Error::MaxStep { joint: joint.name.clone(), why };
-    let step = match &options.max_step {
-        MaxStep::Off => return Ok(None),
-        MaxStep::All(step) => *step,
-        MaxStep::Each(steps) => match steps.iter().find(|(name, _)| name.ends_with(&joint.name)) {
-            Some((_, step)) => *step,
-            None => return Err(refuse("every joint needs a value, and this one has none")),
-        },
+    let step = match (options.max_step.of(&joint.name), &options.max_step) {
+        (Some(step), _) => step,
+        (None, MaxStep::Each(_)) => {
+            return Err(refuse("every joint needs a value, and this one has none"));
+        }
+        (None, MaxStep::Off | MaxStep::All(_)) => return Ok(None),
     };
     if step.is_finite() && step > 0.0 {
         Ok(Some(step))

@@ -35,6 +35,8 @@ pub struct Workspace {
     space: Space,
     /// Of each of the chain's joints, its place among the values and the degrees of a unit.
     joints: Vec<(usize, f64)>,
+    /// How far from where it is each of them may be sent, in its units, if the arm limits that.
+    steps: Vec<Option<f64>>,
     goal: Vec<f64>,
     last: Option<Nanos>,
     /// Whether the joints are behind what is asked of them.
@@ -50,10 +52,14 @@ impl Workspace {
         let chain = Chain::in_degrees(&spec.name).ok_or_else(none)?;
         let joints = spec.joints.iter().zip(arm.degrees()).enumerate();
         let joints = joints.filter(|(_, (joint, _))| !joint.name.ends_with("gripper"));
-        let joints = joints.map(|(place, (_, degrees))| (place, degrees));
-        let joints = joints.take(chain.joints().len()).collect();
+        let joints = joints.take(chain.joints().len());
+        let (steps, joints) = joints
+            .map(|(place, (joint, degrees))| {
+                (arm.options().max_step.of(&joint.name), (place, degrees))
+            })
+            .unzip();
         let goal = vec![0.0; spec.value_count()];
-        Ok(Self { chain, space, joints, goal, last: None, behind: false, held: 0 })
+        Ok(Self { chain, space, joints, steps, goal, last: None, behind: false, held: 0 })
     }
 
     /// Where the tip is at these values, in metres ahead, left and up of the base.
@@ -89,19 +95,27 @@ impl Workspace {
         let mut from = [0.0; MOST_JOINTS];
         let mut way = [0.0; MOST_JOINTS];
         let mut widest: f64 = 0.0;
-        for ((from, way), (place, degrees)) in from.iter_mut().zip(&mut way).zip(&self.joints) {
+        // All joints go the same part of their ways: one that the arm stopped before the others would
+        // lead the tip beside the way that is looked at.
+        let mut part: f64 = 1.0;
+        let joints = self.joints.iter().zip(&self.steps);
+        for ((from, way), ((place, degrees), step)) in from.iter_mut().zip(&mut way).zip(joints) {
             let (Some(goal), Some(asked)) = (self.goal.get(*place), asked.get(*place)) else {
                 continue;
             };
             (*from, *way) = (*goal, asked - goal);
             widest = widest.max((*way * degrees).abs());
+            if let (Some(step), Some(there), true) = (step, there.get(*place), *way != 0.0) {
+                let room = step - (goal - there) * way.signum();
+                part = part.min((room / way.abs()).max(0.0));
+            }
         }
         self.goal.copy_from_slice(asked);
         let most = since.unwrap_or(0) as f64 / SECOND as f64 * CATCH_UP;
-        let far = if self.behind && widest > most { most / widest } else { 1.0 };
+        let far = if self.behind && widest > most { part.min(most / widest) } else { part };
         let free = self.free(&from, &way, far, widest);
         self.held += u64::from(free < far);
-        self.behind = free < 1.0;
+        self.behind = free < part;
         self.go(&from, &way, free);
         &self.goal
     }
