@@ -32,8 +32,8 @@ impl Observation {
     }
 }
 
-/// How long a health reading may keep the bus from a position.
-const HEALTH_PATIENCE: Nanos = 8 * MILLI;
+/// How long one answer beside the positions may keep a tick.
+pub(super) const GLANCE: Nanos = 8 * MILLI;
 /// No two of them follow one another faster: loads and lost torque do not change with every tick of a
 /// fast loop, and each costs as much time on the bus as all positions together.
 const DRIVEN_HEALTH: Nanos = 15 * MILLI;
@@ -211,7 +211,7 @@ impl Arm {
         let id = reading.id;
         let mut block = [0; BLOCK_ROOM];
         let Some(block) = block.get_mut(..layout.width) else { return Ok(()) };
-        let read = self.bus.glance(id, layout.address, HEALTH_PATIENCE, block);
+        let read = self.bus.glance(id, layout.address, GLANCE, block);
         let (status, at) = match self.or_lost(read)? {
             Ok((faults, timing)) => (faults, timing.last_in),
             Err(_miss) => {

@@ -136,6 +136,14 @@ impl Bus {
         self.patience = patience;
     }
 
+    /// Does something while the bus is so patient, and leaves it as it was.
+    pub fn with_patience<T>(&mut self, patience: Patience, work: impl FnOnce(&mut Self) -> T) -> T {
+        let usual = std::mem::replace(&mut self.patience, patience);
+        let done = work(self);
+        self.patience = usual;
+        done
+    }
+
     /// Lets sync reads use Dynamixel's one-frame answer. All servos of the bus must know it.
     pub fn use_fast_sync_read(&mut self, on: bool) {
         self.fast_sync_read = on && self.protocol == Protocol::Dynamixel2;
@@ -190,9 +198,9 @@ impl Bus {
         into: &mut [u8],
     ) -> Result<Result<(Faults, Timing), Miss>, Error> {
         let width = into.len().min(self.rows.len());
-        let usual = std::mem::replace(&mut self.patience.answer, patience);
-        let answered = self.read_once(id, address, width, Nanos::MAX);
-        self.patience.answer = usual;
+        let patience = Patience { answer: patience, ..self.patience };
+        let read = |bus: &mut Self| bus.read_once(id, address, width, Nanos::MAX);
+        let answered = self.with_patience(patience, read);
         Ok(answered?.map(|Answered { faults, timing }| {
             for (place, byte) in into.iter_mut().zip(&self.rows) {
                 *place = *byte;
@@ -307,23 +315,12 @@ impl Bus {
         &mut self,
         id: u8,
         what: &'static str,
-        once: impl FnMut(&mut Self) -> Result<Result<Answered, Miss>, Error>,
-    ) -> Result<Answered, Error> {
-        let usual = self.patience.answer;
-        let answered = self.ask_and_again(id, what, once);
-        self.patience.answer = usual;
-        answered
-    }
-
-    fn ask_and_again(
-        &mut self,
-        id: u8,
-        what: &'static str,
         mut once: impl FnMut(&mut Self) -> Result<Result<Answered, Miss>, Error>,
     ) -> Result<Answered, Error> {
-        let mut tries = self.patience.retries;
+        let mut patience = self.patience;
+        let mut tries = patience.retries;
         loop {
-            let miss = match once(self)? {
+            let miss = match self.with_patience(patience, &mut once)? {
                 Ok(answered) => return Ok(answered),
                 Err(Miss::Refused(faults)) => {
                     let port = self.wire.name().to_owned();
@@ -341,7 +338,7 @@ impl Bus {
             }
             tries -= 1;
             self.counts.retries += 1;
-            self.patience.answer = self.patience.answer.saturating_mul(2);
+            patience.answer = patience.answer.saturating_mul(2);
         }
     }
 

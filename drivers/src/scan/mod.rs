@@ -276,11 +276,8 @@ fn call_everybody(bus: &mut Bus, protocol: Protocol) -> Result<(Vec<u8>, bool), 
 
 /// Whether anybody answers to this id, in however many voices.
 fn call(bus: &mut Bus, id: u8) -> Result<bool, Error> {
-    let patience = bus.patience();
-    bus.set_patience(Patience { answer: PING_PATIENCE, ..patience });
-    let heard = bus.hear(id);
-    bus.set_patience(patience);
-    Ok(heard? != Heard::Silence)
+    let patience = Patience { answer: PING_PATIENCE, ..bus.patience() };
+    Ok(bus.with_patience(patience, |bus| bus.hear(id))? != Heard::Silence)
 }
 
 /// Whether a servo that tells nothing of itself is there at all: what was heard of it may have
@@ -356,24 +353,20 @@ fn listen(bus: &mut Bus, id: u8) -> Result<(bool, Faults), Error> {
     let Some(position) = series.and_then(|series| series.get(Reg::PresentPosition)) else {
         return Ok((false, Faults::NONE));
     };
-    let patience = bus.patience();
-    bus.set_patience(Patience { retries: 0, ..patience });
-    let mut damaged = 0;
-    let mut faults = Faults::NONE;
-    let mut outcome = Ok(());
-    for _ in 0..LISTENS {
-        match bus.read(id, position) {
-            Ok(answer) => faults = answer.faults,
-            Err(Error::Corrupt { .. }) => damaged += 1,
-            Err(Error::NoAnswer { .. } | Error::Refused { .. }) => {}
-            Err(error) => {
-                outcome = Err(error);
-                break;
+    let patience = Patience { retries: 0, ..bus.patience() };
+    bus.with_patience(patience, |bus| {
+        let mut damaged = 0;
+        let mut faults = Faults::NONE;
+        for _ in 0..LISTENS {
+            match bus.read(id, position) {
+                Ok(answer) => faults = answer.faults,
+                Err(Error::Corrupt { .. }) => damaged += 1,
+                Err(Error::NoAnswer { .. } | Error::Refused { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
-    }
-    bus.set_patience(patience);
-    outcome.map(|()| (damaged >= COLLISIONS, faults))
+        Ok((damaged >= COLLISIONS, faults))
+    })
 }
 
 /// The series that stands for a format until a servo's model is known.

@@ -8,9 +8,9 @@
 
 use sinew_core::limits::Limits;
 
+use super::observe::GLANCE;
 use super::{Arm, DOOR, State};
 use crate::bus::Patience;
-use crate::clock::MILLI;
 use crate::stop::{Cause, StopPolicy};
 use crate::{Error, Nanos};
 
@@ -22,9 +22,6 @@ pub(super) const GENTLE_STEP: f64 = 10.0;
 
 /// How far outside its range a joint may come under torque, in counts.
 const OUTSIDE: i32 = 12;
-
-/// How long one answer may keep a tick.
-const GLANCE: Nanos = 8 * MILLI;
 
 /// Whether a joint that usually moves freely is under torque.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use super::*;
 use crate::ArmSpec;
 use crate::arm::bench::Bench;
 use crate::arm::{ArmOptions, OnMismatch};
-use crate::clock::SECOND;
+use crate::clock::{MILLI, SECOND};
 use crate::stop::StopFlag;
 use sinew_core::register::Reg;
 
