@@ -252,24 +252,12 @@ impl Session {
         let place = slip.row.saturating_sub(begun);
         let place = if seamless { place } else { place.min(self.plan.rows - 1) };
         let missed = place.saturating_sub(*rows);
-        let frame = frame(&self.plan, slip, &mut self.last_shots, &mut self.skew);
-        let still = Frame { images: vec![None; frame.images.len()], ..frame.clone() };
-        let repeats = |still| std::iter::repeat_n(still, usize::try_from(missed).unwrap_or(0));
-        // Those before an episode's first are shown what it shows: there is nothing else yet.
-        let pushed = match &self.previous {
-            Some(before) => {
-                repeats(before).chain([&frame]).try_for_each(|row| self.writer.push(row))
-            }
-            None => [&frame]
-                .into_iter()
-                .chain(repeats(&still))
-                .try_for_each(|row| self.writer.push(row)),
-        };
         *rows = place + 1;
         let rows = *rows;
+        let frame = frame(&self.plan, slip, &mut self.last_shots, &mut self.skew);
+        let pushed = self.push(frame, missed);
         self.recorded.missed_rows += missed;
         self.recorded.repeated_frames += u64::from(slip.stale > 0);
-        self.previous = Some(still);
         told(Event::Row { rows });
         if let Err(failure) = pushed {
             told(Event::Broken(failure.to_string()));
@@ -279,6 +267,22 @@ impl Session {
         }
         let whole = rows >= self.plan.rows && !(seamless && slip.corrects);
         if whole { self.end_episode(told) } else { Ok(()) }
+    }
+
+    /// Stores a row, and before it those that were missed, as the row before them.
+    fn push(&mut self, mut frame: Frame, missed: u64) -> Result<(), sinew_datasets::Error> {
+        let before = self.previous.take();
+        if let Some(before) = &before {
+            (0..missed).try_for_each(|_| self.writer.push(before))?;
+        }
+        self.writer.push(&frame)?;
+        frame.images.fill(None);
+        // Those before an episode's first are shown what it shows: there is nothing else yet.
+        if before.is_none() {
+            (0..missed).try_for_each(|_| self.writer.push(&frame))?;
+        }
+        self.previous = Some(frame);
+        Ok(())
     }
 
     /// Does what a key asks for.
