@@ -32,8 +32,8 @@ pub struct LoopFlags {
     #[arg(long = "dry_run_s", value_name = "S", default_value_t = 2.0, value_parser = seconds)]
     pub dry_run_s: f64,
     /// The box that the tip of an SO-100, SO-101 or LeKiwi stays in, in metres ahead, left and up of its
-    /// base, whoever drives it: '{min: [x, y, z], max: [x, y, z]}'; parking knows
-    /// no box
+    /// base, whoever drives it: '{min: [x, y, z], max: [x, y, z]}'; parking
+    /// knows no box
     #[arg(long = "robot.end_effector_bounds", value_name = "BOX")]
     pub bounds: Option<String>,
 }

@@ -70,10 +70,6 @@ pub struct StrategyFlags {
     push_key: Option<Code>,
 }
 
-/// The keys that a recording has anyway.
-const TAKEN: [Code; 5] =
-    [Code::Char('n'), Code::Char('r'), Code::Char('q'), Code::Left, Code::Right];
-
 fn key(name: &str) -> Result<Code, String> {
     let fits = |code: &Code| *code != Code::Esc;
     Code::named(name).filter(fits).ok_or_else(|| {
@@ -126,7 +122,9 @@ impl StrategyFlags {
     /// Refuses keys that would mean two things.
     fn check_keys(&self) -> Result<(), Failure> {
         let (save, push) = self.keys();
-        let taken = [save, push].into_iter().find(|key| TAKEN.contains(key));
+        let is_taken =
+            |key: &Code| matches!(Key::meant_by(*key), Some(Key::Next | Key::Again | Key::Quit));
+        let taken = [save, push].into_iter().find(is_taken);
         let twice = (save == push).then_some(save);
         let Some(key) = taken.or(twice) else { return Ok(()) };
         let remedy = "n, r, q and the arrows left and right are a recording's own keys";
@@ -134,28 +132,6 @@ impl StrategyFlags {
             format!("--strategy.save_key and --strategy.push_key: {key} has a meaning already"),
             remedy,
         ))
-    }
-
-    /// Says what is given, and changes nothing.
-    fn warn(&self, report: &Report) {
-        let all = self.record_autonomous.unwrap_or(false);
-        let (dagger, episodic) = (Strategy::Dagger, Strategy::Episodic);
-        if self.strategy == episodic && self.smooth_handover.is_some() {
-            report.warn("--strategy.smooth_handover changes nothing: nobody takes over");
-        }
-        if self.strategy == dagger && all && self.corrections.is_some() {
-            report.warn(
-                "--strategy.num_episodes counts corrections; with all recorded it ends nothing",
-            );
-        }
-        if self.strategy == dagger && !all && self.target_video_file_size_mb.is_some() {
-            report.warn(
-                "--strategy.target_video_file_size_mb changes nothing: each correction is an episode",
-            );
-        }
-        if self.strategy == dagger && !all && self.upload_every_n_episodes.is_some() {
-            report.warn(NOT_UPLOADED);
-        }
     }
 
     /// Who has the turn where a person corrects the policy.
@@ -166,14 +142,34 @@ impl StrategyFlags {
     /// How a rollout of so many rows a second is recorded; `baton` says whose turn it is where a person
     /// corrects the policy.
     pub fn by(&self, rate: f64, baton: Option<Baton>, report: &Report) -> By {
-        self.warn(report);
         let all = self.record_autonomous.unwrap_or(false);
         let turns = if all { Turns::All } else { Turns::Corrections };
         let mut by = By { turns: baton.map(|baton| (turns, baton)), ..By::default() };
         match self.strategy {
-            Strategy::Base | Strategy::Episodic => {}
-            Strategy::Dagger if !all => by.episodes = self.corrections,
+            Strategy::Base => {}
+            Strategy::Episodic => {
+                if self.smooth_handover.is_some() {
+                    report.warn("--strategy.smooth_handover changes nothing: nobody takes over");
+                }
+            }
+            Strategy::Dagger if !all => {
+                by.episodes = self.corrections;
+                if self.target_video_file_size_mb.is_some() {
+                    report.warn(
+                        "--strategy.target_video_file_size_mb changes nothing: each correction is an \
+                         episode",
+                    );
+                }
+                if self.upload_every_n_episodes.is_some() {
+                    report.warn(NOT_UPLOADED);
+                }
+            }
             Strategy::Dagger | Strategy::Sentry => {
+                if self.corrections.is_some() {
+                    report.warn(
+                        "--strategy.num_episodes counts corrections; with all recorded it ends nothing",
+                    );
+                }
                 (by.cut, by.megabytes) = (Cut::Seamless, self.target_video_file_size_mb);
                 report.warn(NOT_UPLOADED);
             }

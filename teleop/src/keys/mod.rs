@@ -55,6 +55,11 @@ impl Key {
         if let Some((_, key)) = chosen.iter().find(|(other, _)| *other == code) {
             return Some(*key);
         }
+        Self::meant_by(code)
+    }
+
+    /// What a key asks for that nobody chose for something else.
+    pub fn meant_by(code: Code) -> Option<Self> {
         match code {
             Code::Right | Code::Char('n') => Some(Self::Next),
             Code::Left | Code::Char('r') => Some(Self::Again),
