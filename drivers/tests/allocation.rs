@@ -11,7 +11,7 @@ use counting::{TAKEN, taken_by};
 use sinew_core::calibration::Calibration;
 use sinew_drivers::arm::{ArmOptions, MaxStep, OnMismatch};
 use sinew_drivers::clock::MILLI;
-use sinew_drivers::sim::{self, FaultPlan, VirtualBus};
+use sinew_drivers::sim::{self, Body, FaultPlan, Push, Turned, VirtualBus};
 use sinew_drivers::{Arm, ArmSpec, Bus, Clock, Error, Nanos, Wire, port};
 
 /// A wire whose far end is in this thread: what the servos take is not the driver's doing.
@@ -110,6 +110,43 @@ fn a_thousand_ticks_within_the_process_take_nothing() {
         assert_eq!(taken_by_ticks(&mut arm, 1000), 0, "{name}");
         assert!(arm.bus_counts().requests >= 2000);
     }
+}
+
+/// Joints that turn as their motors please.
+struct Loose(Vec<Turned>);
+
+impl Body for Loose {
+    fn step(&mut self, pushes: &[Push], seconds: f64) {
+        for (joint, push) in self.0.iter_mut().zip(pushes) {
+            joint.speed = push.duty.unwrap_or(0.0) * 1000.0;
+            joint.position = push.held.unwrap_or(joint.position + joint.speed * seconds);
+        }
+    }
+
+    fn turned(&self, place: usize) -> Turned {
+        self.0[place]
+    }
+
+    fn place(&mut self, place: usize, counts: f64) {
+        self.0[place].position = counts;
+    }
+}
+
+#[test]
+fn the_steps_of_a_body_take_nothing() {
+    let spec = spec("so101_follower");
+    let body = Loose(vec![Turned { position: 2048.0, speed: 0.0 }; 6]);
+    let devices = sim::arm::devices(&spec);
+    let bus = VirtualBus::embodied(devices, Box::new(body), Clock::virtual_time(), 1);
+    let mut arm = connect(spec, bus.wire());
+    arm.command(&[1.0; 6]).unwrap();
+    let taken = taken_by(|| {
+        for _ in 0..1000 {
+            bus.clock().sleep(7 * MILLI);
+            bus.settle();
+        }
+    });
+    assert_eq!(taken, 0);
 }
 
 #[test]

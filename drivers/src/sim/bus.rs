@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sinew_core::packet::{Decoder, Protocol};
 use sinew_core::register::{Faults, Reg};
 
+use super::body::{Body, Embodied};
 use super::line::Line;
 use super::link::Link;
 use super::record::Observer;
@@ -52,6 +53,8 @@ pub struct VirtualBus {
 struct World {
     requests: u64,
     devices: Vec<Device>,
+    /// What turns their joints, where they do not do so by themselves.
+    body: Option<Embodied>,
     decoder: Decoder,
     line: Line,
     plugged: bool,
@@ -66,12 +69,33 @@ struct World {
 impl VirtualBus {
     /// A bus of these servos, which must share a protocol. Everything random follows `seed`.
     pub fn new(devices: Vec<Device>, clock: Clock, seed: u64) -> Self {
+        Self::build(devices, None, clock, seed)
+    }
+
+    /// A bus whose servos are screwed into a body, one to each of its joints. They wake up where
+    /// the joints stand; stops and loads of their own mounts are the body's affair now.
+    ///
+    /// The body goes on in fixed steps whenever somebody asks the bus or changes it, so on a
+    /// virtual clock the same questions at the same instants find it the same. Four seconds at most
+    /// are caught up with: while nobody has asked for longer, it stands still.
+    pub fn embodied(
+        mut devices: Vec<Device>,
+        body: Box<dyn Body>,
+        clock: Clock,
+        seed: u64,
+    ) -> Self {
+        let body = Embodied::new(body, &mut devices);
+        Self::build(devices, Some(body), clock, seed)
+    }
+
+    fn build(devices: Vec<Device>, body: Option<Embodied>, clock: Clock, seed: u64) -> Self {
         let protocol =
             devices.first().map_or(Protocol::Feetech0, |device| device.servo.series().protocol);
         let world = World {
             requests: 0,
             supplies: devices.iter().map(Device::supply).collect(),
             devices,
+            body,
             decoder: Decoder::new(protocol),
             line: Line::new(seed),
             plugged: true,
@@ -153,15 +177,14 @@ impl VirtualBus {
     /// Changes a servo from outside, for instance its register memory. Whether there is one.
     pub fn change(&self, id: u8, change: impl FnOnce(&mut Device)) -> bool {
         let now = self.clock.now();
-        let mut world = self.world();
-        let found = world.devices.iter_mut().find(|device| device.servo.id() == id);
-        let there = found.is_some();
-        if let Some(device) = found {
-            device.advance(now);
-            change(device);
-            device.written();
-        }
-        there
+        self.world().change(id, now, change)
+    }
+
+    /// Lets the joints go on to this instant, as a question would: for whoever looks at the body
+    /// from another side, such as a camera.
+    pub fn settle(&self) {
+        let now = self.clock.now();
+        self.world().advance(now);
     }
 
     /// Cuts the power and gives it back.
@@ -252,7 +275,29 @@ impl World {
                 device.set_supply(*volts);
             }
         }
-        self.devices.iter_mut().for_each(|device| device.advance(now));
+        match &mut self.body {
+            Some(body) => body.advance(&mut self.devices, now),
+            None => self.devices.iter_mut().for_each(|device| device.advance(now)),
+        }
+    }
+
+    fn change(&mut self, id: u8, now: Nanos, change: impl FnOnce(&mut Device)) -> bool {
+        if let Some(body) = &mut self.body {
+            body.advance(&mut self.devices, now);
+        }
+        let mut places = self.devices.iter_mut().enumerate();
+        let Some((place, device)) = places.find(|(_, device)| device.servo.id() == id) else {
+            return false;
+        };
+        match &mut self.body {
+            Some(body) => body.change(place, device, change),
+            None => {
+                device.advance(now);
+                change(device);
+            }
+        }
+        device.written();
+        true
     }
 
     fn unplug(&mut self) {

@@ -4,9 +4,11 @@
 //!
 //! [`VirtualBus`] is the bus itself; [`VirtualBus::wire`] links it to a driver inside the process,
 //! [`pty`] puts it behind a pseudo-terminal for any other program, and [`control`] lets other
-//! processes push its joints and break its cables.
+//! processes push its joints and break its cables. [`VirtualBus::embodied`] screws its servos into a
+//! [`Body`], a world that turns their joints.
 
 pub mod arm;
+mod body;
 mod bus;
 pub mod control;
 mod fault;
@@ -20,6 +22,7 @@ pub mod record;
 mod served;
 mod servo;
 
+pub use body::{Body, Push, Turned};
 pub use bus::{ServoState, VirtualBus};
 use fault::Demand;
 pub use fault::{FaultCounts, FaultKind, FaultPlan, FaultPlanError};

@@ -3,6 +3,8 @@
 //! Positions are counts of the output shaft from the encoder's zero and may run over many turns;
 //! duty is the part of the supply voltage on the motor, from −1 to 1.
 
+use super::body::Turned;
+
 /// What a model of servo is built of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Build {
@@ -96,8 +98,10 @@ pub struct Motor {
     /// Where the profile has got to.
     reference: f64,
     reference_speed: f64,
-    /// Held by a hand that is stronger than the motor.
-    held: bool,
+    /// Where a hand that is stronger than the motor holds it.
+    held: Option<f64>,
+    /// Counts of the whole turns that it has forgotten.
+    forgotten: f64,
 }
 
 impl Motor {
@@ -112,7 +116,8 @@ impl Motor {
             duty: 0.0,
             reference: position,
             reference_speed: 0.0,
-            held: false,
+            held: None,
+            forgotten: 0.0,
         }
     }
 
@@ -143,12 +148,33 @@ impl Motor {
             self.output = self.within_stops(place);
             self.drag_rotor();
             self.speed = 0.0;
+            self.held = self.held.map(|_| self.output);
         }
     }
 
     /// Holds the joint where it is, or lets go of it.
     pub fn hold(&mut self, held: bool) {
-        self.held = held;
+        self.held = held.then_some(self.output);
+    }
+
+    /// Where a hand holds it, if one does, with the turns that it has forgotten.
+    pub fn held(&self) -> Option<f64> {
+        self.held.map(|held| held + self.forgotten)
+    }
+
+    /// Where the shaft is, with the turns that it has forgotten.
+    pub fn shaft(&self) -> f64 {
+        self.output + self.forgotten
+    }
+
+    /// Somebody else reckons the mechanics: takes over where the shaft is, all turns counted, and
+    /// how fast it turns.
+    pub fn take_over(&mut self, turned: Turned) {
+        if turned.position.is_finite() && turned.speed.is_finite() {
+            self.output = turned.position - self.forgotten;
+            self.rotor = self.output;
+            self.speed = turned.speed;
+        }
     }
 
     /// Fixes the joint to something else.
@@ -168,6 +194,8 @@ impl Motor {
         for place in [&mut self.output, &mut self.rotor, &mut self.reference] {
             *place -= turns;
         }
+        self.held = self.held.map(|held| held - turns);
+        self.forgotten += turns;
     }
 
     /// Whether nothing moves and nothing will, as long as `drive` stays.
@@ -180,17 +208,22 @@ impl Motor {
             Drive::Position { goal, .. } => {
                 self.reference == goal
                     && self.duty_for(drive, max_duty) == self.duty
-                    && (self.free_speed() == 0.0 || self.held)
+                    && (self.free_speed() == 0.0 || self.held.is_some())
             }
             Drive::Speed { speed, .. } => speed == 0.0 && self.reference_speed == 0.0,
             Drive::Duty(duty) => duty == 0.0 && self.duty == 0.0,
         }
     }
 
-    /// Lets `dt` seconds pass.
-    pub fn step(&mut self, drive: &Drive, max_duty: f64, dt: f64) {
+    /// What the electronics do in `dt` seconds: goes on along the profile and sets the duty.
+    pub fn control(&mut self, drive: &Drive, max_duty: f64, dt: f64) {
         self.follow_profile(drive, dt);
         self.duty = self.duty_for(drive, max_duty);
+    }
+
+    /// Lets `dt` seconds pass.
+    pub fn step(&mut self, drive: &Drive, max_duty: f64, dt: f64) {
+        self.control(drive, max_duty, dt);
         let wanted = match drive {
             // The gears hold an arm's weight by themselves; only a hand turns them.
             Drive::Off => 0.0,
@@ -280,7 +313,7 @@ impl Motor {
     fn turn_output(&mut self) {
         let half = BACKLASH / 2.0;
         let led = self.output.clamp(self.rotor - half, self.rotor + half);
-        let place = if self.held { self.output } else { self.within_stops(led) };
+        let place = if self.held.is_some() { self.output } else { self.within_stops(led) };
         if place != led {
             self.speed = 0.0;
         }

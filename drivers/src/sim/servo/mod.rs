@@ -4,6 +4,7 @@
 //! load, sag, heat, a trip) it meets here too.
 
 mod orders;
+mod shaft;
 
 use sinew_core::packet::Protocol;
 use sinew_core::register::{Fault, Faults, Reg};
@@ -17,10 +18,10 @@ use crate::sim::protection::{Protection, Strain};
 use orders::{DYNAMIXEL_PWM, DYNAMIXEL_SPEED};
 
 /// The grid on which a motor's motion is reckoned.
-const STEP: Nanos = 2 * MILLI;
-const STEP_SECONDS: f64 = 0.002;
+pub(super) const STEP: Nanos = 2 * MILLI;
+pub(super) const STEP_SECONDS: f64 = 0.002;
 /// Steps taken one by one before the rest of a long time passes at once.
-const MOST_STEPS: Nanos = 2000;
+pub(super) const MOST_STEPS: Nanos = 2000;
 /// The air around it.
 const AMBIENT: f64 = 25.0;
 /// How much warmer a watt makes it, in the end, and how long that takes.
@@ -106,10 +107,10 @@ impl Device {
     /// Takes the joint by hand and holds it there, or lets go.
     pub fn hand(&mut self, counts: Option<f64>) {
         let counts = counts.filter(|counts| counts.is_finite());
-        self.motor.hold(counts.is_some());
         if let Some(counts) = counts {
             self.place(counts);
         }
+        self.motor.hold(counts.is_some());
     }
 
     /// The supply without load, in volts.
@@ -162,8 +163,7 @@ impl Device {
                 self.motor.skip(&self.drive, self.allowed_duty(), seconds);
                 self.follow_turns();
             }
-            self.warm(seconds);
-            self.guard(seconds);
+            self.endure(seconds);
         }
         self.watch_the_bus();
         self.show();
@@ -176,8 +176,13 @@ impl Device {
     fn step(&mut self) {
         self.motor.step(&self.drive, self.allowed_duty(), STEP_SECONDS);
         self.follow_turns();
-        self.warm(STEP_SECONDS);
-        self.guard(STEP_SECONDS);
+        self.endure(STEP_SECONDS);
+    }
+
+    /// What a time under this strain does to it.
+    fn endure(&mut self, seconds: f64) {
+        self.warm(seconds);
+        self.guard(seconds);
     }
 
     fn allowed_duty(&self) -> f64 {
