@@ -1,3 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+pub mod dynamics;
+mod error;
+pub mod model;
+pub mod motor;
 pub mod scene;
+mod solver;
+pub mod touch;
+pub mod world;
+
+pub use error::Error;
+pub use world::{Setup, World};

@@ -81,6 +81,11 @@ impl Chain {
         urdf::read(text, tip).ok()
     }
 
+    /// The chain through all joints of an SO-101, the gripper's too, to the jaw that moves.
+    pub fn to_jaw() -> Option<Self> {
+        urdf::read(SO101.1, "moving_jaw_so101_v1_link").ok()
+    }
+
     /// The chain from the base to this link of a URDF file.
     pub fn from_urdf(text: &str, tip: &str) -> Result<Self, UrdfError> {
         urdf::read(text, tip)
@@ -139,7 +144,13 @@ impl Chain {
 }
 
 impl Joint {
-    fn at(&self, angle: f64) -> Isometry3<f64> {
+    /// From the link before to the link behind it, at this angle.
+    pub fn at(&self, angle: f64) -> Isometry3<f64> {
         self.origin * UnitQuaternion::from_axis_angle(&self.axis, angle)
+    }
+
+    /// What it turns about, in the link behind it.
+    pub fn axis(&self) -> Unit<Vector3<f64>> {
+        self.axis
     }
 }

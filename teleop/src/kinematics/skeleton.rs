@@ -2,7 +2,7 @@
 
 use nalgebra::{Isometry3, UnitQuaternion, Vector3};
 
-use super::{Chain, SO101, knows_degrees, urdf};
+use super::{Chain, knows_degrees};
 
 /// Where something is, and how it is turned.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -39,9 +39,7 @@ impl Skeleton {
         if !arm.starts_with("so_") && !knows_degrees(arm) {
             return None;
         }
-        let (_, text, tip) = SO101;
-        let chain = urdf::read(text, "moving_jaw_so101_v1_link").ok()?;
-        Some(Self::new(chain, &urdf::read(text, tip).ok()?))
+        Some(Self::new(Chain::to_jaw()?, &Chain::builtin("so101")?))
     }
 
     /// Of a chain to the jaw that moves, and the one to the tip, which lies on the other jaw.

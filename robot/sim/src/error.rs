@@ -1,0 +1,24 @@
+//! What can go wrong in a simulated world.
+
+/// Why a model, a task or a scene is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file of ours or of the user's does not say what it should.
+    #[error("{file}: {what}")]
+    Data {
+        /// Which file.
+        file: String,
+        /// Where in it, and what is wrong.
+        what: String,
+    },
+    /// There is nothing of this name.
+    #[error("there is no {kind} {name:?}; there are {known}")]
+    Unknown {
+        /// What was asked for: a task, an arm.
+        kind: &'static str,
+        /// By which name.
+        name: String,
+        /// Those that are there.
+        known: String,
+    },
+}
