@@ -6,6 +6,7 @@ pub mod model;
 pub mod motor;
 pub mod scene;
 mod solver;
+pub mod task;
 pub mod touch;
 pub mod world;
 
