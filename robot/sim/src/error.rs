@@ -21,4 +21,7 @@ pub enum Error {
         /// Those that are there.
         known: String,
     },
+    /// An arm cannot be had.
+    #[error(transparent)]
+    Arm(Box<sinew_drivers::Error>),
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod behind;
 pub mod dynamics;
 mod error;
 pub mod model;
