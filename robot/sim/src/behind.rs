@@ -45,10 +45,10 @@ pub struct Embodied {
 impl Embodied {
     /// Puts the arm of this name behind a bus, screwed into this world and calibrated.
     pub fn new(name: &str, world: World, clock: Clock, seed: u64) -> Result<Self, Error> {
-        let spec = arm::find(name).map_err(|error| Error::Arm(Box::new(error)))?;
+        let spec = arm::find(name)?;
         let mut devices = arm::assembled(&spec);
         if devices.len() != JOINTS {
-            return Err(Error::Arm(Box::new(sinew_drivers::Error::BadBase { arm: spec.name })));
+            return Err(sinew_drivers::Error::BadBase { arm: spec.name }.into());
         }
         let mut joints = [Turning::default(); JOINTS];
         let ranges = world.setup().model.ranges();
@@ -62,6 +62,13 @@ impl Embodied {
         let body = Box::new(Behind { world: world.clone(), joints });
         let bus = VirtualBus::embodied(devices, body, clock, seed);
         Ok(Self { spec, bus, calibration, world })
+    }
+
+    /// Holds every joint by hand where it is, or lets go of all.
+    pub fn hold(&self, held: bool) {
+        for servo in self.bus.servos() {
+            self.bus.hand(servo.id, held.then_some(servo.joint));
+        }
     }
 }
 

@@ -24,4 +24,13 @@ pub enum Error {
     /// An arm cannot be had.
     #[error(transparent)]
     Arm(Box<sinew_drivers::Error>),
+    /// A step before the first reset.
+    #[error("nothing has begun: reset comes before step")]
+    NotBegun,
+}
+
+impl From<sinew_drivers::Error> for Error {
+    fn from(error: sinew_drivers::Error) -> Self {
+        Self::Arm(Box::new(error))
+    }
 }

@@ -2,7 +2,9 @@
 
 pub mod behind;
 pub mod dynamics;
+pub mod env;
 mod error;
+pub mod expert;
 pub mod model;
 pub mod motor;
 pub mod scene;
@@ -11,5 +13,7 @@ pub mod task;
 pub mod touch;
 pub mod world;
 
+pub use env::Env;
 pub use error::Error;
+pub use task::Task;
 pub use world::{Setup, World};
