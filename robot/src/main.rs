@@ -9,6 +9,8 @@ mod robot_file;
 mod run;
 #[cfg(feature = "sim")]
 mod simulated;
+#[cfg(feature = "sim")]
+mod streams;
 mod view;
 
 fn main() -> std::process::ExitCode {

@@ -25,3 +25,65 @@ fn a_program_reads_json_alone() {
     assert_eq!(bus.next()["type"], "result");
     assert_eq!(bus.end(), (0, String::new()));
 }
+
+#[test]
+fn a_served_arm_is_teleoperated_and_seen_by_whoever_believes_in_ports_and_cameras() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.path("sim");
+    let links = folder.to_str().unwrap();
+    let words = ["--json", "sim", "serve", "--link-dir", links, "--hand"];
+    let cameras = ["--camera=front=pattern@64x48x30", "--camera=wrist=pattern@64x48x30"];
+    let mut served = sandbox.start_as_seen(&[&words[..], &cameras].concat());
+    let ready = served.next();
+    assert_eq!(ready["type"], "ready", "{ready}");
+    let place = |what: &str| ready[what].as_str().unwrap().to_owned();
+    let camera = |name: &str| {
+        let address = ready["cameras"][name].as_str().unwrap();
+        format!("--camera={name}={address}@64x48x30")
+    };
+    let root = sandbox.path("recorded");
+    let of = |side: &str, name: &str| {
+        [
+            format!("--{side}.type=so101_{name}"),
+            format!("--{side}.port={}", place(name)),
+            format!("--{side}.id={name}"),
+            format!("--{side}.calibration_dir={}", place("calibration")),
+        ]
+    };
+    let mut words: Vec<String> = ["--json", "record", "--dry_run_s=0", "--task=x"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(of("robot", "follower"))
+        .chain(of("teleop", "leader"))
+        .chain([camera("front"), camera("wrist")])
+        .collect();
+    words.push(format!("--dataset.root={}", root.display()));
+    words.extend(["num_episodes=1", "episode_time_s=2"].map(|flag| format!("--dataset.{flag}")));
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let recorded = sandbox.run(&words);
+    assert_eq!(recorded.code, 0, "{}", recorded.err);
+    assert_eq!(recorded.result()["frames"], 60);
+    let checked = sandbox.run(&["dataset", "verify", root.to_str().unwrap()]);
+    assert_eq!(checked.code, 0, "{}", checked.err);
+    served.signal("TERM");
+    assert_eq!(served.next()["type"], "result");
+    assert_eq!(served.end().0, 0);
+    assert!(!folder.join("follower").exists() && !folder.join("leader").exists());
+}
+
+#[test]
+fn a_person_reads_where_the_served_arm_and_its_cameras_are() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.path("sim");
+    let camera = "--camera=front=pattern@64x48x30";
+    let words = ["sim", "serve", "--link-dir", folder.to_str().unwrap(), camera];
+    let mut served = sandbox.start_as_seen(&words);
+    assert_eq!(served.line(), format!("SO-101 follower at {}", folder.join("follower").display()));
+    assert_eq!(served.line(), format!("SO-101 leader at {}", folder.join("leader").display()));
+    let camera = served.line();
+    let address = camera.strip_prefix("camera front at http://127.0.0.1:").unwrap();
+    assert!(address.ends_with("/front.mjpg"), "{camera}");
+    assert_eq!(served.line(), "Ctrl-C ends it");
+    served.signal("TERM");
+    assert_eq!(served.end(), (0, String::new()));
+}

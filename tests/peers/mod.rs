@@ -9,6 +9,7 @@ mod ffprobe;
 mod policies;
 mod recording;
 mod rerun;
+mod served;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

@@ -2,6 +2,8 @@
 //! their pictures.
 
 pub mod film;
+#[cfg(any(feature = "rerun", feature = "sim"))]
+pub mod jpeg;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,15 +13,28 @@ use sinew_drivers::Clock;
 use sinew_drivers::camera::{
     self, Camera, CameraSpec, Crowd, Layout, Opener, Origin, PATIENCE, Shot, Source,
 };
+#[cfg(feature = "sim")]
+use sinew_drivers::camera::{Look, Pattern};
 
 use crate::cli::failure::Failure;
 use crate::cli::report::Report;
 use crate::robot::Robot;
+#[cfg(feature = "sim")]
+use crate::simulated::Joints;
 
-/// Starts them all; each has given its first picture when this returns.
+/// Starts them all, before this robot; each has given its first picture when this returns.
 pub fn start(
     specs: &[(String, CameraSpec)],
     robot: &Robot,
+    report: &Report,
+) -> Result<Arc<[Camera]>, Failure> {
+    start_with(specs, |name, spec| opener(name, spec, robot), report)
+}
+
+/// Starts what these open.
+pub fn start_with(
+    specs: &[(String, CameraSpec)],
+    opener: impl Fn(&str, &CameraSpec) -> Opener,
     report: &Report,
 ) -> Result<Arc<[Camera]>, Failure> {
     for crowd in camera::crowds(specs, Path::new("/sys")) {
@@ -28,7 +43,7 @@ pub fn start(
     let mut cameras = Vec::new();
     for (name, spec) in specs {
         report.detail(format!("camera {name}: {spec:?}"));
-        cameras.push(Camera::start(name, opener(name, spec, robot), &Clock::Real, PATIENCE)?);
+        cameras.push(Camera::start(name, opener(name, spec), &Clock::Real, PATIENCE)?);
     }
     Ok(cameras.into())
 }
@@ -62,11 +77,16 @@ fn told(crowd: &Crowd) -> String {
 
 #[cfg(feature = "sim")]
 fn opener(name: &str, spec: &CameraSpec, robot: &Robot) -> Opener {
-    use sinew_drivers::camera::{Look, Pattern};
+    before(name, spec, robot.simulated_joints())
+}
+
+/// Opens what a spec names, before simulated arms with these joints.
+#[cfg(feature = "sim")]
+pub fn before(name: &str, spec: &CameraSpec, joints: Joints) -> Opener {
     if spec.origin != Origin::Pattern {
         return device(name, spec);
     }
-    let (joints, spec) = (robot.simulated_joints(), spec.clone());
+    let spec = spec.clone();
     Box::new(move || {
         let joints = joints.clone();
         let look: Look = Box::new(move |shares| joints.shares(shares));

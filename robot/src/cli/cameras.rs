@@ -81,7 +81,7 @@ fn from_short(text: &str) -> Result<(String, CameraSpec), Failure> {
         return Err(wrong("where is it?"));
     }
     let origin = match source {
-        "sim" => Origin::Pattern,
+        "sim" | "pattern" => Origin::Pattern,
         address if address.starts_with("http://") => Origin::Http(address.to_owned()),
         address if address.starts_with("https://") => {
             return Err(wrong(
@@ -201,7 +201,7 @@ fn from_table(text: &str) -> Result<Vec<(String, CameraSpec)>, Failure> {
                 Some(url) if url.starts_with("http://") => Origin::Http(url.to_owned()),
                 _ => return Err(wrong(format!("{name}: url has to be an http:// address"))),
             },
-            Some("sim") => Origin::Pattern,
+            Some("sim" | "pattern") => Origin::Pattern,
             Some(other) => {
                 let known = "opencv, http and sim are there";
                 return Err(wrong(format!(

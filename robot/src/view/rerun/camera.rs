@@ -3,19 +3,19 @@
 
 use std::ops::Range;
 
-use jpeg_encoder::{ColorType, Encoder};
 use re_sdk::RecordingStream;
 use re_sdk_types::archetypes::{EncodedDepthImage, EncodedImage, VideoStream};
 use re_sdk_types::components::{Colormap, MediaType, VideoCodec};
-use sinew_datasets::image::{PixelFormat, png};
+use sinew_datasets::image::png;
 use sinew_datasets::schema::{Dtype, Feature};
 use sinew_datasets::tables::column::Cells;
 use sinew_datasets::tables::episodes::Episode;
 use sinew_datasets::video::{Codec, Coded, Stream};
-use sinew_datasets::{Dataset, Error, Image};
+use sinew_datasets::{Dataset, Error};
 
 use super::blueprint::entity;
 use super::dataset::{Clock, Result, Wrong};
+use crate::cameras::jpeg::jpeg;
 
 /// So many pictures are sent together at most …
 const MOST_PICTURES: usize = 64;
@@ -113,7 +113,8 @@ impl Camera<'_> {
     /// Pictures of a video that Rerun cannot play, decoded here.
     fn decoded(&self, recording: &RecordingStream, clock: &Clock) -> Result<()> {
         let frames = self.episode.from_index..self.episode.to_index();
-        let jpeg = |frame| jpeg(&self.dataset.image(self.name, frame)?, QUALITY);
+        let jpeg =
+            |frame| jpeg(&self.dataset.image(self.name, frame)?, QUALITY).map_err(Wrong::Picture);
         self.pictures(recording, clock, frames.map(jpeg))
     }
 
@@ -162,27 +163,12 @@ impl Camera<'_> {
     }
 }
 
-/// A picture as a JPEG file of this quality.
-pub fn jpeg(image: &Image, quality: u8) -> Result<Vec<u8>> {
-    let rgb = image.to_rgb();
-    if rgb.format() != PixelFormat::Rgb8 {
-        return Err(Wrong::Picture("depth has no colours".into()));
-    }
-    let failed = |why: &dyn std::fmt::Display| Wrong::Picture(why.to_string());
-    let side = |side: u32| u16::try_from(side).map_err(|error| failed(&error));
-    let (width, height) = (side(rgb.width())?, side(rgb.height())?);
-    let mut file = Vec::new();
-    Encoder::new(&mut file, quality)
-        .encode(rgb.pixels(), width, height, ColorType::Rgb)
-        .map_err(|error| failed(&error))?;
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
+    use sinew_datasets::image::PixelFormat;
     use sinew_datasets::schema::Info;
     use sinew_datasets::writer::Options;
-    use sinew_datasets::{Frame, Stamps, Writer};
+    use sinew_datasets::{Frame, Image, Stamps, Writer};
 
     use super::*;
     use crate::view::rerun::dataset::tests::{Kept, golden};

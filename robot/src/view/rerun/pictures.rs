@@ -13,8 +13,8 @@ use sinew_drivers::Nanos;
 use sinew_drivers::camera::{Camera, Shot};
 
 use super::blueprint::entity;
-use super::camera::jpeg;
 use super::dataset::Wrong;
+use crate::cameras::jpeg::jpeg;
 use crate::cameras::{feature_of, image};
 
 /// From one picture of a camera to the next: a little less than three at 30 a second.
@@ -70,7 +70,7 @@ impl Pictures {
         let Some((entity, shot)) = self.next(now) else { return Ok(()) };
         let image =
             image(&shot).ok_or_else(|| Wrong::Picture("a picture without pixels".into()))?;
-        let file = jpeg(&image, QUALITY)?;
+        let file = jpeg(&image, QUALITY).map_err(Wrong::Picture)?;
         let archetype =
             EncodedImage::update_fields().with_media_type(MediaType::jpeg()).with_blob(file);
         recording.set_timestamp_nanos_since_epoch("time", wall.saturating_add(shot.at));

@@ -1,5 +1,7 @@
 //! `sinew sim`
 
+mod serve;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -11,6 +13,7 @@ use super::driving::listen;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::Report;
 use crate::run::realtime::hasten;
+use serve::ServeArm;
 
 /// Simulated arms for other programs
 #[derive(Debug, Args)]
@@ -23,8 +26,7 @@ pub struct Sim {
 #[derive(Debug, Subcommand)]
 enum What {
     Bus(Bus),
-    /// The whole simulated arm with cameras (not there yet)
-    Serve,
+    Serve(ServeArm),
     /// A look at a simulated arm (not there yet)
     Watch,
 }
@@ -61,9 +63,10 @@ impl Sim {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
         match self.what {
             What::Bus(bus) => bus.run(report),
-            What::Serve | What::Watch => Err(Failure::usage(
-                "the simulated world with cameras is not there yet",
-                "a simulated servo bus is: sinew sim bus --arm so101 --link /tmp/follower",
+            What::Serve(serve) => serve.run(report),
+            What::Watch => Err(Failure::usage(
+                "a look at the simulated world is not there yet",
+                "its cameras are seen in a browser: sinew sim serve --link-dir /tmp/sim",
             )),
         }
     }
@@ -71,19 +74,13 @@ impl Sim {
 
 impl Bus {
     fn run(self, report: &Report) -> Result<Exit, Failure> {
-        let plan = self.faults.as_deref().map(FaultPlan::parse).transpose();
-        let plan = plan.map_err(|error| {
-            Failure::usage(
-                format!("--faults: {error}"),
-                "for instance --faults lost=0.01,late=0.01",
-            )
-        })?;
+        let faults = plan(self.faults.as_deref())?;
         let flag = listen()?;
         let hastened = hasten();
         let serve = Serve {
             arm: self.arm,
             link: self.link,
-            faults: plan.unwrap_or_default(),
+            faults,
             seed: self.seed,
             record: self.record,
             calibration: self.calibration,
@@ -106,4 +103,12 @@ impl Bus {
         report.result(json!({ "faults": faults }));
         Ok(Exit::Done)
     }
+}
+
+/// What is to go wrong.
+fn plan(faults: Option<&str>) -> Result<FaultPlan, Failure> {
+    let plan = faults.map(FaultPlan::parse).transpose().map_err(|error| {
+        Failure::usage(format!("--faults: {error}"), "for instance --faults lost=0.01,late=0.01")
+    })?;
+    Ok(plan.unwrap_or_default())
 }

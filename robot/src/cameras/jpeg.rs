@@ -1,0 +1,20 @@
+//! Pictures as JPEG files, for whoever takes no others.
+
+use jpeg_encoder::{ColorType, Encoder};
+use sinew_datasets::Image;
+use sinew_datasets::image::PixelFormat;
+
+/// A picture as a JPEG file of this quality, or why it cannot be one.
+pub fn jpeg(image: &Image, quality: u8) -> Result<Vec<u8>, String> {
+    let rgb = image.to_rgb();
+    if rgb.format() != PixelFormat::Rgb8 {
+        return Err("depth has no colours".into());
+    }
+    let side = |side: u32| u16::try_from(side).map_err(|error| error.to_string());
+    let (width, height) = (side(rgb.width())?, side(rgb.height())?);
+    let mut file = Vec::new();
+    Encoder::new(&mut file, quality)
+        .encode(rgb.pixels(), width, height, ColorType::Rgb)
+        .map_err(|error| error.to_string())?;
+    Ok(file)
+}

@@ -1,0 +1,149 @@
+//! `sinew sim serve`
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+use sinew_drivers::calibration_file;
+use sinew_drivers::camera::{CameraSpec, Origin, Settings};
+use sinew_drivers::clock::MILLI;
+use sinew_drivers::sim::control::{self, ControlServer};
+use sinew_drivers::sim::pty::{self, PtyServer};
+
+use super::super::driving::listen;
+use crate::cameras;
+use crate::cli::cameras::CameraFlags;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::report::Report;
+use crate::run::realtime::hasten;
+use crate::simulated::{Hand, Joints, Simulated};
+use crate::streams::Streams;
+
+/// The whole simulated arm, its leader and its cameras, for any program
+///
+/// Example: sinew sim serve --link-dir /tmp/sim, and then
+/// sinew teleoperate --robot.type=so101_follower --robot.port=/tmp/sim/follower --robot.id=follower
+/// --robot.calibration_dir=/tmp/sim/calibration --teleop.type=so101_leader …
+///
+/// Arms are serial ports, calibrated as LeRobot has it; cameras are addresses such as
+/// http://127.0.0.1:PORT/front.mjpg, a page in a browser, and LeRobot's cameras of type zmq. Joints are
+/// pushed as with `sinew sim bus`, through the sockets beside the ports.
+#[derive(Debug, Args)]
+pub struct ServeArm {
+    /// Which arm: so101, koch …
+    #[arg(long, default_value = "so101", value_name = "ARM")]
+    arm: String,
+    /// Where the ports appear, as follower and leader, with their calibration
+    #[arg(long, value_name = "DIR")]
+    link_dir: PathBuf,
+    /// The port of the cameras' addresses; 0 is any that is free
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    port: u16,
+    /// A scripted hand moves the leader
+    #[arg(long)]
+    hand: bool,
+    /// What goes wrong on both buses: lost=0.01,late=0.01,corrupted=0.01 … or all=0.01
+    #[arg(long, value_name = "SPEC")]
+    faults: Option<String>,
+    /// Everything random follows it
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    seed: u64,
+    #[command(flatten)]
+    cameras: CameraFlags,
+}
+
+/// An arm behind its port.
+struct Served {
+    arm: Simulated,
+    link: PathBuf,
+    _control: ControlServer,
+    _port: PtyServer,
+}
+
+impl ServeArm {
+    pub fn run(self, report: &Report) -> Result<Exit, Failure> {
+        let faults = super::plan(self.faults.as_deref())?;
+        let specs = self.cameras()?;
+        let flag = listen()?;
+        let follower = Simulated::new(&self.arm, self.seed)?;
+        let leader = follower.spec.name.replace("follower", "leader");
+        let leader = Simulated::new(&leader, self.seed.wrapping_add(1))?;
+        for arm in [&follower, &leader] {
+            arm.bus.faults(faults);
+        }
+        // What may be late is started before what stands for hardware is hastened.
+        let joints = Joints::of(std::iter::once(&follower));
+        let opener = |name: &str, spec: &CameraSpec| cameras::before(name, spec, joints.clone());
+        let cameras = cameras::start_with(&specs, opener, report)?;
+        let streams = Streams::start(cameras, self.port).map_err(|error| {
+            Failure::advise(
+                Exit::Failed,
+                format!("the cameras cannot be shown at port {}: {error}", self.port),
+                "leave --port out: any that is free is taken",
+            )
+        })?;
+        let hand = self.hand.then(|| Hand::moving(Joints::of(std::iter::once(&leader)), self.seed));
+        let _hand = hand.transpose()?;
+        let realtime = hasten();
+        let folder = self.link_dir.join("calibration");
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            Failure::new(Exit::Failed, format!("{}: {error}", folder.display()))
+        })?;
+        let follower = Served::new(follower, "follower", &self.link_dir, &folder)?;
+        let leader = Served::new(leader, "leader", &self.link_dir, &folder)?;
+        let address = |(name, _): &(String, _)| (name.clone(), streams.address(name).into());
+        let cameras: Map<String, Value> = specs.iter().map(address).collect();
+        for served in [&follower, &leader] {
+            report.say(format!("{} at {}", served.arm.spec.title, served.link.display()));
+        }
+        for (name, address) in &cameras {
+            report.say(format!("camera {name} at {}", address.as_str().unwrap_or_default()));
+        }
+        if !report.for_scripts() {
+            report.note("Ctrl-C ends it");
+        }
+        report.event(&json!({
+            "type": "ready",
+            "follower": follower.link,
+            "leader": leader.link,
+            "calibration": folder,
+            "cameras": cameras,
+            "zmq_port": streams.zmq_port(),
+            "realtime": realtime,
+        }));
+        while flag.raised().is_none() {
+            follower.arm.bus.clock().sleep(5 * MILLI);
+            // Things move whether or not somebody asks the arm.
+            follower.arm.bus.settle();
+        }
+        report.result(json!({
+            "follower": { "faults": follower.arm.bus.fault_counts() },
+            "leader": { "faults": leader.arm.bus.fault_counts() },
+        }));
+        Ok(Exit::Done)
+    }
+
+    /// The cameras that are asked for, or else the usual ones.
+    fn cameras(&self) -> Result<Vec<(String, CameraSpec)>, Failure> {
+        let specs = self.cameras.specs()?;
+        if !specs.is_empty() {
+            return Ok(specs);
+        }
+        let usual = |name: &str| {
+            let (origin, settings) = (Origin::Pattern, Settings::default());
+            (name.to_owned(), CameraSpec { origin, width: 640, height: 480, fps: 30, settings })
+        };
+        Ok(["front", "wrist"].map(usual).into())
+    }
+}
+
+impl Served {
+    /// Puts an arm at its port, with its calibration in a folder.
+    fn new(arm: Simulated, name: &str, links: &Path, folder: &Path) -> Result<Self, Failure> {
+        calibration_file::write(&folder.join(format!("{name}.json")), &arm.calibration)?;
+        let link = links.join(name);
+        let _control = control::serve(&arm.bus, &control::socket_of(&link))?;
+        let _port = pty::serve(&arm.bus, &link)?;
+        Ok(Self { arm, link, _control, _port })
+    }
+}
