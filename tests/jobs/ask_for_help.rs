@@ -42,6 +42,8 @@ fn every_command_has_an_example() {
         "policy run",
         "policy bench",
         "policy convert",
+        "eval",
+        "sim record",
     ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let help = sandbox.run(&words);

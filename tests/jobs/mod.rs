@@ -22,4 +22,5 @@ mod simulate;
 mod stop_an_arm;
 mod talk_to_a_rollout;
 mod teleoperate;
+mod try_a_policy_in_simulation;
 mod use_a_policy;

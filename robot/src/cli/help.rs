@@ -22,7 +22,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ),
     ("Move it", &["teleoperate", "record", "replay", "stop"]),
     ("Look at what was recorded", &["dataset"]),
-    ("Let a policy think, and drive", &["policy", "rollout"]),
+    ("Let a policy think, and drive", &["policy", "eval", "rollout"]),
     ("For your shell", &["completions", "man"]),
     ("Not there yet", &[]),
 ];

@@ -9,6 +9,8 @@ mod dataset;
 mod demo;
 mod doctor;
 mod driving;
+#[cfg(all(feature = "sim", feature = "policies"))]
+mod eval;
 mod find_cameras;
 mod find_port;
 mod hands;
@@ -61,6 +63,8 @@ pub enum Command {
     Replay(replay::Replay),
     #[cfg(feature = "policies")]
     Rollout(Box<rollout::Rollout>),
+    #[cfg(all(feature = "sim", feature = "policies"))]
+    Eval(Box<eval::Eval>),
     Dataset(dataset::Dataset),
     #[cfg(feature = "policies")]
     Policy(policy::Policy),
@@ -92,6 +96,8 @@ impl Command {
             Self::Replay(command) => command.run(report),
             #[cfg(feature = "policies")]
             Self::Rollout(command) => command.run(report),
+            #[cfg(all(feature = "sim", feature = "policies"))]
+            Self::Eval(command) => command.run(report),
             Self::Dataset(command) => command.run(report),
             #[cfg(feature = "policies")]
             Self::Policy(command) => command.run(report),

@@ -17,6 +17,7 @@ pub struct Anything {
 #[derive(Debug, Subcommand)]
 pub enum Reserved {
     /// Try a policy in simulation
+    #[cfg(not(all(feature = "sim", feature = "policies")))]
     Eval(Anything),
     /// Train a policy
     Train(Anything),
@@ -41,7 +42,8 @@ impl Reserved {
 
     fn meanwhile(&self) -> (&'static str, &'static str) {
         match self {
-            Self::Eval(_) => ("eval", "lerobot-eval has its own simulations"),
+            #[cfg(not(all(feature = "sim", feature = "policies")))]
+            Self::Eval(_) => ("eval", "build with the features sim and policies"),
             Self::Train(_) => ("train", "lerobot-train trains; its checkpoints will run here"),
             Self::Hub(_) => ("hub", "huggingface-cli pushes and pulls"),
             Self::Host(_) => {

@@ -1,5 +1,7 @@
 //! Loops that move arms.
 
+#[cfg(feature = "sim")]
+pub mod attempt;
 pub mod control;
 pub mod realtime;
 pub mod record;

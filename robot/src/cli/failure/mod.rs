@@ -3,6 +3,8 @@
 mod datasets;
 #[cfg(feature = "policies")]
 mod policies;
+#[cfg(feature = "sim")]
+mod worlds;
 
 use sinew_drivers::Error;
 

@@ -39,6 +39,20 @@ fn ranges(stats: &Stats) -> Vec<[f32; 2]> {
     stats.min.iter().zip(&stats.max).map(|(min, max)| [*min as f32, *max as f32]).collect()
 }
 
+/// What a simulated task has to offer.
+#[cfg(feature = "sim")]
+pub fn by_env(env: &sinew_sim::Env) -> Offered {
+    use crate::run::attempt::{STATE, TRUTH};
+    let numbers = |names: Vec<String>| Numbers { count: names.len(), names, ranges: Vec::new() };
+    let state = numbers(env.state_names());
+    Offered {
+        fps: Some(f64::from(sinew_sim::env::FPS)),
+        action: Some(state.clone()),
+        numbers: [(STATE.to_owned(), state), (TRUTH.to_owned(), numbers(env.truth_names()))].into(),
+        ..Offered::default()
+    }
+}
+
 /// What a robot with these cameras has to offer.
 pub fn by_robot(robot: &Robot, cameras: &[(String, CameraSpec)]) -> Offered {
     let names = robot.value_names();

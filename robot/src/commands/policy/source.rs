@@ -109,6 +109,12 @@ impl Machine {
         options
     }
 
+    /// What what is seen is called instead.
+    #[cfg(feature = "sim")]
+    pub fn renamed(&self) -> Option<&Names> {
+        self.rename_map.as_ref()
+    }
+
     /// Whether weights are held as they are trained.
     pub fn is_exact(&self) -> bool {
         self.precision == Weights::F32

@@ -1,5 +1,6 @@
 //! `sinew sim`
 
+mod record;
 mod serve;
 
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ pub struct Sim {
 #[derive(Debug, Subcommand)]
 enum What {
     Bus(Bus),
+    Record(record::Record),
     Serve(ServeArm),
     /// A look at a simulated arm (not there yet)
     Watch,
@@ -63,6 +65,7 @@ impl Sim {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
         match self.what {
             What::Bus(bus) => bus.run(report),
+            What::Record(record) => record.run(report),
             What::Serve(serve) => serve.run(report),
             What::Watch => Err(Failure::usage(
                 "a look at the simulated world is not there yet",

@@ -1,0 +1,142 @@
+//! One attempt at a simulated task: whoever acts is shown what is seen, from tick to tick, in the
+//! world's own time.
+
+use sinew_datasets::Image;
+#[cfg(feature = "policies")]
+use sinew_policies::Policy;
+#[cfg(feature = "policies")]
+use sinew_policies::draws::Draws;
+#[cfg(feature = "policies")]
+use sinew_policies::policy::{Image as Shown, Seen};
+use sinew_sim::Env;
+use sinew_sim::env::{FPS, Observed};
+use sinew_sim::expert::Expert;
+
+use crate::cli::failure::Failure;
+
+/// What a tick shows.
+pub struct Moment<'a> {
+    /// Joints, and where things are.
+    pub observed: &'a Observed,
+    /// What each camera sees: its feature's name, and its picture.
+    #[cfg_attr(not(feature = "policies"), expect(dead_code, reason = "only a policy looks"))]
+    pub images: &'a [(String, Image)],
+    /// Seconds since the beginning.
+    pub seconds: f64,
+}
+
+/// What the cameras see: their features' names, and the pictures.
+pub type Pictures = Vec<(String, Image)>;
+/// Takes the pictures of a tick.
+pub type Look<'a> = dyn FnMut(&Env) -> Result<Pictures, Failure> + 'a;
+/// Keeps what was seen and done in a tick.
+pub type Keep<'a> = dyn FnMut(&Moment<'_>, &[f64]) -> Result<(), Failure> + 'a;
+
+/// Who acts.
+pub trait Actor {
+    /// Something has just begun.
+    fn begin(&mut self, env: &Env, seed: u64) -> Result<(), Failure>;
+    /// What to do now.
+    fn act(&mut self, now: &Moment<'_>) -> Result<Vec<f64>, Failure>;
+}
+
+/// How an attempt went.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// The seed of its world.
+    pub seed: u64,
+    /// Whether the task was achieved.
+    pub success: bool,
+    /// How many ticks it took.
+    pub ticks: u32,
+    /// All rewards together, and the greatest.
+    pub sum_reward: f64,
+    /// See `sum_reward`.
+    pub max_reward: f64,
+}
+
+/// Makes one attempt.
+pub fn attempt(
+    env: &mut Env,
+    seed: u64,
+    actor: &mut dyn Actor,
+    look: &mut Look<'_>,
+    keep: &mut Keep<'_>,
+) -> Result<Outcome, Failure> {
+    let mut observed = env.reset(seed)?.clone();
+    actor.begin(env, seed)?;
+    let mut outcome =
+        Outcome { seed, success: false, ticks: 0, sum_reward: 0.0, max_reward: f64::NEG_INFINITY };
+    loop {
+        let seconds = f64::from(outcome.ticks) / f64::from(FPS);
+        let images = look(env)?;
+        let moment = Moment { observed: &observed, images: &images, seconds };
+        let action = actor.act(&moment)?;
+        keep(&moment, &action)?;
+        let step = env.step(&action)?;
+        if let Some(seen) = env.observed() {
+            observed.clone_from(seen);
+        }
+        outcome.ticks += 1;
+        outcome.sum_reward += step.verdict.reward;
+        outcome.max_reward = outcome.max_reward.max(step.verdict.reward);
+        if step.over {
+            outcome.success = step.verdict.achieved;
+            return Ok(outcome);
+        }
+    }
+}
+
+/// A scripted expert.
+#[derive(Default)]
+pub struct Scripted(Option<Expert>);
+
+impl Actor for Scripted {
+    fn begin(&mut self, env: &Env, _seed: u64) -> Result<(), Failure> {
+        self.0 = Some(Expert::new(env)?);
+        Ok(())
+    }
+
+    fn act(&mut self, now: &Moment<'_>) -> Result<Vec<f64>, Failure> {
+        let expert = self.0.as_ref().ok_or(sinew_sim::Error::NotBegun)?;
+        Ok(expert.act(now.seconds).to_vec())
+    }
+}
+
+/// A learned policy, which sees what its training's dataset had: LeRobot's names for it.
+#[cfg(feature = "policies")]
+pub struct Learned(pub Policy);
+
+/// What datasets call the joints, and what no arm on a table knows.
+pub const STATE: &str = "observation.state";
+/// See [`STATE`].
+pub const TRUTH: &str = "observation.environment_state";
+
+#[cfg(feature = "policies")]
+impl Actor for Learned {
+    fn begin(&mut self, _env: &Env, seed: u64) -> Result<(), Failure> {
+        self.0.reset();
+        // The same seed gives the same attempt, whichever attempts came before.
+        self.0.draw_from(Draws::seeded(seed));
+        Ok(())
+    }
+
+    fn act(&mut self, now: &Moment<'_>) -> Result<Vec<f64>, Failure> {
+        let narrow = |values: &[f64]| values.iter().map(|value| *value as f32).collect::<Vec<_>>();
+        let (state, truth) = (narrow(&now.observed.state), narrow(&now.observed.truth));
+        let mut seen = vec![(STATE, Seen::Numbers(&state)), (TRUTH, Seen::Numbers(&truth))];
+        seen.extend(now.images.iter().map(|(name, image)| {
+            let (width, height) = (image.width() as usize, image.height() as usize);
+            (name.as_str(), Seen::Image(Shown { width, height, rgb: image.pixels() }))
+        }));
+        seen.retain(|(name, _)| self.0.takes(name));
+        let action = self.0.select_action(&seen)?;
+        if action.goal.iter().any(|value| !value.is_finite()) {
+            return Err(Failure::new(
+                crate::cli::failure::Exit::Data,
+                "the policy's action is no number",
+            ));
+        }
+        Ok(action.goal.iter().map(|value| f64::from(*value)).collect())
+    }
+}

@@ -1,0 +1,99 @@
+//! Trying a policy in simulation, and recording what an expert does to learn from.
+
+use serde_json::Value;
+use sinew_datasets::Dataset;
+
+use crate::sandbox::Sandbox;
+
+/// What `sinew eval` prints, for so many attempts.
+fn eval(sandbox: &Sandbox, out: &str, more: &[&str]) -> Value {
+    let out = sandbox.path(out);
+    let words = ["eval", "--json", "--policy", "expert", "--out", out.to_str().unwrap()];
+    let ended = sandbox.run(&[&words, more].concat());
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    ended.result()
+}
+
+#[test]
+fn the_same_seeds_give_the_same_result_on_one_thread_and_on_two() {
+    let sandbox = Sandbox::new();
+    let words = ["--env", "so101_lift", "--episodes", "4", "--seed", "20"];
+    let mut one = eval(&sandbox, "one", &words);
+    let mut two = eval(&sandbox, "two", &[&words[..], &["--parallel", "2"]].concat());
+    for result in [&mut one, &mut two] {
+        result.as_object_mut().unwrap().remove("seconds");
+    }
+    assert_eq!(one, two);
+    assert_eq!(one["seeds"], serde_json::json!([20, 21, 22, 23]));
+    assert_eq!(
+        (one["episodes"].as_u64(), one["per_episode"][3]["seed"].as_u64()),
+        (Some(4), Some(23))
+    );
+    let rate = one["rate"].as_f64().unwrap();
+    assert_eq!(one["successes"].as_f64().unwrap() / 4.0, rate);
+    let (low, high) = (one["ci95"][0].as_f64().unwrap(), one["ci95"][1].as_f64().unwrap());
+    assert!(low < rate && (rate..=1.0).contains(&high) && rate > 0.7, "{one}");
+
+    let info = std::fs::read_to_string(sandbox.path("two/eval_info.json")).unwrap();
+    let info: Value = serde_json::from_str(&info).unwrap();
+    // LeRobot's own names.
+    assert_eq!(info["overall"]["pc_success"].as_f64().unwrap(), rate * 100.0);
+    assert_eq!(info["overall"]["n_episodes"], 4);
+    let metrics = &info["per_task"][0]["metrics"];
+    assert_eq!(metrics["successes"].as_array().unwrap().len(), 4);
+    assert_eq!(metrics["sum_rewards"][1], one["per_episode"][1]["sum_reward"]);
+    assert!(info["per_group"]["so101_lift"]["avg_max_reward"].is_number());
+    let page = std::fs::read_to_string(sandbox.path("two/report.html")).unwrap();
+    assert!(page.contains("expert at so101_lift") && page.contains("seed 23"));
+}
+
+#[test]
+fn two_policies_are_compared_on_the_same_seeds() {
+    let sandbox = Sandbox::new();
+    let words = ["--env", "reach", "--episodes", "5", "--against", "expert"];
+    let result = eval(&sandbox, "out", &words);
+    let against = &result["against"];
+    assert_eq!(against["seeds"], result["seeds"]);
+    assert_eq!((&against["first_alone"], &against["second_alone"]), (&0.into(), &0.into()));
+    assert_eq!(against["by_chance"], 1.0);
+}
+
+#[test]
+fn what_an_expert_does_becomes_a_dataset_to_learn_from() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.path("lift");
+    let words = ["sim", "record", "--json", "--episodes", "3", "--seed", "5", "--root"];
+    let ended = sandbox.run(&[&words[..], &[root.to_str().unwrap()]].concat());
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(ended.result()["episodes"], 3);
+
+    let ended = sandbox.run(&["dataset", "verify", "--json", root.to_str().unwrap()]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let dataset = Dataset::open(&root).unwrap();
+    let truth = dataset.info().feature("observation.environment_state").unwrap();
+    assert_eq!(truth.width(), 7);
+    let last = dataset.episode(2).unwrap();
+    let height = |frame: u64| {
+        dataset.values("observation.environment_state", frame, 1).unwrap().numbers()[2]
+    };
+    let (first, end) = (last.from_index, last.from_index + last.length - 1);
+    assert!((height(first) - 0.015).abs() < 0.001, "{}", height(first));
+    assert!(height(end) > 0.08, "the cube is lifted: {}", height(end));
+}
+
+#[test]
+fn a_task_that_is_not_there_is_refused_with_those_that_are() {
+    let sandbox = Sandbox::new();
+    let ended = sandbox.run(&["eval", "--policy", "expert", "--env", "so101_list"]);
+    assert_eq!(ended.code, 2, "{}", ended.err);
+    assert!(
+        ended.err.contains("so101_list") && ended.err.contains("so101_pick_place"),
+        "{}",
+        ended.err
+    );
+    let own = sandbox.path("mine.toml");
+    std::fs::write(&own, "name = \"mine\"\nseconds = -1").unwrap();
+    let ended = sandbox.run(&["eval", "--policy", "expert", "--env", own.to_str().unwrap()]);
+    assert_eq!(ended.code, 4, "{}", ended.err);
+    assert!(ended.err.contains("mine.toml"), "{}", ended.err);
+}
