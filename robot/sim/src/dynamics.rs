@@ -181,7 +181,7 @@ impl Pose {
 mod tests {
     use super::*;
 
-    /// Torques and masses by pinocchio; `make_sim.py` beside the file made them.
+    /// Torques and masses by pinocchio; `make.py` beside the file made them.
     fn golden() -> serde_json::Value {
         serde_json::from_str(include_str!("../tests/golden/so101_dynamics.json")).unwrap()
     }
