@@ -153,7 +153,11 @@ fn rollout(home: &Path, port: &Path, policy: &Path, seconds: u64) -> (Value, Bar
             .arg(port)
             .arg("--policy.path")
             .arg(policy)
-            .args(["--camera=top=sim", "--camera=wrist=sim", "--interpolation_multiplier=7"])
+            .args([
+                "--camera=top=pattern",
+                "--camera=wrist=pattern",
+                "--interpolation_multiplier=7",
+            ])
             .args(["--inference.type=async", "--strategy.type=episodic", "--task=bench"])
             .args(["--threads=1", "--dataset.num_episodes=1", "--dry_run_s=1"])
             .arg(format!("--dataset.episode_time_s={seconds}"))
@@ -174,7 +178,7 @@ fn record(home: &Path, white: &Path, black: &Path, seconds: u64) -> String {
         .arg(white)
         .args(["--teleop.type=so101_leader", "--teleop.id=black", "--teleop.port"])
         .arg(black)
-        .args(["--fps=30", "--camera=top=sim", "--camera=wrist=sim", "--task=bench"])
+        .args(["--fps=30", "--camera=top=pattern", "--camera=wrist=pattern", "--task=bench"])
         .args(["--dataset.num_episodes=1", "--dry_run_s=0", "--play_sounds=false"])
         .arg(format!("--dataset.episode_time_s={seconds}"))
         .arg("--dataset.root")

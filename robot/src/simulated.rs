@@ -8,7 +8,15 @@ use sinew_core::calibration::Calibration;
 use sinew_drivers::clock::MILLI;
 use sinew_drivers::sim::{VirtualBus, arm};
 use sinew_drivers::{ArmSpec, Bus, Clock, Error, Nanos};
+use sinew_sim::behind::{Embodied, has_body};
+use sinew_sim::model::Model;
+use sinew_sim::{Setup, Task, World};
 use sinew_teleop::scripted::ScriptedHand;
+
+use crate::cli::failure::Failure;
+
+/// What lies before an arm that stands on a table, unless something else is asked for.
+pub const USUAL_TASK: &str = "so101_pick_place";
 
 /// A calibrated, simulated arm on its own bus.
 pub struct Simulated {
@@ -21,12 +29,26 @@ pub struct Simulated {
 }
 
 impl Simulated {
-    /// Builds the arm of this name; everything random in it follows `seed`.
-    pub fn new(name: &str, seed: u64) -> Result<Self, Error> {
+    /// Builds the arm of this name, on a table where its masses are known; everything random in it
+    /// follows `seed`.
+    pub fn new(name: &str, seed: u64) -> Result<Self, Failure> {
         let spec = arm::find(name)?;
+        if has_body(&spec.name) {
+            return Self::before(&Task::find(USUAL_TASK)?, &spec, seed);
+        }
         let mut devices = arm::assembled(&spec);
         let calibration = arm::calibrate(&mut devices, &spec);
         let bus = VirtualBus::new(devices, Clock::Real, seed);
+        Ok(Self { spec, bus, calibration })
+    }
+
+    /// Puts an arm on a table, at rest before what this task is about.
+    pub fn before(task: &Task, spec: &ArmSpec, seed: u64) -> Result<Self, Failure> {
+        let model = Arc::new(Model::builtin(&spec.name)?);
+        let (mut setup, _marks) = task.setup(model, seed);
+        rest(&mut setup, spec);
+        let Embodied { spec, bus, calibration, .. } =
+            Embodied::new(&spec.name, World::new(setup), Clock::Real, seed)?;
         Ok(Self { spec, bus, calibration })
     }
 
@@ -42,6 +64,16 @@ impl Simulated {
             (row.id, true_count(row, row.range_min), true_count(row, row.range_max))
         });
         rows.collect()
+    }
+}
+
+/// Lets an arm begin where it rests: it has no torque yet and would fall from anywhere else.
+fn rest(setup: &mut Setup, spec: &ArmSpec) {
+    let ranges = setup.model.ranges();
+    for ((angle, joint), (low, high)) in setup.angles.iter_mut().zip(&spec.joints).zip(ranges) {
+        if let Some(rest) = joint.rest {
+            *angle = low.midpoint(high) + rest / 100.0 * (high - low) / 2.0;
+        }
     }
 }
 

@@ -91,7 +91,7 @@ fn a_picture_is_as_far_from_the_reading_as_the_dataset_says_and_that_is_less_tha
     let seconds = std::env::var("SINEW_SKEW_SECONDS").unwrap_or("5".to_owned());
     let line = format!(
         "--json record --robot=sim --robot.use_degrees=false --teleop=sim --teleop.use_degrees=false \
-         --camera=front=sim@640x192x30 --dataset.root={} --dataset.num_episodes=1 \
+         --camera=front=pattern@640x192x30 --dataset.root={} --dataset.num_episodes=1 \
          --dataset.episode_time_s={seconds} --dry_run_s=0 --task=move",
         root.display()
     );

@@ -59,7 +59,8 @@ fn the_arm_does_what_it_did_at_the_pace_that_is_asked_for() {
     assert_eq!(result["stopped"]["motors"].as_array().unwrap().len(), 6);
     let quick = replay(&sandbox, &["--dataset.episode", "0", "--speed=4"]).result();
     let ticks = |result: &Value| number(&result["ticks"]);
-    assert!(ticks(&quick) < ticks(&result) / 2.0, "{} {}", quick["ticks"], result["ticks"]);
+    // Three of four ticks, but for the way to where it begins, which takes as long.
+    assert!(ticks(&result) - ticks(&quick) > 60.0, "{} {}", quick["ticks"], result["ticks"]);
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn rollout_of(sandbox: &Sandbox, arm: &Arm) -> Running {
     let path = format!("--policy.path={}", policy(sandbox, 64).display());
     let port = format!("--robot.port={}", arm.port());
     let words = ["--json", "rollout", &path, "--robot.type=so101_follower", "--robot.id=white"];
-    let rest = [&port[..], "--camera=top=sim@64x64x30", "--dry_run_s=0", "--interactive=true"];
+    let rest = [&port[..], "--camera=top=pattern@64x64x30", "--dry_run_s=0", "--interactive=true"];
     sandbox.start_as_seen(&[&words[..], &rest].concat())
 }
 

@@ -26,6 +26,8 @@ from lerobot.teleoperators.so_leader import SO101LeaderConfig
 SIDE = (96, 64)
 #: Further than any joint goes, in counts.
 FAR = 2500
+#: Which joints are folded up, and how far, so that the table does not stop another, by motor.
+FOLDED, FOLD = {2: (3, 4), 3: (4,)}, 900
 
 
 class Person:
@@ -42,9 +44,15 @@ class Person:
 
     def sweep(self):
         for motor, middle in self.middles.items():
-            for place in (middle - FAR, middle + FAR, middle):
+            self.hands.hold(motor, middle - FAR)
+            yield
+            for folded in FOLDED.get(motor, ()):
+                self.hands.hold(folded, self.middles[folded] - FOLD)
+            for place in (middle + FAR, middle):
                 self.hands.hold(motor, place)
                 yield
+            for folded in FOLDED.get(motor, ()):
+                self.hands.hold(folded, self.middles[folded])
         for motor in self.middles:
             self.hands.release(motor)
 

@@ -49,12 +49,12 @@ pub(super) struct Embodied {
 }
 
 impl Embodied {
-    /// Screws the servos into the body; they wake up where its joints are.
-    pub fn new(body: Box<dyn Body>, devices: &mut [Device]) -> Self {
+    /// Screws the servos into the body; they wake up where its joints are, `now`.
+    pub fn new(body: Box<dyn Body>, devices: &mut [Device], now: Nanos) -> Self {
         for (place, device) in devices.iter_mut().enumerate() {
             device.join(body.turned(place));
         }
-        Self { body, pushes: vec![Push::default(); devices.len()], at: 0 }
+        Self { body, pushes: vec![Push::default(); devices.len()], at: now - now % STEP }
     }
 
     /// Goes on to `now` with all joints together, on the grid on which a servo alone goes on. Of a

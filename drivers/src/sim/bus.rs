@@ -84,7 +84,7 @@ impl VirtualBus {
         clock: Clock,
         seed: u64,
     ) -> Self {
-        let body = Embodied::new(body, &mut devices);
+        let body = Embodied::new(body, &mut devices, clock.now());
         Self::build(devices, Some(body), clock, seed)
     }
 

@@ -208,7 +208,7 @@ impl Studio {
         let line = format!(
             "--json record --robot.type=so101_follower --robot.id=white --robot.port={white} \
              --teleop.type=so101_leader --teleop.id=black --teleop.port={black} \
-             --camera=front=sim@{width}x{height}x30 --camera=phone={phone}@{width}x{height}x30 \
+             --camera=front=pattern@{width}x{height}x30 --camera=phone={phone}@{width}x{height}x30 \
              --dataset.root={root} --dataset.num_episodes=2 --dataset.episode_time_s={seconds} \
              --dataset.reset_time_s=0.3 --dry_run_s=0 --task=endure"
         );

@@ -212,6 +212,21 @@ fn after_a_long_silence_the_body_has_lived_four_seconds() {
     assert_eq!(body.look(|pair| pair.steps), 2001);
 }
 
+#[test]
+fn a_body_lives_from_when_it_is_made_whatever_the_clock_says() {
+    let body = Shared::new();
+    let (series, model) = by_name("sts3215").unwrap();
+    let devices = [1, 2].map(|id| Device::new(series, model, id));
+    let clock = Clock::virtual_time();
+    clock.sleep(3600 * SECOND + MILLI);
+    let bus = VirtualBus::embodied(devices.into(), Box::new(body.clone()), clock, 0);
+    bus.settle();
+    assert_eq!(body.look(|pair| pair.steps), 0);
+    bus.clock().sleep(MILLI);
+    bus.settle();
+    assert_eq!(body.look(|pair| pair.steps), 1);
+}
+
 /// A minute of commands at odd instants, over the wire and by hand.
 fn run(seed: u64, looks: bool) -> Vec<(f64, f64)> {
     let body = Shared::new();

@@ -7,8 +7,11 @@ use serde_json::{Map, Value, json};
 use sinew_drivers::calibration_file;
 use sinew_drivers::camera::{CameraSpec, Origin, Settings};
 use sinew_drivers::clock::MILLI;
+use sinew_drivers::sim::arm;
 use sinew_drivers::sim::control::{self, ControlServer};
 use sinew_drivers::sim::pty::{self, PtyServer};
+use sinew_sim::Task;
+use sinew_sim::behind::has_body;
 
 use super::super::driving::listen;
 use crate::cameras;
@@ -16,7 +19,7 @@ use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::Report;
 use crate::run::realtime::hasten;
-use crate::simulated::{Hand, Joints, Simulated};
+use crate::simulated::{Hand, Joints, Simulated, USUAL_TASK};
 use crate::streams::Streams;
 
 /// The whole simulated arm, its leader and its cameras, for any program
@@ -30,9 +33,12 @@ use crate::streams::Streams;
 /// pushed as with `sinew sim bus`, through the sockets beside the ports.
 #[derive(Debug, Args)]
 pub struct ServeArm {
-    /// Which arm: so101, koch …
+    /// Which arm: so101, which stands on a table with things to grasp; koch … stand in a void
     #[arg(long, default_value = "so101", value_name = "ARM")]
     arm: String,
+    /// What lies before it: so101_lift, so101_pick_place, so101_push, reach, or a task's TOML file
+    #[arg(long, value_name = "NAME", default_value = USUAL_TASK)]
+    env: String,
     /// Where the ports appear, as follower and leader, with their calibration
     #[arg(long, value_name = "DIR")]
     link_dir: PathBuf,
@@ -65,7 +71,11 @@ impl ServeArm {
         let faults = super::plan(self.faults.as_deref())?;
         let specs = self.cameras()?;
         let flag = listen()?;
-        let follower = Simulated::new(&self.arm, self.seed)?;
+        let spec = arm::find(&self.arm)?;
+        let follower = match has_body(&spec.name) {
+            true => Simulated::before(&Task::find(&self.env)?, &spec, self.seed)?,
+            false => Simulated::new(&spec.name, self.seed)?,
+        };
         let leader = follower.spec.name.replace("follower", "leader");
         let leader = Simulated::new(&leader, self.seed.wrapping_add(1))?;
         for arm in [&follower, &leader] {
