@@ -1,5 +1,10 @@
 //! Somebody lets other programs use a simulated arm.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+
+use serde_json::Value;
+
 use crate::sandbox::Sandbox;
 
 #[test]
@@ -85,5 +90,36 @@ fn a_person_reads_where_the_served_arm_and_its_cameras_are() {
     assert!(address.ends_with("/front.mjpg"), "{camera}");
     assert_eq!(served.line(), "Ctrl-C ends it");
     served.signal("TERM");
+    assert_eq!(served.end(), (0, String::new()));
+}
+
+#[test]
+fn a_learning_program_works_on_a_task_tick_by_tick() {
+    let sandbox = Sandbox::new();
+    let words = ["--json", "sim", "serve", "--env", "reach", "--lockstep", "0"];
+    let mut served = sandbox.start_as_seen(&words);
+    let port = served.next()["lockstep"].as_u64().unwrap();
+    let mut guests = [(); 2].map(|()| {
+        let guest = TcpStream::connect(("127.0.0.1", u16::try_from(port).unwrap())).unwrap();
+        BufReader::new(guest)
+    });
+    let mut ask = |guest: usize, request: &str| -> Value {
+        let guest = &mut guests[guest];
+        writeln!(guest.get_mut(), "{request}").unwrap();
+        let mut line = String::new();
+        guest.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    };
+    let ticks = ask(0, "{\"describe\":{}}")["ticks"].as_u64().unwrap();
+    let first = ask(0, "{\"reset\":4}");
+    let step = "{\"step\":[10,-34,34,52,0,50]}";
+    for tick in 1..=ticks {
+        assert_eq!(ask(0, step)["over"], tick == ticks, "{tick}");
+    }
+    // Another guest's world is its own, and the same seed gives the same.
+    assert_eq!(ask(1, "{\"reset\":4}"), first);
+    assert!(ask(1, "{\"step\":[1]}")["error"].as_str().unwrap().contains("6 values"));
+    served.signal("TERM");
+    assert_eq!(served.next()["type"], "result");
     assert_eq!(served.end(), (0, String::new()));
 }

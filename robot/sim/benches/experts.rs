@@ -5,7 +5,6 @@
 use std::time::Instant;
 
 use sinew_sim::env::{Env, FPS};
-use sinew_sim::expert::Expert;
 use sinew_sim::task::Task;
 
 const SEEDS: u64 = 200;
@@ -17,7 +16,7 @@ fn main() {
         let began = Instant::now();
         for seed in 0..SEEDS {
             env.reset(seed).unwrap();
-            let expert = Expert::new(&env).unwrap();
+            let expert = env.expert().unwrap();
             for tick in 0.. {
                 let step = env.step(&expert.act(f64::from(tick) / f64::from(FPS))).unwrap();
                 ticks += 1;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use nalgebra::{Isometry3, Vector3};
+use nalgebra::Isometry3;
 use sinew_drivers::arm::{Arm, ArmOptions};
 use sinew_drivers::clock::SECOND;
 use sinew_drivers::{Bus, Clock, Nanos};
@@ -13,6 +13,7 @@ use sinew_teleop::kinematics::Chain;
 
 use crate::behind::{Embodied, Shared};
 use crate::error::Error;
+use crate::expert::Expert;
 use crate::model::Model;
 use crate::scene::Scene;
 use crate::task::{Judge, Task, Verdict};
@@ -148,9 +149,10 @@ impl Env {
         Some(&self.attempt.as_ref()?.embodied.world)
     }
 
-    /// Where a mark of this attempt is.
-    pub fn mark(&self, name: &str) -> Option<Vector3<f64>> {
-        self.attempt.as_ref()?.judge.mark(name)
+    /// How one who knows where everything is would go on from here.
+    pub fn expert(&self) -> Result<Expert, Error> {
+        let attempt = self.attempt.as_ref().ok_or(Error::NotBegun)?;
+        Expert::new(&self.task, &attempt.embodied.world.look(), &attempt.judge)
     }
 
     /// Where the gripper's tip is in the world.

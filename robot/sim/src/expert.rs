@@ -3,15 +3,17 @@
 //! A plan is made once, at the beginning, of places for the gripper; inverse kinematics turns them into
 //! joints, and what the arm's weight takes from each motor is added, as a hand on a leader would.
 
+use std::sync::Arc;
+
 use nalgebra::{Isometry3, Matrix3, Rotation3, Translation3, UnitQuaternion, Vector3};
 use sinew_teleop::kinematics::{Chain, Solver, Tolerance};
 
 use crate::dynamics::{Joints, Pose};
-use crate::env::Env;
 use crate::error::Error;
 use crate::model::{JOINTS, Model};
 use crate::motor::Gear;
-use crate::task::{Goal, ThingRow};
+use crate::task::{Goal, Judge, Task, ThingRow};
+use crate::world::World;
 
 /// Above things, so that the open jaws pass, in metres.
 const CLEAR: f64 = 0.055;
@@ -31,13 +33,15 @@ const VOLTS: f64 = 7.4;
 
 /// A plan, and how far it has got.
 pub struct Expert {
-    model: std::sync::Arc<Model>,
+    model: Arc<Model>,
     way: Vec<(f64, Joints)>,
 }
 
 /// Who plans.
 struct Planner<'a> {
-    env: &'a Env,
+    task: &'a Task,
+    world: &'a World,
+    judge: &'a Judge,
     solver: Solver,
     /// Beginning with where the joints are.
     way: Vec<(f64, Joints)>,
@@ -45,20 +49,20 @@ struct Planner<'a> {
 }
 
 impl Expert {
-    /// A plan for an attempt that has just begun.
-    pub fn new(env: &Env) -> Result<Self, Error> {
-        let world = env.world().ok_or(Error::NotBegun)?.look();
-        let model = std::sync::Arc::clone(&world.setup().model);
+    /// A plan for this task in a world as it stands, with the marks that the judge knows.
+    pub fn new(task: &Task, world: &World, judge: &Judge) -> Result<Self, Error> {
+        let model = Arc::clone(&world.setup().model);
         let chain = Chain::builtin(&model.name).ok_or_else(|| Error::Unknown {
             kind: "chain of joints",
             name: model.name.clone(),
             known: "none".to_owned(),
         })?;
         let angles = world.setup().angles;
-        drop(world);
         let tolerance = Tolerance { place: 5e-4, turn: 0.05 };
         let mut planner = Planner {
-            env,
+            task,
+            world,
+            judge,
             solver: Solver::new(chain, tolerance).with_soft_turn(0.005),
             way: vec![(0.0, angles)],
             sole: model.sole,
@@ -108,7 +112,7 @@ impl Expert {
 
 impl Planner<'_> {
     fn plan(&mut self) {
-        let task = self.env.task();
+        let task = self.task;
         let thing = |name: &str| task.things.iter().find(|row| row.name == name);
         match &task.goal {
             Goal::Lifted { thing: name, above, .. } => {
@@ -119,7 +123,7 @@ impl Planner<'_> {
                 self.rest(task.seconds);
             }
             Goal::Placed { thing: name, mark, .. } => {
-                let (Some(row), Some(mark)) = (thing(name), self.env.mark(mark)) else { return };
+                let (Some(row), Some(mark)) = (thing(name), self.judge.mark(mark)) else { return };
                 if let Some(grasp) = self.grasp(row) {
                     let over = Grasp { middle: mark, ..grasp };
                     self.to(&grasp, CLEAR + 0.01, Some(closed(row)), 0.9);
@@ -132,13 +136,13 @@ impl Planner<'_> {
                 self.rest(task.seconds);
             }
             Goal::Pushed { thing: name, mark, .. } => {
-                if let (Some(row), Some(mark)) = (thing(name), self.env.mark(mark)) {
+                if let (Some(row), Some(mark)) = (thing(name), self.judge.mark(mark)) {
                     self.push(row, mark);
                 }
                 self.rest(task.seconds);
             }
             Goal::Reached { mark, .. } => {
-                if let Some(mark) = self.env.mark(mark) {
+                if let Some(mark) = self.judge.mark(mark) {
                     self.reach(mark);
                 }
                 self.rest(task.seconds);
@@ -148,7 +152,7 @@ impl Planner<'_> {
 
     /// Grasps a thing; how it was grasped.
     fn grasp(&mut self, row: &ThingRow) -> Option<Grasp> {
-        let place = self.env.world()?.look().thing(&row.name)?.place;
+        let place = self.world.thing(&row.name)?.place;
         let yaw = place.rotation.euler_angles().2;
         let half = row.half[0];
         let grasps = (-2..2).map(|quarter| Grasp {
@@ -173,11 +177,8 @@ impl Planner<'_> {
 
     /// Pushes a thing along the line to a mark.
     fn push(&mut self, row: &ThingRow, mark: Vector3<f64>) {
-        let Some(place) =
-            self.env.world().and_then(|world| Some(world.look().thing(&row.name)?.place))
-        else {
-            return;
-        };
+        let Some(free) = self.world.thing(&row.name) else { return };
+        let place = free.place;
         let from = place.translation.vector;
         let way = (mark - from).xy();
         let (length, way) = (way.norm(), way.normalize());
@@ -278,8 +279,7 @@ fn jaws_at(metres: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::env::FPS;
-    use crate::task::Task;
+    use crate::env::{Env, FPS};
 
     /// How many of so many seeds an expert achieves, and which it does not.
     fn tries(name: &str, seeds: std::ops::Range<u64>) -> Vec<u64> {
@@ -287,7 +287,7 @@ mod tests {
         let mut failed = Vec::new();
         for seed in seeds {
             env.reset(seed).unwrap();
-            let expert = Expert::new(&env).unwrap();
+            let expert = env.expert().unwrap();
             let mut tick = 0;
             let verdict = loop {
                 let step = env.step(&expert.act(f64::from(tick) / f64::from(FPS))).unwrap();

@@ -93,7 +93,7 @@ pub struct Scripted(Option<Expert>);
 
 impl Actor for Scripted {
     fn begin(&mut self, env: &Env, _seed: u64) -> Result<(), Failure> {
-        self.0 = Some(Expert::new(env)?);
+        self.0 = Some(env.expert()?);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! `sinew sim`
 
+mod lockstep;
 mod record;
 mod serve;
 

@@ -1,5 +1,6 @@
 //! `sinew sim serve`
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,6 +13,8 @@ use sinew_drivers::sim::control::{self, ControlServer};
 use sinew_drivers::sim::pty::{self, PtyServer};
 use sinew_sim::Task;
 use sinew_sim::behind::has_body;
+
+use sinew_sim::Task;
 
 use super::super::driving::listen;
 use crate::cameras;
@@ -40,8 +43,15 @@ pub struct ServeArm {
     #[arg(long, value_name = "NAME", default_value = USUAL_TASK)]
     env: String,
     /// Where the ports appear, as follower and leader, with their calibration
-    #[arg(long, value_name = "DIR")]
-    link_dir: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "lockstep")]
+    link_dir: Option<PathBuf>,
+    /// Instead of ports, a task at this TCP port that goes on tick by tick, for learning programs: see
+    /// robot/sim/gym/sinew_gym.py; 0 is any that is free
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["link_dir", "hand", "faults", "camera"])]
+    lockstep: Option<u16>,
+    /// Which task goes on tick by tick
+    #[arg(long, default_value = "so101_lift", value_name = "NAME", requires = "lockstep")]
+    env: String,
     /// The port of the cameras' addresses; 0 is any that is free
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     port: u16,
@@ -68,6 +78,10 @@ struct Served {
 
 impl ServeArm {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
+        if let Some(port) = self.lockstep {
+            return lockstep(port, &self.env, report);
+        }
+        let links = self.link_dir.clone().unwrap_or_default();
         let faults = super::plan(self.faults.as_deref())?;
         let specs = self.cameras()?;
         let flag = listen()?;
@@ -95,12 +109,12 @@ impl ServeArm {
         let hand = self.hand.then(|| Hand::moving(Joints::of(std::iter::once(&leader)), self.seed));
         let _hand = hand.transpose()?;
         let realtime = hasten();
-        let folder = self.link_dir.join("calibration");
+        let folder = links.join("calibration");
         std::fs::create_dir_all(&folder).map_err(|error| {
             Failure::new(Exit::Failed, format!("{}: {error}", folder.display()))
         })?;
-        let follower = Served::new(follower, "follower", &self.link_dir, &folder)?;
-        let leader = Served::new(leader, "leader", &self.link_dir, &folder)?;
+        let follower = Served::new(follower, "follower", &links, &folder)?;
+        let leader = Served::new(leader, "leader", &links, &folder)?;
         let address = |(name, _): &(String, _)| (name.clone(), streams.address(name).into());
         let cameras: Map<String, Value> = specs.iter().map(address).collect();
         for served in [&follower, &leader] {
@@ -145,6 +159,29 @@ impl ServeArm {
         };
         Ok(["front", "wrist"].map(usual).into())
     }
+}
+
+/// A task that goes on tick by tick, for whoever connects.
+fn lockstep(port: u16, env: &str, report: &Report) -> Result<Exit, Failure> {
+    let task = Task::find(env)?;
+    let flag = listen()?;
+    let failed = |error: std::io::Error| {
+        Failure::advise(
+            Exit::Failed,
+            format!("TCP port {port} cannot be served: {error}"),
+            "name another one, or 0 for any that is free",
+        )
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(failed)?;
+    let port = listener.local_addr().map_err(failed)?.port();
+    report.event(&json!({ "type": "ready", "lockstep": port, "env": task.name }));
+    report.say(format!("{} tick by tick at 127.0.0.1:{port}", task.name));
+    if !report.for_scripts() {
+        report.note("Ctrl-C ends it");
+    }
+    super::lockstep::serve(&listener, &task, &flag).map_err(failed)?;
+    report.result(json!({}));
+    Ok(Exit::Done)
 }
 
 impl Served {
