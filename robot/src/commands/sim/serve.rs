@@ -14,8 +14,6 @@ use sinew_drivers::sim::pty::{self, PtyServer};
 use sinew_sim::Task;
 use sinew_sim::behind::has_body;
 
-use sinew_sim::Task;
-
 use super::super::driving::listen;
 use crate::cameras;
 use crate::cli::cameras::CameraFlags;
@@ -39,7 +37,8 @@ pub struct ServeArm {
     /// Which arm: so101, which stands on a table with things to grasp; koch … stand in a void
     #[arg(long, default_value = "so101", value_name = "ARM")]
     arm: String,
-    /// What lies before it: so101_lift, so101_pick_place, so101_push, reach, or a task's TOML file
+    /// Which task's things lie before it, or which one goes on tick by tick: so101_lift, so101_pick_place,
+    /// so101_push, reach, or a task's TOML file
     #[arg(long, value_name = "NAME", default_value = USUAL_TASK)]
     env: String,
     /// Where the ports appear, as follower and leader, with their calibration
@@ -49,9 +48,6 @@ pub struct ServeArm {
     /// robot/sim/gym/sinew_gym.py; 0 is any that is free
     #[arg(long, value_name = "PORT", conflicts_with_all = ["link_dir", "hand", "faults", "camera"])]
     lockstep: Option<u16>,
-    /// Which task goes on tick by tick
-    #[arg(long, default_value = "so101_lift", value_name = "NAME", requires = "lockstep")]
-    env: String,
     /// The port of the cameras' addresses; 0 is any that is free
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     port: u16,
