@@ -7,6 +7,7 @@ mod error;
 pub mod expert;
 pub mod model;
 pub mod motor;
+pub mod render;
 pub mod scene;
 mod solver;
 pub mod task;
