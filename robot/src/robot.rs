@@ -6,12 +6,14 @@ use sinew_drivers::spec::{self, Change, Role};
 use sinew_drivers::stop::StopPolicy;
 use sinew_teleop::leader::fits;
 
+#[cfg(feature = "sim")]
+use crate::cameras::painted::Sight;
 use crate::cli::failure::Failure;
 use crate::cli::flags::{RobotFlags, TeleopFlags};
 use crate::part::{Part, SIMULATED, Wanted, parts};
 use crate::robot_file::{Kept, RobotFile, config_folder};
 #[cfg(feature = "sim")]
-use crate::simulated::{Hand, Joints};
+use crate::simulated::{Hand, Joints, Simulated};
 
 /// A robot or leader that was chosen: its arms, and how they are driven.
 #[derive(Debug)]
@@ -135,6 +137,12 @@ impl Robot {
     #[cfg(feature = "sim")]
     pub fn simulated_joints(&self) -> Joints {
         Joints::of(self.parts.iter().filter_map(Part::simulated))
+    }
+
+    /// What there is to be seen around the first of its arms that stands on a simulated table.
+    #[cfg(feature = "sim")]
+    pub fn sight(&self) -> Option<Sight> {
+        self.parts.iter().filter_map(Part::simulated).find_map(Simulated::sight)
     }
 
     /// Moves a simulated leader as if by hand, until that is dropped; nobody else could.

@@ -8,11 +8,12 @@ use sinew_core::calibration::Calibration;
 use sinew_drivers::clock::MILLI;
 use sinew_drivers::sim::{VirtualBus, arm};
 use sinew_drivers::{ArmSpec, Bus, Clock, Error, Nanos};
-use sinew_sim::behind::{Embodied, has_body};
+use sinew_sim::behind::{Embodied, Shared, has_body};
 use sinew_sim::model::Model;
 use sinew_sim::{Setup, Task, World};
 use sinew_teleop::scripted::ScriptedHand;
 
+use crate::cameras::painted::Sight;
 use crate::cli::failure::Failure;
 
 /// What lies before an arm that stands on a table, unless something else is asked for.
@@ -26,6 +27,8 @@ pub struct Simulated {
     pub bus: VirtualBus,
     /// What LeRobot's file would hold.
     pub calibration: Vec<(String, Calibration)>,
+    /// The table that it stands on, and what lies there.
+    world: Option<Shared>,
 }
 
 impl Simulated {
@@ -39,7 +42,7 @@ impl Simulated {
         let mut devices = arm::assembled(&spec);
         let calibration = arm::calibrate(&mut devices, &spec);
         let bus = VirtualBus::new(devices, Clock::Real, seed);
-        Ok(Self { spec, bus, calibration })
+        Ok(Self { spec, bus, calibration, world: None })
     }
 
     /// Puts an arm on a table, at rest before what this task is about.
@@ -47,9 +50,14 @@ impl Simulated {
         let model = Arc::new(Model::builtin(&spec.name)?);
         let (mut setup, _marks) = task.setup(model, seed);
         rest(&mut setup, spec);
-        let Embodied { spec, bus, calibration, .. } =
+        let Embodied { spec, bus, calibration, world } =
             Embodied::new(&spec.name, World::new(setup), Clock::Real, seed)?;
-        Ok(Self { spec, bus, calibration })
+        Ok(Self { spec, bus, calibration, world: Some(world) })
+    }
+
+    /// What cameras see, where there is anything.
+    pub fn sight(&self) -> Option<Sight> {
+        Some(Sight { bus: self.bus.clone(), world: self.world.clone()? })
     }
 
     /// A driver's end of its bus.

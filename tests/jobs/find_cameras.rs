@@ -7,12 +7,12 @@ fn each_gives_a_picture_on_a_page_and_what_fails_says_why() {
     let sandbox = Sandbox::new();
     let out = sandbox.path("pictures");
     let folder = out.to_str().unwrap();
-    let cameras = ["--camera=front=sim@64x48x30", "--camera=gone=/dev/video-none"];
+    let cameras = ["--camera=front=pattern@64x48x30", "--camera=gone=/dev/video-none"];
     let ended = sandbox.run(&[&["--json", "find-cameras", "--out", folder], &cameras[..]].concat());
     assert_eq!(ended.code, 0, "{}", ended.err);
     let found = ended.result()["cameras"].as_array().unwrap().clone();
     let named = |source: &str| found.iter().find(|one| one["source"] == source).unwrap();
-    assert_eq!(named("sim")["picture"], out.join("front.png").to_str().unwrap());
+    assert_eq!(named("pattern")["picture"], out.join("front.png").to_str().unwrap());
     assert!(named("/dev/video-none")["error"].as_str().unwrap().contains("is not there"));
     let picture = std::fs::read(out.join("front.png")).unwrap();
     let image = sinew_datasets::image::png::decode(&picture).unwrap();
@@ -24,7 +24,7 @@ fn each_gives_a_picture_on_a_page_and_what_fails_says_why() {
 #[test]
 fn a_folder_that_cannot_be_written_is_named() {
     let sandbox = Sandbox::new();
-    let words = ["find-cameras", "--camera=front=sim@64x48x30", "--out=/proc/pictures"];
+    let words = ["find-cameras", "--camera=front=pattern@64x48x30", "--out=/proc/pictures"];
     let ended = sandbox.run(&words);
     assert_eq!(ended.code, 1, "{}", ended.err);
     assert!(ended.err.contains("/proc/pictures") && ended.err.contains("--out"), "{}", ended.err);

@@ -52,7 +52,7 @@ fn rows(root: &Path, camera: &str) -> Vec<(Vec<f64>, Vec<f64>)> {
 #[test]
 fn episodes_hold_what_the_arm_did_and_what_the_cameras_saw() {
     let sandbox = Sandbox::new();
-    let cameras = ["--camera=front=sim@320x240x30", "--camera=side=sim@64x48x30"];
+    let cameras = ["--camera=front=pattern@320x240x30", "--camera=side=pattern@64x48x30"];
     let ended = sandbox.run(&words(&[&cameras[..], &["--dataset.num_episodes=2"]].concat()));
     assert_eq!(ended.code, 0, "{}", ended.err);
     let result = ended.result();
@@ -150,7 +150,8 @@ fn ctrl_c_leaves_the_arm_safe_and_keeps_what_is_recorded() {
     let (follower, leader) = (sandbox.arm("so101", "white"), sandbox.arm("so101_leader", "black"));
     let (robot, teleop) = (["--robot.port", follower.port()], ["--teleop.port", leader.port()]);
     let kinds = ["--robot.type=so101_follower", "--robot.id=white", "--teleop.type=so101_leader"];
-    let rest = ["--teleop.id=black", "--camera=front=sim@64x48x30", "--task=x", "--dataset.root"];
+    let rest =
+        ["--teleop.id=black", "--camera=front=pattern@64x48x30", "--task=x", "--dataset.root"];
     let root = sandbox.path("set");
     let words = [&["--json", "record", "--dry_run_s=0"], &kinds[..], &robot, &teleop, &rest];
     let mut record = sandbox.start(&[&words.concat()[..], &[root.to_str().unwrap()]].concat());
@@ -169,7 +170,7 @@ fn ctrl_c_leaves_the_arm_safe_and_keeps_what_is_recorded() {
 #[test]
 fn a_killed_recording_is_taken_up_and_gone_on_with() {
     let sandbox = Sandbox::new();
-    let camera = "--camera=front=sim@64x48x30";
+    let camera = "--camera=front=pattern@64x48x30";
     let mut record = sandbox.start(&words(&[camera, "--dataset.episode_time_s=60"]));
     assert_eq!(record.next()["phase"], "recording");
     std::thread::sleep(std::time::Duration::from_millis(2500));
@@ -252,7 +253,7 @@ fn a_line_for_lerobots_own_recorder_works() {
         leader.port()
     );
     let mut words: Vec<&str> = line.split_whitespace().collect();
-    let cameras = "--robot.cameras={front: {type: sim, width: 64, height: 48, fps: 30}}";
+    let cameras = "--robot.cameras={front: {type: pattern, width: 64, height: 48, fps: 30}}";
     words.extend([cameras, "--dataset.single_task=Grab the cube"]);
     let ended = sandbox.run(&words);
     assert_eq!(ended.code, 0, "{}", ended.err);
@@ -270,4 +271,33 @@ fn a_line_for_lerobots_own_recorder_works() {
     );
     let root = sandbox.path(".cache/huggingface/lerobot/me").join(name);
     assert_eq!(Dataset::open(&root).unwrap().tasks(), ["Grab the cube"]);
+}
+
+#[test]
+fn a_camera_sees_a_simulated_table_only_where_there_is_one() {
+    let sandbox = Sandbox::new();
+    let words = |kind: &str| {
+        let root = sandbox.path(kind);
+        let line = format!(
+            "--json record --robot.type={kind}_follower --robot.port=sim \
+             --teleop.type={kind}_leader --teleop.port=sim --task=x --dry_run_s=0 \
+             --camera=wrist=sim@64x48x30 --dataset.num_episodes=1 --dataset.episode_time_s=1 \
+             --dataset.root={}",
+            root.display()
+        );
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let run = |kind| {
+        let words = words(kind);
+        sandbox.run(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let seen = run("so101");
+    assert_eq!(seen.code, 0, "{}", seen.err);
+    let dataset = Dataset::open(&sandbox.path("so101")).unwrap();
+    let image = dataset.image("observation.images.wrist", 0).unwrap().to_rgb();
+    let (least, most) = (image.pixels().iter().min(), image.pixels().iter().max());
+    assert!(most.unwrap() - least.unwrap() > 60, "{least:?} {most:?}");
+    let nothing = run("koch");
+    assert_ne!(nothing.code, 0);
+    assert!(nothing.err.contains("wrist") && nothing.err.contains("pattern"), "{}", nothing.err);
 }

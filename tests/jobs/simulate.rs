@@ -123,3 +123,17 @@ fn a_learning_program_works_on_a_task_tick_by_tick() {
     assert_eq!(served.next()["type"], "result");
     assert_eq!(served.end(), (0, String::new()));
 }
+
+#[test]
+fn whoever_watches_a_task_sees_it_and_hears_how_it_went() {
+    let sandbox = Sandbox::new();
+    let words = ["sim", "watch", "--env=so101_lift", "--episodes=2", "--camera=side"];
+    let told = sandbox.run(&words);
+    assert_eq!((told.code, told.out.lines().count()), (0, 2), "{}", told.err);
+    assert!(told.out.starts_with("so101_lift, seed 0: achieved in "), "{}", told.out);
+    let result = sandbox.run(&[&["--json"], &words[..]].concat()).result();
+    assert_eq!((&result["attempts"], &result["achieved"]), (&2.into(), &2.into()), "{result}");
+    let unknown = sandbox.run(&["sim", "watch", "--env=so101_fly"]);
+    assert_eq!(unknown.code, 2, "{}", unknown.err);
+    assert!(unknown.err.contains("so101_lift"), "{}", unknown.err);
+}

@@ -8,7 +8,7 @@ use super::script;
 fn lerobot_calibrates_moves_and_records_in_our_simulation() {
     let sandbox = Sandbox::new();
     let (folder, root) = (sandbox.path("sim"), sandbox.path("recorded"));
-    let cameras = ["--camera=front=pattern@96x64x30", "--camera=wrist=pattern@96x64x30"];
+    let cameras = ["--camera=front=sim@96x64x30", "--camera=wrist=sim@96x64x30"];
     let words = ["--json", "sim", "serve", "--hand", "--link-dir", folder.to_str().unwrap()];
     let mut served = sandbox.start(&[&words[..], &cameras].concat());
     let ready = served.next().to_string();

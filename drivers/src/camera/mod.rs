@@ -40,6 +40,8 @@ pub use v4l2::{Found, devices};
 pub enum Origin {
     /// A picture made here that moves, and shows the joints of a simulated arm where there is one.
     Pattern,
+    /// What there is to be seen around a simulated arm, which whoever has its world paints.
+    World,
     /// A device of the system: its path, or its number.
     Device(PathBuf),
     /// A stream of JPEG pictures from a phone or an IP camera.
@@ -72,14 +74,18 @@ pub trait Source: Send {
 /// What opens a source, again after each failure.
 pub type Opener = Box<dyn FnMut() -> Result<Box<dyn Source>, Error> + Send>;
 
-/// Opens what a spec names; the pattern is made by whoever knows what it shows, and a video by whoever
-/// can decode it.
+/// Opens what a spec names; the pattern and a world are painted by whoever knows what they show, and a
+/// video is opened by whoever can decode it.
 pub fn open(name: &str, spec: &CameraSpec, clock: Clock) -> Result<Box<dyn Source>, Error> {
     let size = (spec.width, spec.height);
     Ok(match &spec.origin {
         Origin::Pattern => Box::new(Pattern::new(clock, spec.width, spec.height, spec.fps, None)),
         Origin::Http(url) => Box::new(http::Http::open(name, url, size, clock)?),
         Origin::Device(path) => Box::new(v4l2::Device::open(name, path, spec, clock)?),
+        Origin::World => {
+            let what = "it sees a simulated SO-101, and there is none here; pattern needs none";
+            return Err(Error::Camera { camera: name.to_owned(), what: what.to_owned() });
+        }
         Origin::Film(path) => {
             let what = format!("{} is a video, which nobody here can decode", path.display());
             return Err(Error::Camera { camera: name.to_owned(), what });

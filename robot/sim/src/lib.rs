@@ -12,6 +12,7 @@ pub mod scene;
 mod solver;
 pub mod task;
 pub mod touch;
+pub mod views;
 pub mod world;
 
 pub use env::Env;

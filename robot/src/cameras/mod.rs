@@ -4,6 +4,8 @@
 pub mod film;
 #[cfg(any(feature = "rerun", feature = "sim"))]
 pub mod jpeg;
+#[cfg(feature = "sim")]
+pub mod painted;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +23,8 @@ use crate::cli::report::Report;
 use crate::robot::Robot;
 #[cfg(feature = "sim")]
 use crate::simulated::Joints;
+#[cfg(feature = "sim")]
+use painted::{Painted, Sight};
 
 /// Starts them all, before this robot; each has given its first picture when this returns.
 pub fn start(
@@ -77,23 +81,26 @@ fn told(crowd: &Crowd) -> String {
 
 #[cfg(feature = "sim")]
 fn opener(name: &str, spec: &CameraSpec, robot: &Robot) -> Opener {
-    before(name, spec, robot.simulated_joints())
+    before(name, spec, robot.simulated_joints(), robot.sight())
 }
 
-/// Opens what a spec names, before simulated arms with these joints.
+/// Opens what a spec names, before simulated arms with these joints, of which so much is to be seen.
 #[cfg(feature = "sim")]
-pub fn before(name: &str, spec: &CameraSpec, joints: Joints) -> Opener {
-    if spec.origin != Origin::Pattern {
-        return device(name, spec);
+pub fn before(name: &str, spec: &CameraSpec, joints: Joints, sight: Option<Sight>) -> Opener {
+    let (name, spec) = (name.to_owned(), spec.clone());
+    match (&spec.origin, sight) {
+        (Origin::Pattern, _) => Box::new(move || {
+            let joints = joints.clone();
+            let look: Look = Box::new(move |shares| joints.shares(shares));
+            let (width, height, fps) = (spec.width, spec.height, spec.fps);
+            let pattern = Pattern::new(Clock::Real, width, height, fps, Some(look));
+            Ok(Box::new(pattern) as Box<dyn Source>)
+        }),
+        (Origin::World, Some(sight)) => Box::new(move || {
+            Ok(Box::new(Painted::new(&name, &spec, sight.clone())) as Box<dyn Source>)
+        }),
+        _ => device(&name, &spec),
     }
-    let spec = spec.clone();
-    Box::new(move || {
-        let joints = joints.clone();
-        let look: Look = Box::new(move |shares| joints.shares(shares));
-        let (width, height, fps) = (spec.width, spec.height, spec.fps);
-        let pattern = Pattern::new(Clock::Real, width, height, fps, Some(look));
-        Ok(Box::new(pattern) as Box<dyn Source>)
-    })
 }
 
 #[cfg(not(feature = "sim"))]

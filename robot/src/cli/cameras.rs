@@ -15,8 +15,9 @@ use crate::cameras::film;
 pub struct CameraFlags {
     /// A camera as NAME=SOURCE, or with its size and rate as NAME=SOURCE@WIDTHxHEIGHTxFPS: a device
     /// such as /dev/video0, an address such as http://phone:8080/video, a video such as clip.mp4, which
-    /// is played over and over at its own rate or @FPS, or sim; once for each camera. Behind a device,
-    /// `,lock` keeps it from adjusting exposure, white balance, focus and gain, and `,exposure=156` or
+    /// is played over and over at its own rate or @FPS, sim, which sees a simulated SO-101 from where its
+    /// name says (front, side, top, wrist), or pattern, bars that show a simulated arm's joints; once for
+    /// each camera. Behind a device, `,lock` keeps it from adjusting exposure, white balance, focus and gain, and `,exposure=156` or
     /// any other of its controls sets that
     #[arg(long = "camera", value_name = "NAME=SOURCE")]
     camera: Vec<String>,
@@ -81,7 +82,8 @@ fn from_short(text: &str) -> Result<(String, CameraSpec), Failure> {
         return Err(wrong("where is it?"));
     }
     let origin = match source {
-        "sim" | "pattern" => Origin::Pattern,
+        "sim" => Origin::World,
+        "pattern" => Origin::Pattern,
         address if address.starts_with("http://") => Origin::Http(address.to_owned()),
         address if address.starts_with("https://") => {
             return Err(wrong(
@@ -201,9 +203,10 @@ fn from_table(text: &str) -> Result<Vec<(String, CameraSpec)>, Failure> {
                 Some(url) if url.starts_with("http://") => Origin::Http(url.to_owned()),
                 _ => return Err(wrong(format!("{name}: url has to be an http:// address"))),
             },
-            Some("sim" | "pattern") => Origin::Pattern,
+            Some("sim") => Origin::World,
+            Some("pattern") => Origin::Pattern,
             Some(other) => {
-                let known = "opencv, http and sim are there";
+                let known = "opencv, http, sim and pattern are there";
                 return Err(wrong(format!(
                     "{name}: a camera of type {other} is not there; {known}"
                 )));

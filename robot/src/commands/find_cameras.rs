@@ -58,7 +58,8 @@ impl FindCameras {
         let mut candidates: Vec<Candidate> = found.iter().map(candidate).collect();
         for (name, spec) in self.cameras.specs()? {
             let source = match &spec.origin {
-                Origin::Pattern => "sim".to_owned(),
+                Origin::World => "sim".to_owned(),
+                Origin::Pattern => "pattern".to_owned(),
                 Origin::Http(url) => url.clone(),
                 Origin::Device(path) | Origin::Film(path) => path.display().to_string(),
             };

@@ -1,5 +1,7 @@
 //! What people look at while an arm moves, and afterwards.
 
+#[cfg(feature = "sim")]
+pub mod blocks;
 pub mod display;
 pub mod panel;
 #[cfg(feature = "rerun")]

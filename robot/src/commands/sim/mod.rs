@@ -3,6 +3,7 @@
 mod lockstep;
 mod record;
 mod serve;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -30,8 +31,7 @@ enum What {
     Bus(Bus),
     Record(record::Record),
     Serve(ServeArm),
-    /// A look at a simulated arm (not there yet)
-    Watch,
+    Watch(watch::Watch),
 }
 
 /// A servo bus on a pseudo-terminal, for any program that opens serial ports
@@ -68,10 +68,7 @@ impl Sim {
             What::Bus(bus) => bus.run(report),
             What::Record(record) => record.run(report),
             What::Serve(serve) => serve.run(report),
-            What::Watch => Err(Failure::usage(
-                "a look at the simulated world is not there yet",
-                "its cameras are seen in a browser: sinew sim serve --link-dir /tmp/sim",
-            )),
+            What::Watch(watch) => watch.run(report),
         }
     }
 }

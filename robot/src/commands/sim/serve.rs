@@ -79,7 +79,6 @@ impl ServeArm {
         }
         let links = self.link_dir.clone().unwrap_or_default();
         let faults = super::plan(self.faults.as_deref())?;
-        let specs = self.cameras()?;
         let flag = listen()?;
         let spec = arm::find(&self.arm)?;
         let follower = match has_body(&spec.name) {
@@ -93,7 +92,11 @@ impl ServeArm {
         }
         // What may be late is started before what stands for hardware is hastened.
         let joints = Joints::of(std::iter::once(&follower));
-        let opener = |name: &str, spec: &CameraSpec| cameras::before(name, spec, joints.clone());
+        let sight = follower.sight();
+        let specs = self.cameras(sight.is_some())?;
+        let opener = |name: &str, spec: &CameraSpec| {
+            cameras::before(name, spec, joints.clone(), sight.clone())
+        };
         let cameras = cameras::start_with(&specs, opener, report)?;
         let streams = Streams::start(cameras, self.port).map_err(|error| {
             Failure::advise(
@@ -144,13 +147,14 @@ impl ServeArm {
     }
 
     /// The cameras that are asked for, or else the usual ones.
-    fn cameras(&self) -> Result<Vec<(String, CameraSpec)>, Failure> {
+    fn cameras(&self, sight: bool) -> Result<Vec<(String, CameraSpec)>, Failure> {
         let specs = self.cameras.specs()?;
         if !specs.is_empty() {
             return Ok(specs);
         }
         let usual = |name: &str| {
-            let (origin, settings) = (Origin::Pattern, Settings::default());
+            let origin = if sight { Origin::World } else { Origin::Pattern };
+            let settings = Settings::default();
             (name.to_owned(), CameraSpec { origin, width: 640, height: 480, fps: 30, settings })
         };
         Ok(["front", "wrist"].map(usual).into())
