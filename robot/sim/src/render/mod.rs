@@ -16,11 +16,16 @@
 //! painter.paint(&scene, &camera, &mut canvas);
 //! assert_eq!(canvas.pixels.len(), 640 * 480 * 3);
 //! ```
+//! A [`Lens`] makes such a picture worse, as real cameras do; [`Looks`] make scenes and cameras vary by
+//! a seed.
+//!
 //! The same scene and camera give the same bytes, always. A painter and a canvas that are used again
 //! allocate nothing for pictures of the same size.
 
 mod camera;
 mod face;
+mod lens;
+mod looks;
 mod map;
 mod outline;
 mod shade;
@@ -28,6 +33,8 @@ mod shadow;
 mod solid;
 
 pub use camera::{Camera, NEAR, looking};
+pub use lens::Lens;
+pub use looks::Looks;
 
 use face::{Faces, Samples};
 use shade::{Backdrop, Run, Shader};
