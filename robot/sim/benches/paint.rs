@@ -10,45 +10,27 @@ use std::path::Path;
 use std::time::Instant;
 
 use nalgebra::Isometry3;
-use sinew_sim::render::{Camera, Canvas, Painter, Smooth, looking};
+use sinew_sim::render::{Camera, Canvas, Painter, Smooth};
 use sinew_sim::scene::Scene;
+use sinew_sim::views::View;
 use sinew_sim::{Env, Task};
 
 const ROUNDS: usize = 7;
 const PICTURES: usize = 60;
 
 fn main() {
-    let (scenes, gripper) = scenes();
-    let cameras = [
-        (
-            "front",
-            Camera::with_view(640, 480, 0.75)
-                .look_at([0.75, 0.38, 0.42].into(), [0.17, -0.02, 0.06].into()),
-        ),
-        (
-            "top",
-            Camera::with_view(640, 480, 0.8)
-                .look_at([0.24, 0.0, 0.75].into(), [0.24, 0.0, 0.0].into()),
-        ),
-        (
-            "side",
-            Camera::with_view(640, 480, 0.7)
-                .look_at([0.25, -0.65, 0.25].into(), [0.16, 0.0, 0.08].into()),
-        ),
-        ("wrist", wrist(gripper)),
-        (
-            "small",
-            Camera::with_view(224, 224, 0.75)
-                .look_at([0.75, 0.38, 0.42].into(), [0.17, -0.02, 0.06].into()),
-        ),
-    ];
-    for (name, camera) in cameras {
+    let (scenes, links) = scenes();
+    let cameras = [("front", 640, 480), ("top", 640, 480), ("side", 640, 480), ("wrist", 640, 480)];
+    let cameras = cameras.into_iter().chain([("front", 224, 224)]);
+    let cameras = cameras.map(|(name, wide, high)| (name, View::named(name, wide, high)));
+    let cameras: Vec<_> = cameras.map(|(name, view)| (name, view.camera(&links))).collect();
+    for (name, camera) in &cameras {
         for (smooth, depth) in [(Smooth::Four, false), (Smooth::Four, true), (Smooth::None, false)]
         {
             let mut canvas = if depth { Canvas::with_depth() } else { Canvas::new() };
             let mut painter = Painter::with(smooth);
             let mut times: Vec<f64> =
-                (0..ROUNDS).map(|_| time(&scenes, &mut painter, &camera, &mut canvas)).collect();
+                (0..ROUNDS).map(|_| time(&scenes, &mut painter, camera, &mut canvas)).collect();
             times.sort_by(f64::total_cmp);
             let took = times[ROUNDS / 2];
             let depth = if depth { "with depth" } else { "" };
@@ -62,16 +44,16 @@ fn main() {
         }
     }
     if let Some(folder) = std::env::args().skip(1).find(|argument| !argument.starts_with('-')) {
-        for (name, camera) in cameras {
+        for (name, camera) in &cameras {
             let mut canvas = Canvas::with_depth();
-            Painter::new().paint(&scenes[PICTURES - 1], &camera, &mut canvas);
-            save(Path::new(&folder), name, &canvas);
+            Painter::new().paint(&scenes[PICTURES - 1], camera, &mut canvas);
+            save(Path::new(&folder), &format!("{name}{}", camera.width), &canvas);
         }
     }
 }
 
-/// A task's scenes while the arm moves to and fro, and where the gripper is in the last of them.
-fn scenes() -> (Vec<Scene>, Isometry3<f64>) {
+/// A task's scenes while the arm moves to and fro, and where its links are in the last of them.
+fn scenes() -> (Vec<Scene>, [Isometry3<f64>; 6]) {
     let mut env = Env::new(Task::find("so101_pick_place").unwrap()).unwrap();
     env.reset(7).unwrap();
     let step = |n: usize| {
@@ -82,13 +64,7 @@ fn scenes() -> (Vec<Scene>, Isometry3<f64>) {
         scene
     };
     let scenes = (0..PICTURES).map(step).collect();
-    (scenes, env.world().unwrap().look().links()[4])
-}
-
-/// On the gripper, looking at its fingers.
-fn wrist(gripper: Isometry3<f64>) -> Camera {
-    let mount = looking([0.02, -0.06, 0.0].into(), [-0.01, 0.0, -0.12].into());
-    Camera { place: gripper * mount, ..Camera::with_view(640, 480, 1.2) }
+    (scenes, env.world().unwrap().look().links())
 }
 
 /// Seconds per picture.

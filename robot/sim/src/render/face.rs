@@ -1,5 +1,7 @@
 //! Flat faces as a camera sees them: how near they are at each pixel, and what colours they take.
 
+use std::ops::Range;
+
 use nalgebra::{Isometry3, Point3, UnitQuaternion, Vector3, Vector4};
 
 use super::camera::{Camera, Form, NEAR};
@@ -48,13 +50,13 @@ pub struct Face {
     pub ground: bool,
 }
 
-/// The samples of a picture: how near what is seen there is, and which face it is.
+/// The samples of some rows of a picture: how near what is seen there is, and which face it is.
 #[derive(Clone, Debug, Default)]
 pub struct Samples {
     /// How many columns.
     pub width: usize,
-    /// How many rows of pixels.
-    pub height: usize,
+    /// Which rows of pixels.
+    pub rows: Range<usize>,
     /// 1 / z, or 0 where nothing is, row by row; the rows of one pixel after each other.
     pub near: Vec<f32>,
     /// The number of a face, counted from 1, or 0.
@@ -64,43 +66,41 @@ pub struct Samples {
 }
 
 impl Samples {
-    fn clear(&mut self, camera: &Camera, each: usize) {
-        (self.width, self.height) = (camera.width as usize, camera.height as usize);
-        let all = self.width * self.height * each;
+    /// Makes room for so many columns and rows of empty samples.
+    pub fn clear(&mut self, width: usize, rows: Range<usize>, each: usize) {
+        let all = width * rows.len() * each;
+        (self.width, self.rows) = (width, rows);
         self.near.clear();
         self.near.resize(all, 0.0);
         self.who.clear();
         self.who.resize(all, 0);
-        if self.columns.len() != self.width {
+        if self.columns.len() != width {
             self.columns.clear();
-            self.columns.extend((0..self.width).map(|column| column as f32));
+            self.columns.extend((0..width).map(|column| column as f32));
         }
     }
 }
 
-/// What draws faces into samples.
+/// Faces, and what draws them into samples.
 #[derive(Clone, Debug, Default)]
 pub struct Faces {
-    /// The faces that were drawn.
+    /// The faces that are seen.
     pub all: Vec<Face>,
+    /// The corners of their outlines in the picture, and where each outline ends.
+    seen: Vec<[f32; 2]>,
+    ends: Vec<usize>,
     points: Vec<Point3<f64>>,
     outline: Vec<Point3<f64>>,
     spare: Vec<Point3<f64>>,
-    seen: Vec<[f32; 2]>,
     spans: Spans,
 }
 
 impl Faces {
-    /// Draws all that a camera sees of a scene, with a sample at each offset from a pixel's middle.
-    pub fn draw(
-        &mut self,
-        (scene, camera): (&Scene, &Camera),
-        solids: &Solids,
-        shadows: &Shadows,
-        (samples, offsets): (&mut Samples, &[[f32; 2]]),
-    ) {
-        samples.clear(camera, offsets.len());
+    /// Finds all that a camera sees of a scene.
+    pub fn find(&mut self, scene: &Scene, camera: &Camera, solids: &Solids, shadows: &Shadows) {
         self.all.clear();
+        self.seen.clear();
+        self.ends.clear();
         let planes = bounds(camera);
         for thing in &scene.things {
             let (solid, stretch) = solids.of(thing.shape);
@@ -111,9 +111,37 @@ impl Faces {
             self.points.extend(solid.corners.iter().map(corner));
             for side in &solid.sides {
                 let Some(near) = self.look(side, place.rotation, camera, &planes) else { continue };
-                let number = self.all.len() as u32 + 1;
-                self.fill(near, number, (samples, offsets));
+                self.ends.push(self.seen.len());
                 self.all.push(dress(thing, side, (place, stretch), near, (scene, camera, shadows)));
+            }
+        }
+    }
+
+    /// Draws them into the rows of some samples, one at each offset from a pixel's middle.
+    pub fn draw(&mut self, samples: &mut Samples, offsets: &[[f32; 2]]) {
+        let Samples { width, rows, near, who, columns } = samples;
+        let mut first = 0;
+        for ((face, end), number) in self.all.iter().zip(&self.ends).zip(1..) {
+            let outline = self.seen.get(first..*end).unwrap_or_default();
+            first = *end;
+            let form = face.near;
+            for (n, offset) in offsets.iter().enumerate() {
+                self.spans.fill(outline, *offset, (*width, rows.clone()), |row, span| {
+                    let at = form.row(row as f32 + offset[1]) + form.x * offset[0];
+                    let first = ((row - rows.start) * offsets.len() + n) * *width;
+                    let (from, to) = (first + span.start, first + span.end);
+                    let (Some(near), Some(who), Some(columns)) =
+                        (near.get_mut(from..to), who.get_mut(from..to), columns.get(span))
+                    else {
+                        return;
+                    };
+                    for ((near, who), column) in near.iter_mut().zip(who).zip(columns) {
+                        let new = form.x * column + at;
+                        let closer = new > *near;
+                        *near = if closer { new } else { *near };
+                        *who = if closer { number } else { *who };
+                    }
+                });
             }
         }
     }
@@ -142,31 +170,8 @@ impl Faces {
             let [u, v] = [camera.fx * point.x / point.z, camera.fy * point.y / point.z];
             [(u + camera.cx) as f32, (v + camera.cy) as f32]
         };
-        self.seen.clear();
         self.seen.extend(self.outline.iter().map(pixel));
-        (self.seen.len() > 2).then(|| camera.form(normal / distance))
-    }
-
-    fn fill(&mut self, form: Form, number: u32, (samples, offsets): (&mut Samples, &[[f32; 2]])) {
-        let Samples { width, height, near, who, columns } = samples;
-        for (n, offset) in offsets.iter().enumerate() {
-            self.spans.fill(&self.seen, *offset, (*width, *height), |row, span| {
-                let at = form.row(row as f32 + offset[1]) + form.x * offset[0];
-                let first = (row * offsets.len() + n) * *width;
-                let (from, to) = (first + span.start, first + span.end);
-                let (Some(near), Some(who), Some(columns)) =
-                    (near.get_mut(from..to), who.get_mut(from..to), columns.get(span))
-                else {
-                    return;
-                };
-                for ((near, who), column) in near.iter_mut().zip(who).zip(columns) {
-                    let new = form.x * column + at;
-                    let closer = new > *near;
-                    *near = if closer { new } else { *near };
-                    *who = if closer { number } else { *who };
-                }
-            });
-        }
+        (!self.outline.is_empty()).then(|| camera.form(normal / distance))
     }
 }
 

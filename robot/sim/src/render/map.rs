@@ -131,7 +131,7 @@ impl Map {
             let at = slope[0] * (origin[0] - first.x) + slope[1] * (origin[1] - first.y) - first.z;
             let form = Form::new(slope[0] * cell, slope[1] * cell, at);
             let (width, near) = (self.width, &mut self.near);
-            self.spans.fill(&self.outline, [0.0; 2], (width, self.height), |row, span| {
+            self.spans.fill(&self.outline, [0.0; 2], (width, 0..self.height), |row, span| {
                 let at = form.row(row as f32);
                 let Some(cells) = near.get_mut(row * width + span.start..row * width + span.end)
                 else {

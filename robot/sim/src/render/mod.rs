@@ -94,6 +94,9 @@ impl Smooth {
     }
 }
 
+/// How many rows are drawn at once: few enough for their samples to stay in a core's own cache.
+const BAND: usize = 16;
+
 /// Stands for pixels in which several faces are seen.
 const SEVERAL: u32 = u32::MAX;
 
@@ -147,24 +150,39 @@ impl Painter {
             return;
         }
         self.shadows.cast(scene, &self.solids, camera);
-        let samples = (&mut self.samples, self.smooth.offsets());
-        self.faces.draw((scene, camera), &self.solids, &self.shadows, samples);
+        self.faces.find(scene, camera, &self.solids, &self.shadows);
         self.shader.widen(width);
         let backdrop = Backdrop::new(&scene.room, camera);
-        for (row, pixels) in canvas.pixels.chunks_exact_mut(width * 3).enumerate() {
-            self.resolve(row, &backdrop, pixels);
-        }
-        if let Some(depth) = &mut canvas.depth {
-            for (row, depth) in depth.chunks_exact_mut(width).enumerate() {
-                self.measure(row, depth);
+        let offsets = self.smooth.offsets();
+        for top in (0..height).step_by(BAND) {
+            let rows = top..(top + BAND).min(height);
+            self.samples.clear(width, rows.clone(), offsets.len());
+            self.faces.draw(&mut self.samples, offsets);
+            for row in rows {
+                self.find_alone(row);
+                let pixels = row * width * 3..(row + 1) * width * 3;
+                if let Some(pixels) = canvas.pixels.get_mut(pixels) {
+                    self.resolve(row, &backdrop, pixels);
+                }
+                let depth = canvas.depth.as_mut();
+                if let Some(depth) =
+                    depth.and_then(|depth| depth.get_mut(row * width..(row + 1) * width))
+                {
+                    self.measure(row, depth);
+                }
             }
         }
+    }
+
+    /// Where the samples of a row begin.
+    fn begin(&self, row: usize) -> usize {
+        (row - self.samples.rows.start) * self.smooth.offsets().len() * self.samples.width
     }
 
     /// Finds which pixels of a row show one face only.
     fn find_alone(&mut self, row: usize) {
         let (width, each) = (self.samples.width, self.smooth.offsets().len());
-        let from = row * each * width;
+        let from = self.begin(row);
         let rows = self.samples.who.get(from..from + each * width).unwrap_or_default();
         let (first, rest) = rows.split_at(width.min(rows.len()));
         self.alone.clear();
@@ -177,7 +195,6 @@ impl Painter {
     }
 
     fn resolve(&mut self, row: usize, backdrop: &Backdrop, pixels: &mut [u8]) {
-        self.find_alone(row);
         let mut column = 0;
         while let Some(&who) = self.alone.get(column) {
             let rest = self.alone.iter().skip(column);
@@ -217,7 +234,7 @@ impl Painter {
     fn blend(&mut self, row: usize, column: usize, backdrop: &Backdrop, pixel: &mut [u8]) {
         let offsets = self.smooth.offsets();
         let (width, each) = (self.samples.width, offsets.len());
-        let first = row * each * width + column;
+        let first = self.begin(row) + column;
         let mut seen = [0; 4];
         for (n, seen) in seen.iter_mut().enumerate().take(each) {
             *seen = self.samples.who.get(first + n * width).copied().unwrap_or(0);
@@ -242,9 +259,7 @@ impl Painter {
 
     /// The depth of a row: at the middle of a pixel where it shows one face, else of a sample of it.
     fn measure(&mut self, row: usize, depth: &mut [f32]) {
-        self.find_alone(row);
-        let first = row * self.smooth.offsets().len() * self.samples.width;
-        let near = self.samples.near.get(first..).unwrap_or_default();
+        let near = self.samples.near.get(self.begin(row)..).unwrap_or_default();
         let columns = self.alone.iter().zip(&self.samples.columns);
         for ((depth, (who, column)), near) in depth.iter_mut().zip(columns).zip(near) {
             let face = self.faces.all.get((*who as usize).wrapping_sub(1));

@@ -1,5 +1,7 @@
 //! From the corners of a flat face to spans of samples.
 
+use std::ops::Range;
+
 use nalgebra::{Point3, Vector4};
 
 /// Cuts a convex outline off where it leaves the half-space `plane · (point, 1) >= 0`.
@@ -35,7 +37,7 @@ pub struct Spans {
 }
 
 impl Spans {
-    /// Calls `span` with each row that the outline touches, and the columns whose samples lie in it.
+    /// Calls `span` with each of these rows that the outline touches, and the columns whose samples lie in it.
     ///
     /// The outline's corners are `[u, v]`, in pixels; it turns clockwise where v grows upwards, that is
     /// counter-clockwise to the eye. A sample lies `offset` from the middle of its pixel; one on an edge
@@ -44,13 +46,15 @@ impl Spans {
         &mut self,
         outline: &[[f32; 2]],
         offset: [f32; 2],
-        (width, height): (usize, usize),
-        mut span: impl FnMut(usize, std::ops::Range<usize>),
+        (width, rows): (usize, Range<usize>),
+        mut span: impl FnMut(usize, Range<usize>),
     ) {
-        let first = |v: f32, most: usize| ((v - offset[1]).ceil().max(0.0) as usize).min(most);
+        let first = |v: f32| {
+            ((v - offset[1]).ceil().max(0.0) as usize).clamp(rows.start, rows.end.max(rows.start))
+        };
         let lows = outline.iter().map(|corner| corner[1]).fold(f32::INFINITY, f32::min);
         let highs = outline.iter().map(|corner| corner[1]).fold(f32::NEG_INFINITY, f32::max);
-        let (top, bottom) = (first(lows, height), first(highs, height));
+        let (top, bottom) = (first(lows), first(highs));
         if top >= bottom {
             return;
         }
@@ -65,7 +69,7 @@ impl Spans {
                 if a[1] < b[1] { (&mut self.left, a, b) } else { (&mut self.right, b, a) };
             let slope = (below[0] - above[0]) / (below[1] - above[1]);
             // What is no number is nowhere in particular.
-            let row = |v: f32| first(v, bottom).max(top);
+            let row = |v: f32| first(v).clamp(top, bottom);
             let (from, to) = (row(above[1]), row(below[1]));
             let Some(ends) = ends.get_mut(from - top..to.max(from) - top) else { continue };
             for (row, end) in ends.iter_mut().enumerate() {
@@ -89,7 +93,7 @@ mod tests {
 
     fn cells(outline: &[[f32; 2]]) -> Vec<(usize, usize)> {
         let mut all = Vec::new();
-        Spans::default().fill(outline, [0.0, 0.0], (8, 6), |row, span| {
+        Spans::default().fill(outline, [0.0, 0.0], (8, 0..6), |row, span| {
             all.extend(span.map(|column| (row, column)));
         });
         all

@@ -3,6 +3,8 @@
 //! Each step goes over the whole run before the next begins, so that all but the looks into maps are
 //! plain arithmetic on rows of numbers, which a compiler does several at once.
 
+use std::ops::Range;
+
 use super::camera::{Camera, Form};
 use super::face::{Face, Pattern};
 use super::map::OnMap;
@@ -91,8 +93,16 @@ impl Shader {
             *far = 1.0 / (step * column + at);
         }
         let varied = pattern(face, run, far, second);
-        let part_lit = face.lift.is_some_and(|lift| lamp(lift, run, far, shadows, lit));
-        let part_open = face.ground && table(run, far, shadows, open);
+        let part_lit = lamp(face, run, far, shadows, lit);
+        let part_open = table(face, run, far, shadows, open);
+        // What is the same all along is still a row: choosing within the loop would make it slow.
+        for (changes, row, all) in
+            [(varied, &mut *second, 0.0), (part_lit, &mut *lit, 1.0), (part_open, &mut *open, 1.0)]
+        {
+            if !changes {
+                row.fill(all);
+            }
+        }
         let [[dark, bright], [other_dark, other_bright]] = face.colours;
         let full = if face.lift.is_some() { bright } else { dark };
         for channel in 0..3 {
@@ -106,27 +116,9 @@ impl Shader {
             let over = [other_dark[channel] - a, other_bright[channel] - bright[channel]];
             let over = if face.lift.is_some() { over } else { [over[0]; 2] };
             let rows = second.iter().zip(lit.iter()).zip(open.iter());
-            match (varied, part_lit, part_open) {
-                (false, true, false) => {
-                    for (out, lit) in plane.iter_mut().zip(lit.iter()) {
-                        *out = grey(a + (b - a) * lit);
-                    }
-                }
-                (true, false, false) => {
-                    for (out, second) in plane.iter_mut().zip(second.iter()) {
-                        *out = grey(b + over[1] * second);
-                    }
-                }
-                _ => {
-                    for (out, ((second, lit), open)) in plane.iter_mut().zip(rows) {
-                        let second = if varied { *second } else { 0.0 };
-                        let lit = if part_lit { *lit } else { 1.0 };
-                        let open = if part_open { *open } else { 1.0 };
-                        let dark = a + over[0] * second;
-                        let bright = b + over[1] * second;
-                        *out = grey((dark + (bright - dark) * lit) * open);
-                    }
-                }
+            for (out, ((second, lit), open)) in plane.iter_mut().zip(rows) {
+                let (dark, bright) = (a + over[0] * second, b + over[1] * second);
+                *out = grey((dark + (bright - dark) * lit) * open);
             }
         }
         self.pack(count, out);
@@ -212,30 +204,78 @@ fn on_map(map: &OnMap, run: Run<'_>) -> [(f32, f32, f32); 3] {
     [(a.0, a.1, map.base[0]), (b.0, b.1, map.base[1]), (c.0, c.1, map.base[2])]
 }
 
-/// How much of the lamp's light each pixel gets; says whether any gets less than all.
-fn lamp(lift: [f32; 3], run: Run<'_>, far: &[f32], shadows: &Shadows, lit: &mut [f32]) -> bool {
-    let coordinates = on_map(&shadows.lit, run);
-    let mut least = 1.0_f32;
-    for ((lit, far), column) in lit.iter_mut().zip(far).zip(run.columns) {
-        let mut at = lift;
-        for (at, (step, start, base)) in at.iter_mut().zip(coordinates) {
-            *at += (step * column + start) * far + base;
+/// The pixels of a run that lie within `least` and `most` on a map, as far as one coordinate tells.
+///
+/// A coordinate is `(step * column + start) * far + base`, and `1 / far` grows evenly along a run, so
+/// it is beyond a bound where a form is negative: on one side of one place.
+fn within(
+    pixels: Range<usize>,
+    (run, near): (Run<'_>, (f32, f32)),
+    (step, start, base): (f32, f32, f32),
+    (least, most): (f32, f32),
+) -> Range<usize> {
+    let (mut from, mut to) = (pixels.start as f32, pixels.end as f32);
+    let first = run.columns.first().copied().unwrap_or_default();
+    for (sign, bound) in [(1.0, least), (-1.0, most)] {
+        let slope = sign * (step + (base - bound) * near.0);
+        let at = sign * (start + (base - bound) * near.1) + slope * first;
+        // A pixel more on either side makes up for rounding.
+        if slope > 0.0 {
+            from = from.max(-at / slope - 1.0);
+        } else if slope < 0.0 {
+            to = to.min(-at / slope + 2.0);
+        } else if at < 0.0 {
+            to = from;
         }
-        *lit = shadows.light(at);
-        least = least.min(*lit);
     }
-    least < 1.0
+    let from = (from as usize).min(pixels.end);
+    from..(to as usize).clamp(from, pixels.end)
+}
+
+/// How much of the lamp's light each pixel gets; says whether any gets less than all.
+fn lamp(face: &Face, run: Run<'_>, far: &[f32], shadows: &Shadows, lit: &mut [f32]) -> bool {
+    let Some(lift) = face.lift else { return false };
+    let mut coordinates = on_map(&shadows.lit, run);
+    coordinates.iter_mut().zip(lift).for_each(|((_, _, base), lift)| *base += lift);
+    let near = (run, run.form(face.near));
+    let [s, t] = shadows.lamp_reach();
+    let pixels = within(0..far.len(), near, coordinates[0], s);
+    let pixels = within(pixels, near, coordinates[1], t);
+    look(pixels, run, far, coordinates, lit, |at| shadows.light(at))
 }
 
 /// How open the table is above each pixel; says whether it is covered anywhere.
-fn table(run: Run<'_>, far: &[f32], shadows: &Shadows, open: &mut [f32]) -> bool {
-    let [s, t, _] = on_map(&shadows.near_table, run);
-    let mut most = 0.0_f32;
-    for ((open, far), column) in open.iter_mut().zip(far).zip(run.columns) {
-        let [s, t] = [s, t].map(|(step, start, base)| (step * column + start) * far + base);
-        let close = shadows.close(s, t);
-        *open = 1.0 - LOSS * close;
-        most = most.max(close);
+fn table(face: &Face, run: Run<'_>, far: &[f32], shadows: &Shadows, open: &mut [f32]) -> bool {
+    if !face.ground {
+        return false;
     }
-    most > 0.0
+    let coordinates = on_map(&shadows.near_table, run);
+    let near = (run, run.form(face.near));
+    let [s, t] = shadows.table_reach();
+    let pixels = within(0..far.len(), near, coordinates[0], s);
+    let pixels = within(pixels, near, coordinates[1], t);
+    look(pixels, run, far, coordinates, open, |at| 1.0 - LOSS * shadows.close(at))
+}
+
+/// Looks some pixels of a run up on a map, and takes 1 for the others; says whether any is less.
+fn look(
+    pixels: Range<usize>,
+    run: Run<'_>,
+    far: &[f32],
+    coordinates: [(f32, f32, f32); 3],
+    out: &mut [f32],
+    value: impl Fn([f32; 3]) -> f32,
+) -> bool {
+    if pixels.is_empty() {
+        return false;
+    }
+    out.fill(1.0);
+    let mut least = 1.0_f32;
+    let (from, count) = (pixels.start, pixels.len());
+    let rows = out.iter_mut().zip(far).zip(run.columns).skip(from).take(count);
+    for ((out, far), column) in rows {
+        *out = value(coordinates.map(|(step, start, base)| (step * column + start) * far + base));
+        least = least.min(*out);
+    }
+    least < 1.0
 }

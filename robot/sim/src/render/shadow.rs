@@ -86,6 +86,16 @@ impl Shadows {
         }
     }
 
+    /// Between which coordinates of its map the lamp can be hidden.
+    pub fn lamp_reach(&self) -> [(f32, f32); 2] {
+        [(1.0, self.lamp.width as f32 - 3.0), (1.0, self.lamp.height as f32 - 3.0)]
+    }
+
+    /// Between which coordinates of its map the table can be covered.
+    pub fn table_reach(&self) -> [(f32, f32); 2] {
+        [(0.0, self.table.width as f32 - 1.0), (0.0, self.table.height as f32 - 1.0)]
+    }
+
     /// The share of the lamp's light, from 0 to 1, at a place of its map.
     pub fn light(&self, [s, t, near]: [f32; 3]) -> f32 {
         let (width, height) = (self.lamp.width, self.lamp.height);
@@ -129,7 +139,7 @@ impl Shadows {
     }
 
     /// How close things are above a place of the table, from 0 to 1.
-    pub fn close(&self, s: f32, t: f32) -> f32 {
+    pub fn close(&self, [s, t, _]: [f32; 3]) -> f32 {
         let (width, height) = (self.table.width, self.table.height);
         if !(s >= 0.0 && t >= 0.0 && s < width as f32 - 1.0 && t < height as f32 - 1.0) {
             return 0.0;
