@@ -27,6 +27,8 @@ const SQUEEZE: f64 = 0.10;
 const APART: f64 = 0.022;
 /// How low the fingers go to grasp.
 const LOW: f64 = 0.010;
+/// The sides of a thing, in quarter turns, that with the least turn of the wrist first.
+const SIDES: [f64; 4] = [0.0, -1.0, 1.0, 2.0];
 /// Newton metres per radian of a servo as LeRobot sets it: gain 16, 0.166 of full duty per radian each.
 const STIFF: f64 = 0.166 * 16.0 * Gear::STS3215.strength * VOLTS;
 const VOLTS: f64 = 7.4;
@@ -153,20 +155,18 @@ impl Planner<'_> {
     /// Grasps a thing; how it was grasped.
     fn grasp(&mut self, row: &ThingRow) -> Option<Grasp> {
         let place = self.world.thing(&row.name)?.place;
-        let yaw = place.rotation.euler_angles().2;
-        let half = row.half[0];
-        let grasps = (-2..2).map(|quarter| Grasp {
-            middle: place.translation.vector,
-            yaw: yaw + f64::from(quarter) * std::f64::consts::FRAC_PI_2,
-            half,
-        });
-        // Of the four sides, that for which the wrist turns least.
-        let fits = grasps.filter_map(|grasp| {
-            let low = self.solve(&grasp.gripper(LOW))?;
-            let high = self.solve(&grasp.gripper(CLEAR))?;
-            Some((grasp, low[4].abs().max(high[4].abs())))
-        });
-        let (grasp, _) = fits.min_by(|(_, one), (_, other)| one.total_cmp(other))?;
+        // Of the four sides always the one that looks the same way, as long as it can be reached: what is
+        // done changes little where the thing lies a little otherwise.
+        let quarter = std::f64::consts::FRAC_PI_2;
+        let turned = place.rotation.euler_angles().2;
+        let turned = turned - (turned / quarter).round() * quarter;
+        let grasp = SIDES.iter().find_map(|side| {
+            let yaw = turned + side * quarter;
+            let grasp = Grasp { middle: place.translation.vector, yaw, half: row.half[0] };
+            self.solve(&grasp.gripper(LOW))?;
+            self.solve(&grasp.gripper(CLEAR))?;
+            Some(grasp)
+        })?;
         self.to(&grasp, CLEAR, Some(OPEN), 1.3);
         self.to(&grasp, LOW, Some(OPEN), 0.9);
         self.rest(0.15);
