@@ -60,6 +60,11 @@ impl Simulated {
         Some(Sight { bus: self.bus.clone(), world: self.world.clone()? })
     }
 
+    /// Its joints.
+    pub fn joints(&self) -> Joints {
+        Joints::of(std::iter::once(self))
+    }
+
     /// A driver's end of its bus.
     pub fn open(&self) -> Bus {
         Bus::new(self.bus.wire(), self.spec.series.protocol)
@@ -85,6 +90,9 @@ fn rest(setup: &mut Setup, spec: &ArmSpec) {
     }
 }
 
+/// Of a Feetech's encoder.
+const COUNTS_PER_DEGREE: f64 = 4096.0 / 360.0;
+
 /// The joints of simulated arms, to be looked at and moved beside the driver.
 #[derive(Clone, Default)]
 pub struct Joints(Vec<(VirtualBus, Vec<Ranged>)>);
@@ -106,6 +114,22 @@ impl Joints {
                 let there = bus.servo(*id).map_or(f64::NAN, |servo| servo.joint);
                 (there - low) / (high - low)
             }));
+        }
+    }
+
+    /// Holds each where an arm's own numbers say: degrees from the middle, and the last, a gripper's, in
+    /// hundredths of its way.
+    pub fn hold_at(&self, values: &[f64]) {
+        for (bus, ranges) in &self.0 {
+            let joints = ranges.iter().zip(values).enumerate();
+            for (number, ((id, low, high), value)) in joints {
+                let counts = if number + 1 == ranges.len() {
+                    low + value / 100.0 * (high - low)
+                } else {
+                    low.midpoint(*high) + value * COUNTS_PER_DEGREE
+                };
+                bus.hand(*id, Some(counts));
+            }
         }
     }
 

@@ -59,7 +59,7 @@ impl Expert {
             name: model.name.clone(),
             known: "none".to_owned(),
         })?;
-        let angles = world.setup().angles;
+        let angles = *world.joints();
         let tolerance = Tolerance { place: 5e-4, turn: 0.05 };
         let mut planner = Planner {
             task,

@@ -24,6 +24,8 @@ pub struct Report {
     drawing: bool,
     /// Where lines go while a panel is drawn.
     stage: Mutex<Option<Arc<Stage>>>,
+    /// Which part of a command this is.
+    part: Option<String>,
 }
 
 /// Colours by what they mean.
@@ -51,6 +53,7 @@ impl Report {
             colour: colour && io::stderr().is_terminal(),
             drawing: !json && io::stdout().is_terminal(),
             stage: Mutex::default(),
+            part: None,
         }
     }
 
@@ -111,10 +114,22 @@ impl Report {
         }
     }
 
+    /// Speaks for a part of a command: its result is not the last line.
+    #[cfg(feature = "sim")]
+    pub fn part(&self, name: &str) -> Self {
+        let Self { json, quiet, verbose, colour, drawing, .. } = *self;
+        let (stage, part) = (Mutex::default(), Some(name.to_owned()));
+        Self { json, quiet, verbose, colour, drawing, stage, part }
+    }
+
     /// The last line for scripts.
     pub fn result(&self, mut value: Value) {
         if let Value::Object(fields) = &mut value {
-            fields.shift_insert(0, "type".to_owned(), json!("result"));
+            let kind = if self.part.is_some() { "part" } else { "result" };
+            fields.shift_insert(0, "type".to_owned(), json!(kind));
+            if let Some(part) = &self.part {
+                fields.shift_insert(1, "part".to_owned(), json!(part));
+            }
         }
         self.event(&value);
     }

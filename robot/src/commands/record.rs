@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use serde_json::Value;
@@ -50,6 +51,32 @@ pub struct Record {
 
 impl Record {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
+        self.record(true, report, |leads, _| {
+            #[cfg(feature = "sim")]
+            let hand = leads.arms().map(Robot::moved_by_script).transpose()?;
+            #[cfg(not(feature = "sim"))]
+            let hand = leads.arms().is_some();
+            Ok(hand)
+        })
+    }
+
+    /// The same, with a hand that sees whether things are to be put back. The devices' names are not
+    /// kept: they are gone with the hand.
+    #[cfg(feature = "sim")]
+    pub fn with_hand<H>(
+        self,
+        report: &Report,
+        hand: impl FnOnce(&Arc<AtomicBool>) -> Result<H, Failure>,
+    ) -> Result<Exit, Failure> {
+        self.record(false, report, |_, resting| hand(resting))
+    }
+
+    fn record<H>(
+        self,
+        lasting: bool,
+        report: &Report,
+        hand: impl FnOnce(&Leads, &Arc<AtomicBool>) -> Result<H, Failure>,
+    ) -> Result<Exit, Failure> {
         if self.dataset.task.is_none() {
             return Err(Failure::usage(
                 "what is being done?",
@@ -76,13 +103,12 @@ impl Record {
             Display::open(&self.display, &robot.name, &pairs, Arc::clone(&cameras), report)?;
         let by = By { held, ..By::default() };
         let recorder = self.dataset.recorder(&robot, &specs, &root, every, by, report)?;
-        for device in std::iter::once(&robot).chain(leads.arms()) {
+        for device in std::iter::once(&robot).chain(leads.arms()).filter(|_| lasting) {
             remember(device, report);
         }
         let fps = f64::from(self.dataset.dataset_fps) * every as f64;
         ready(&mut pairs, fps, &self.looped, &flag, report)?;
-        #[cfg(feature = "sim")]
-        let _hand = leads.arms().map(Robot::moved_by_script).transpose()?;
+        let _hand = hand(&leads, &recorder.resting)?;
         let pace = Pace { fps, duration: None };
         let stats = figures(&Clock::Real)?;
         let each = |_, pairs: &_, stats: &_| {

@@ -144,6 +144,14 @@ impl World {
         self.state.things.get(at)
     }
 
+    /// Puts a thing somewhere at once, standing.
+    pub fn put(&mut self, name: &str, place: Isometry3<f64>) {
+        let at = self.setup.things.iter().position(|thing| thing.name == name);
+        if let Some(thing) = at.and_then(|at| self.state.things.get_mut(at)) {
+            *thing = Free { place, moving: Vector3::zeros(), turning: Vector3::zeros() };
+        }
+    }
+
     /// Where each link of the arm is.
     pub fn links(&self) -> [Isometry3<f64>; JOINTS] {
         self.pose().links

@@ -242,7 +242,11 @@ fn compare(first: &Results, second: Results) -> Compared {
 
 fn name(path: &Path) -> String {
     let of = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let plain = |name: &String| name != "pretrained_model" && name != "last";
+    // LeRobot's OUTPUT/checkpoints/last/pretrained_model is called OUTPUT.
+    let plain = |name: &String| {
+        let parts = ["pretrained_model", "last", "checkpoints"];
+        !parts.contains(&name.as_str()) && !name.bytes().all(|letter| letter.is_ascii_digit())
+    };
     let named = path.ancestors().filter_map(of).find(plain);
     named.unwrap_or_else(|| path.display().to_string())
 }

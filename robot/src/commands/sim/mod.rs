@@ -3,6 +3,7 @@
 mod lockstep;
 mod record;
 mod serve;
+pub mod stage;
 mod watch;
 
 use std::path::PathBuf;

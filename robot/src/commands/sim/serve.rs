@@ -1,27 +1,22 @@
 //! `sinew sim serve`
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Map, Value, json};
-use sinew_drivers::calibration_file;
 use sinew_drivers::camera::{CameraSpec, Origin, Settings};
 use sinew_drivers::clock::MILLI;
 use sinew_drivers::sim::arm;
-use sinew_drivers::sim::control::{self, ControlServer};
-use sinew_drivers::sim::pty::{self, PtyServer};
 use sinew_sim::Task;
 use sinew_sim::behind::has_body;
 
 use super::super::driving::listen;
-use crate::cameras;
+use super::stage::Stage;
 use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::Report;
-use crate::run::realtime::hasten;
-use crate::simulated::{Hand, Joints, Simulated, USUAL_TASK};
-use crate::streams::Streams;
+use crate::simulated::{Hand, USUAL_TASK};
 
 /// The whole simulated arm, its leader and its cameras, for any program
 ///
@@ -64,14 +59,6 @@ pub struct ServeArm {
     cameras: CameraFlags,
 }
 
-/// An arm behind its port.
-struct Served {
-    arm: Simulated,
-    link: PathBuf,
-    _control: ControlServer,
-    _port: PtyServer,
-}
-
 impl ServeArm {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
         if let Some(port) = self.lockstep {
@@ -81,58 +68,28 @@ impl ServeArm {
         let faults = super::plan(self.faults.as_deref())?;
         let flag = listen()?;
         let spec = arm::find(&self.arm)?;
-        let follower = match has_body(&spec.name) {
-            true => Simulated::before(&Task::find(&self.env)?, &spec, self.seed)?,
-            false => Simulated::new(&spec.name, self.seed)?,
-        };
-        let leader = follower.spec.name.replace("follower", "leader");
-        let leader = Simulated::new(&leader, self.seed.wrapping_add(1))?;
-        for arm in [&follower, &leader] {
-            arm.bus.faults(faults);
+        let (task, specs) = (Task::find(&self.env)?, self.cameras(has_body(&spec.name))?);
+        let stage = Stage::raise(&spec.name, &task, self.seed, &specs, self.port, &links, report)?;
+        let (follower, leader) = (&stage.follower, &stage.leader);
+        for served in [follower, leader] {
+            served.arm.bus.faults(faults);
         }
-        // What may be late is started before what stands for hardware is hastened.
-        let joints = Joints::of(std::iter::once(&follower));
-        let sight = follower.sight();
-        let specs = self.cameras(sight.is_some())?;
-        let opener = |name: &str, spec: &CameraSpec| {
-            cameras::before(name, spec, joints.clone(), sight.clone())
-        };
-        let cameras = cameras::start_with(&specs, opener, report)?;
-        let streams = Streams::start(cameras, self.port).map_err(|error| {
-            Failure::advise(
-                Exit::Failed,
-                format!("the cameras cannot be shown at port {}: {error}", self.port),
-                "leave --port out: any that is free is taken",
-            )
-        })?;
-        let hand = self.hand.then(|| Hand::moving(Joints::of(std::iter::once(&leader)), self.seed));
+        let hand = self.hand.then(|| Hand::moving(leader.arm.joints(), self.seed));
         let _hand = hand.transpose()?;
-        let realtime = hasten();
-        let folder = links.join("calibration");
-        std::fs::create_dir_all(&folder).map_err(|error| {
-            Failure::new(Exit::Failed, format!("{}: {error}", folder.display()))
-        })?;
-        let follower = Served::new(follower, "follower", &links, &folder)?;
-        let leader = Served::new(leader, "leader", &links, &folder)?;
-        let address = |(name, _): &(String, _)| (name.clone(), streams.address(name).into());
-        let cameras: Map<String, Value> = specs.iter().map(address).collect();
-        for served in [&follower, &leader] {
-            report.say(format!("{} at {}", served.arm.spec.title, served.link.display()));
-        }
-        for (name, address) in &cameras {
-            report.say(format!("camera {name} at {}", address.as_str().unwrap_or_default()));
-        }
+        stage.tell(report);
         if !report.for_scripts() {
             report.note("Ctrl-C ends it");
         }
+        let cameras: Map<String, Value> =
+            stage.cameras().map(|(name, address)| (name.clone(), address.into())).collect();
         report.event(&json!({
             "type": "ready",
             "follower": follower.link,
             "leader": leader.link,
-            "calibration": folder,
+            "calibration": stage.calibration,
             "cameras": cameras,
-            "zmq_port": streams.zmq_port(),
-            "realtime": realtime,
+            "zmq_port": stage.zmq_port(),
+            "realtime": stage.hastened,
         }));
         while flag.raised().is_none() {
             follower.arm.bus.clock().sleep(5 * MILLI);
@@ -182,15 +139,4 @@ fn lockstep(port: u16, env: &str, report: &Report) -> Result<Exit, Failure> {
     super::lockstep::serve(&listener, &task, &flag).map_err(failed)?;
     report.result(json!({}));
     Ok(Exit::Done)
-}
-
-impl Served {
-    /// Puts an arm at its port, with its calibration in a folder.
-    fn new(arm: Simulated, name: &str, links: &Path, folder: &Path) -> Result<Self, Failure> {
-        calibration_file::write(&folder.join(format!("{name}.json")), &arm.calibration)?;
-        let link = links.join(name);
-        let _control = control::serve(&arm.bus, &control::socket_of(&link))?;
-        let _port = pty::serve(&arm.bus, &link)?;
-        Ok(Self { arm, link, _control, _port })
-    }
 }
