@@ -19,7 +19,8 @@ fn the_same_seeds_give_the_same_result_on_one_thread_and_on_two() {
     let sandbox = Sandbox::new();
     let words = ["--env", "so101_lift", "--episodes", "4", "--seed", "20"];
     let mut one = eval(&sandbox, "one", &words);
-    let mut two = eval(&sandbox, "two", &[&words[..], &["--parallel", "2"]].concat());
+    let mut two =
+        eval(&sandbox, "two", &[&words[..], &["--parallel", "2", "--videos", "2"]].concat());
     for result in [&mut one, &mut two] {
         result.as_object_mut().unwrap().remove("seconds");
     }
@@ -43,7 +44,20 @@ fn the_same_seeds_give_the_same_result_on_one_thread_and_on_two() {
     assert_eq!(metrics["successes"].as_array().unwrap().len(), 4);
     assert_eq!(metrics["sum_rewards"][1], one["per_episode"][1]["sum_reward"]);
     assert!(info["per_group"]["so101_lift"]["avg_max_reward"].is_number());
+    assert_eq!(metrics["video_paths"].as_array().unwrap().len(), 2);
+    for (folder, videos) in [("one", 4), ("two", 2)] {
+        let film = |number: u64| {
+            sandbox.path(&format!("{folder}/videos/expert/eval_episode_{number}.mp4"))
+        };
+        let there = (0..9).filter(|number| film(*number).exists()).count();
+        assert_eq!(there, videos, "{folder}");
+    }
+    let film = |folder: &str| {
+        std::fs::read(sandbox.path(&format!("{folder}/videos/expert/eval_episode_1.mp4"))).unwrap()
+    };
+    assert!(film("one") == film("two"), "the same seed looks the same");
     let page = std::fs::read_to_string(sandbox.path("two/report.html")).unwrap();
+    assert!(page.contains("src=\"videos/expert/eval_episode_1.mp4\""));
     assert!(page.contains("expert at so101_lift") && page.contains("seed 23"));
 }
 
@@ -62,7 +76,19 @@ fn two_policies_are_compared_on_the_same_seeds() {
 fn what_an_expert_does_becomes_a_dataset_to_learn_from() {
     let sandbox = Sandbox::new();
     let root = sandbox.path("lift");
-    let words = ["sim", "record", "--json", "--episodes", "3", "--seed", "5", "--root"];
+    let words = [
+        "sim",
+        "record",
+        "--json",
+        "--episodes",
+        "3",
+        "--seed",
+        "5",
+        "--varied",
+        "--camera=front=sim@96x64",
+        "--camera=wrist=sim@64x64",
+        "--root",
+    ];
     let ended = sandbox.run(&[&words[..], &[root.to_str().unwrap()]].concat());
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert_eq!(ended.result()["episodes"], 3);
@@ -72,6 +98,10 @@ fn what_an_expert_does_becomes_a_dataset_to_learn_from() {
     let dataset = Dataset::open(&root).unwrap();
     let truth = dataset.info().feature("observation.environment_state").unwrap();
     assert_eq!(truth.width(), 7);
+    let image = |frame: u64| dataset.image("observation.images.front", frame).unwrap().to_rgb();
+    let starts = [0, 1].map(|episode| image(dataset.episode(episode).unwrap().from_index));
+    assert_eq!((starts[0].width(), starts[0].height()), (96, 64));
+    assert_ne!(starts[0].pixels(), starts[1].pixels());
     let last = dataset.episode(2).unwrap();
     let height = |frame: u64| {
         dataset.values("observation.environment_state", frame, 1).unwrap().numbers()[2]
@@ -91,6 +121,10 @@ fn a_task_that_is_not_there_is_refused_with_those_that_are() {
         "{}",
         ended.err
     );
+    let words = ["sim", "record", "--camera=front=/dev/video9", "--root"];
+    let ended = sandbox.run(&[&words[..], &[sandbox.path("x").to_str().unwrap()]].concat());
+    assert_eq!(ended.code, 2, "{}", ended.err);
+    assert!(ended.err.contains("front=sim"), "{}", ended.err);
     let own = sandbox.path("mine.toml");
     std::fs::write(&own, "name = \"mine\"\nseconds = -1").unwrap();
     let ended = sandbox.run(&["eval", "--policy", "expert", "--env", own.to_str().unwrap()]);

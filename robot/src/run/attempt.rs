@@ -19,7 +19,6 @@ pub struct Moment<'a> {
     /// Joints, and where things are.
     pub observed: &'a Observed,
     /// What each camera sees: its feature's name, and its picture.
-    #[cfg_attr(not(feature = "policies"), expect(dead_code, reason = "only a policy looks"))]
     pub images: &'a [(String, Image)],
     /// Seconds since the beginning.
     pub seconds: f64,

@@ -3,6 +3,8 @@
 #[cfg(feature = "sim")]
 pub mod attempt;
 pub mod control;
+#[cfg(feature = "sim")]
+pub mod eyes;
 pub mod realtime;
 pub mod record;
 pub mod rehearsal;

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::{Value, json};
+use sinew_policies::config::Feature;
 use sinew_policies::{Device, Policy};
 use sinew_sim::{Env, Task};
 
@@ -19,6 +20,7 @@ use super::policy::{check, offered};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::{Report, Tone};
 use crate::run::attempt::{Actor, Learned, Scripted};
+use crate::run::eyes::Lookout;
 use info::Results;
 use play::{Attempts, play};
 
@@ -54,6 +56,12 @@ pub struct Eval {
     /// Another policy, tried on the same seeds
     #[arg(long, value_name = "DIR|REPO")]
     against: Option<PathBuf>,
+    /// Videos of the first attempts
+    #[arg(long, alias = "eval.max_episodes_rendered", default_value_t = 4, value_name = "N")]
+    videos: u64,
+    /// Other colours, light and camera places with each seed
+    #[arg(long)]
+    varied: bool,
     /// Where the results go
     #[arg(long, alias = "output_dir", default_value = "outputs/eval", value_name = "DIR")]
     out: PathBuf,
@@ -125,9 +133,13 @@ impl Eval {
             Some(0) => cores,
             Some(count) => usize::from(count),
         };
-        if policy != Path::new(EXPERT) {
-            self.fits(policy, task, report)?;
-        }
+        let cameras = match policy == Path::new(EXPERT) {
+            true => Vec::new(),
+            false => self.fits(policy, task, report)?,
+        };
+        let folder = self.out.join("videos").join(name(policy));
+        let failed = |error| Failure::new(Exit::Failed, format!("{}: {error}", folder.display()));
+        std::fs::create_dir_all(&folder).map_err(failed)?;
         let actor = || -> Result<Box<dyn Actor>, Failure> {
             if policy == Path::new(EXPERT) {
                 return Ok(Box::<Scripted>::default());
@@ -135,10 +147,21 @@ impl Eval {
             Ok(Box::new(Learned(self.load(policy, threads > 1)?)))
         };
         let began = Instant::now();
-        let attempts = Attempts { task, seed: self.seed, count: self.episodes, threads };
+        let attempts = Attempts {
+            task,
+            seed: self.seed,
+            count: self.episodes,
+            threads,
+            cameras: &cameras,
+            varied: self.varied,
+            videos: self.videos,
+            folder: &folder,
+        };
         let outcomes = play(&attempts, &actor, over, report)?;
         let seconds = began.elapsed().as_secs_f64();
-        Ok(Results { outcomes, videos: Vec::new(), seconds })
+        let filmed = self.videos.min(outcomes.len() as u64);
+        let videos = (0..filmed).map(|number| play::video(&folder, number)).collect();
+        Ok(Results { outcomes, videos, seconds })
     }
 
     /// Loads a policy; on one thread where several are at work.
@@ -154,16 +177,18 @@ impl Eval {
         Ok(policy)
     }
 
-    /// Whether the policy can be shown this task at all; nothing begins where it cannot.
-    fn fits(&self, path: &Path, task: &Task, report: &Report) -> Result<(), Failure> {
+    /// Whether the policy can be shown this task at all, and with which cameras; nothing begins where it
+    /// cannot.
+    fn fits(&self, path: &Path, task: &Task, report: &Report) -> Result<Vec<Lookout>, Failure> {
         let policy = self.load(path, true)?;
         for warning in policy.audit().warnings() {
             report.warn(warning);
         }
         let env = Env::new(task.clone())?;
-        let found = check::look(&policy, &offered::by_env(&env), false);
+        let cameras = self.cameras(&policy);
+        let found = check::look(&policy, &offered::by_env(&env, &cameras), false);
         if found.ok() {
-            return Ok(());
+            return Ok(cameras);
         }
         check::say(report, &found);
         Err(Failure::advise(
@@ -171,6 +196,22 @@ impl Eval {
             format!("{} cannot be tried at {}", path.display(), task.name),
             "see the findings above; other names can be given with --rename_map",
         ))
+    }
+
+    /// The cameras that the policy was trained with, of their sizes: they stand where their names say.
+    fn cameras(&self, policy: &Policy) -> Vec<Lookout> {
+        let images = policy.config().common().images();
+        let lookout = |(theirs, feature): (&str, &Feature)| {
+            let [_, height, width] = feature.image()?;
+            let named = self.machine.renamed().and_then(|names| {
+                names.iter().find(|(_, to)| *to == theirs).map(|(from, _)| from.as_str())
+            });
+            let feature = named.unwrap_or(theirs).to_owned();
+            let name = feature.rsplit('.').next().unwrap_or_default().to_owned();
+            let size = [u32::try_from(width).ok()?, u32::try_from(height).ok()?];
+            Some(Lookout { feature, name, size })
+        };
+        images.filter_map(lookout).collect()
     }
 
     fn say(&self, path: &Path, results: &Results, report: &Report) {

@@ -41,15 +41,18 @@ fn ranges(stats: &Stats) -> Vec<[f32; 2]> {
 
 /// What a simulated task has to offer.
 #[cfg(feature = "sim")]
-pub fn by_env(env: &sinew_sim::Env) -> Offered {
+pub fn by_env(env: &sinew_sim::Env, cameras: &[crate::run::eyes::Lookout]) -> Offered {
     use crate::run::attempt::{STATE, TRUTH};
     let numbers = |names: Vec<String>| Numbers { count: names.len(), names, ranges: Vec::new() };
     let state = numbers(env.state_names());
     Offered {
+        cameras: cameras
+            .iter()
+            .map(|camera| (camera.feature.clone(), camera.size.map(|side| side as usize)))
+            .collect(),
         fps: Some(f64::from(sinew_sim::env::FPS)),
         action: Some(state.clone()),
         numbers: [(STATE.to_owned(), state), (TRUTH.to_owned(), numbers(env.truth_names()))].into(),
-        ..Offered::default()
     }
 }
 

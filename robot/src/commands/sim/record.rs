@@ -9,22 +9,27 @@ use sinew_datasets::frame::{Frame, Stamps, Value};
 use sinew_datasets::schema::{Dtype, Feature, Info};
 use sinew_datasets::writer::{Options, Writer};
 use sinew_drivers::calibration_file::lerobot_home;
+use sinew_drivers::camera::{CameraSpec, Origin};
 use sinew_drivers::clock::SECOND;
 use sinew_sim::env::FPS;
 use sinew_sim::{Env, Task};
 
+use crate::cameras::feature_of;
+use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::Report;
 use crate::commands::driving::listen;
 use crate::run::attempt::{Moment, STATE, Scripted, TRUTH, attempt};
+use crate::run::eyes::{Eyes, Lookout};
 
 /// Episodes of a task done by its scripted expert, to learn from
 ///
 /// Example: sinew sim record --env so101_lift --episodes 100 --dataset me/lift
 ///
 /// A LeRobot dataset, recorded in the world's own time, as fast as this machine is. The joints are
-/// observation.state; where things lie is observation.environment_state. What the expert does not
-/// achieve is left out.
+/// observation.state; where things lie is observation.environment_state; cameras are such as
+/// --camera front=sim@96x96, and stand where the names front, side, top and wrist say. What the expert
+/// does not achieve is left out.
 #[derive(Debug, Args)]
 pub struct Record {
     /// Which task
@@ -39,6 +44,11 @@ pub struct Record {
     /// What the dataset is called
     #[arg(long, alias = "dataset.repo_id", default_value = "local/sim", value_name = "OWNER/NAME")]
     dataset: String,
+    #[command(flatten)]
+    cameras: CameraFlags,
+    /// Other colours, light and camera places with each episode
+    #[arg(long)]
+    varied: bool,
     /// Its folder, instead of the one in LeRobot's
     #[arg(long, alias = "dataset.root", value_name = "DIR")]
     root: Option<PathBuf>,
@@ -57,7 +67,9 @@ impl Record {
             Some(root) => root.clone(),
             None => lerobot_home().join(&self.dataset),
         };
-        let mut writer = Writer::create(&root, info(&env)?, Options::default())?;
+        let lookouts = self.lookouts()?;
+        let mut eyes = Eyes::new(&lookouts, self.varied);
+        let mut writer = Writer::create(&root, info(&env, &lookouts)?, Options::default())?;
         let (mut saved, mut failed, mut frames) = (0, 0, 0);
         let mut expert = Scripted::default();
         while saved < self.episodes && flag.raised().is_none() {
@@ -66,7 +78,8 @@ impl Record {
             let keep = &mut |now: &Moment<'_>, action: &[f64]| {
                 Ok(writer.push(&frame(&words, now, action))?)
             };
-            let outcome = attempt(&mut env, seed, &mut expert, &mut |_| Ok(Vec::new()), keep)?;
+            let look = &mut |env: &Env| Ok(eyes.look(env, seed));
+            let outcome = attempt(&mut env, seed, &mut expert, look, keep)?;
             if !outcome.success {
                 writer.discard_episode()?;
                 failed += 1;
@@ -105,14 +118,36 @@ impl Record {
     }
 }
 
+impl Record {
+    /// The cameras that are asked for: all of them are painted.
+    fn lookouts(&self) -> Result<Vec<Lookout>, Failure> {
+        let specs = self.cameras.specs()?;
+        let lookout = |(name, spec): (String, CameraSpec)| {
+            if spec.origin != Origin::World {
+                return Err(Failure::usage(
+                    format!("camera {name} is no simulated one"),
+                    format!("for instance --camera {name}=sim@96x96"),
+                ));
+            }
+            let size = [spec.width, spec.height];
+            Ok(Lookout { feature: feature_of(&name), name, size })
+        };
+        specs.into_iter().map(lookout).collect()
+    }
+}
+
 /// What the dataset will hold.
-fn info(env: &Env) -> Result<Info, Failure> {
+fn info(env: &Env, lookouts: &[Lookout]) -> Result<Info, Failure> {
     let vector = |names: Vec<String>| Feature::vector(Dtype::F32, names);
-    let features = vec![
+    let mut features = vec![
         ("action".to_owned(), vector(env.state_names())),
         (STATE.to_owned(), vector(env.state_names())),
         (TRUTH.to_owned(), vector(env.truth_names())),
     ];
+    features.extend(lookouts.iter().map(|lookout| {
+        let [width, height] = lookout.size;
+        (lookout.feature.clone(), Feature::camera(Dtype::Video, width, height))
+    }));
     Ok(Info::new(FPS, Some("so_follower".to_owned()), features)?)
 }
 
@@ -122,7 +157,12 @@ fn frame(task: &Arc<str>, now: &Moment<'_>, action: &[f64]) -> Frame {
     Frame {
         task: Arc::clone(task),
         values: vec![narrow(action), narrow(&now.observed.state), narrow(&now.observed.truth)],
-        images: Vec::new(),
-        stamps: Stamps { tick_ns: at, joints_ns: at, images_ns: Vec::new(), late: false },
+        images: now.images.iter().map(|(_, image)| Some(image.clone())).collect(),
+        stamps: Stamps {
+            tick_ns: at,
+            joints_ns: at,
+            images_ns: vec![at; now.images.len()],
+            late: false,
+        },
     }
 }
