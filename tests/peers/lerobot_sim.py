@@ -1,7 +1,7 @@
 """A checkpoint tried by LeRobot's own `eval_policy`, in our simulation, tick by tick.
 
 usage: lerobot_sim.py PORT CHECKPOINT SEED EPISODES
-Prints one JSON line: each episode's seed, success and rewards.
+The last line is JSON: how many episodes, and each one's seed, success and rewards.
 """
 
 import functools
@@ -38,7 +38,8 @@ def main(port, checkpoint, seed, episodes):
         start_seed=int(seed),
     )
     env.close()
-    print(json.dumps({"per_episode": info["per_episode"], "aggregated": info["aggregated"]}))
+    tried = info["per_episode"]
+    print(json.dumps({"checks": len(tried), "per_episode": tried, "aggregated": info["aggregated"]}))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ mod policies;
 mod recording;
 mod rerun;
 mod served;
+mod simulation;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
