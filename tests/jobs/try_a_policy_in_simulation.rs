@@ -46,19 +46,38 @@ fn the_same_seeds_give_the_same_result_on_one_thread_and_on_two() {
     assert!(info["per_group"]["so101_lift"]["avg_max_reward"].is_number());
     assert_eq!(metrics["video_paths"].as_array().unwrap().len(), 2);
     for (folder, videos) in [("one", 4), ("two", 2)] {
-        let film = |number: u64| {
-            sandbox.path(&format!("{folder}/videos/expert/eval_episode_{number}.mp4"))
-        };
+        let film =
+            |number: u64| sandbox.path(&format!("{folder}/videos/first/eval_episode_{number}.mp4"));
         let there = (0..9).filter(|number| film(*number).exists()).count();
         assert_eq!(there, videos, "{folder}");
     }
     let film = |folder: &str| {
-        std::fs::read(sandbox.path(&format!("{folder}/videos/expert/eval_episode_1.mp4"))).unwrap()
+        std::fs::read(sandbox.path(&format!("{folder}/videos/first/eval_episode_1.mp4"))).unwrap()
     };
     assert!(film("one") == film("two"), "the same seed looks the same");
     let page = std::fs::read_to_string(sandbox.path("two/report.html")).unwrap();
-    assert!(page.contains("src=\"videos/expert/eval_episode_1.mp4\""));
+    assert!(page.contains("src=\"videos/first/eval_episode_1.mp4\""));
     assert!(page.contains("expert at so101_lift") && page.contains("seed 23"));
+}
+
+#[test]
+fn the_policy_that_comes_along_lifts_the_cube_however_many_attempts_run_at_once() {
+    let sandbox = Sandbox::new();
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/../robot/sim/policy/so101_lift");
+    let tried = |out: &str, more: &[&str]| {
+        let out = sandbox.path(out);
+        let words =
+            ["eval", "--json", "--policy", policy, "--episodes", "6", "--videos", "0", "--out"];
+        let ended = sandbox.run(&[&words[..], &[out.to_str().unwrap()], more].concat());
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        let mut result = ended.result();
+        result.as_object_mut().unwrap().remove("seconds");
+        result
+    };
+    let one = tried("one", &[]);
+    assert_eq!(one, tried("three", &["--parallel", "3"]));
+    // 200 of 200 when it was made; of six, one may go wrong on another machine.
+    assert!(one["successes"].as_u64().unwrap() >= 5, "{one}");
 }
 
 #[test]

@@ -155,11 +155,6 @@ impl Env {
         Expert::new(&self.task, &attempt.embodied.world.look(), &attempt.judge)
     }
 
-    /// Where the gripper's tip is in the world.
-    pub fn tip(&self) -> Option<Isometry3<f64>> {
-        Some(tip_at(&self.tip, &self.model, &self.world()?.look()))
-    }
-
     /// Puts what is to be seen into a scene.
     pub fn scene(&self, into: &mut Scene) {
         if let Some(world) = self.world() {

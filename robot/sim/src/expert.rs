@@ -73,11 +73,6 @@ impl Expert {
         Ok(Self { model, way: planner.way })
     }
 
-    /// How long it takes.
-    pub fn seconds(&self) -> f64 {
-        self.way.iter().map(|(takes, _)| takes).sum()
-    }
-
     /// What to tell the arm at this time since the beginning.
     pub fn act(&self, seconds: f64) -> Joints {
         let (joints, _) = self.at(seconds);

@@ -9,7 +9,7 @@ use parry3d_f64::shape::Cuboid;
 /// What a box belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// What never moves: the table.
+    /// What never moves: the table, the arm's foot.
     Ground,
     /// A link of the arm, counted from the first that moves.
     Link(usize),
@@ -107,7 +107,7 @@ impl Feeler {
         self.places.extend(solids.iter().map(|solid| place(solid.owner) * solid.at));
         let placed = || solids.iter().zip(&self.places).zip(0u16..);
         for ((solid, at), number) in placed() {
-            if at.translation.z < solid.reach() {
+            if solid.owner != Owner::Ground && at.translation.z < solid.reach() {
                 on_table((solid, at, number), table, into);
             }
         }

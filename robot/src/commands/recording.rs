@@ -167,17 +167,7 @@ impl DatasetFlags {
             Some(name) => name.clone(),
             None => format!("local/{}", slug(self.task.as_deref().unwrap_or_default())),
         };
-        let parts: Vec<&str> = name.split('/').collect();
-        let plain = |part: &&str| {
-            let letters = |letter: char| letter.is_alphanumeric() || "._-".contains(letter);
-            !part.is_empty() && !part.starts_with('.') && part.chars().all(letters)
-        };
-        if parts.len() != 2 || !parts.iter().all(plain) {
-            return Err(Failure::usage(
-                format!("{name:?} is no name of a dataset"),
-                "a name is OWNER/NAME: --dataset.repo_id=me/pick",
-            ));
-        }
+        check_name(&name)?;
         let stamp = chrono::Local::now().format("_%Y%m%d_%H%M%S").to_string();
         let stamp = if self.no_stamp || self.resume { String::new() } else { stamp };
         Ok(lerobot_home().join(format!("{name}{stamp}")))
@@ -228,6 +218,22 @@ impl DatasetFlags {
         }
         Ok(writer)
     }
+}
+
+/// Whether it is a name that a dataset can have, below LeRobot's folder and nowhere else.
+pub fn check_name(name: &str) -> Result<(), Failure> {
+    let parts: Vec<&str> = name.split('/').collect();
+    let plain = |part: &&str| {
+        let letters = |letter: char| letter.is_alphanumeric() || "._-".contains(letter);
+        !part.is_empty() && !part.starts_with('.') && part.chars().all(letters)
+    };
+    if parts.len() != 2 || !parts.iter().all(plain) {
+        return Err(Failure::usage(
+            format!("{name:?} is no name of a dataset"),
+            "a name is OWNER/NAME: --dataset.repo_id=me/pick",
+        ));
+    }
+    Ok(())
 }
 
 /// A task as a part of a name.

@@ -58,6 +58,19 @@ fn check(task: &Task) -> Result<(), String> {
         span(&name("y"), mark.y, TABLE)?;
         span(&name("z"), mark.z, TABLE)?;
     }
+    let names = task.things.iter().map(|of| &of.name).chain(task.marks.iter().map(|of| &of.name));
+    let mut seen = std::collections::BTreeSet::new();
+    for name in names {
+        if name.is_empty() || !seen.insert(name) {
+            return Err(format!("there are two things or marks called {name:?}"));
+        }
+    }
+    let colours =
+        task.things.iter().map(|of| of.colour).chain(task.marks.iter().map(|of| of.colour));
+    for part in colours.flatten() {
+        within("colour", f64::from(part), [0.0, 1.0])?;
+    }
+    within("goal: how far", task.goal.far(), [0.001, TABLE])?;
     let (thing, mark, seconds) = task.goal.parts();
     within("goal: seconds", seconds, [0.0, task.seconds])?;
     if let Some(thing) = thing
@@ -87,6 +100,16 @@ fn span(what: &str, [low, high]: Span, most: f64) -> Result<(), String> {
 }
 
 impl Goal {
+    /// How high, or how near.
+    fn far(&self) -> f64 {
+        match self {
+            Self::Lifted { above, .. } => *above,
+            Self::Placed { within, .. }
+            | Self::Pushed { within, .. }
+            | Self::Reached { within, .. } => *within,
+        }
+    }
+
     /// The thing and the mark that it names, and how long it has to last.
     pub(super) fn parts(&self) -> (Option<&str>, Option<&str>, f64) {
         match self {

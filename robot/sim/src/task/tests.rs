@@ -81,6 +81,10 @@ fn what_is_wrong_in_a_task_is_named() {
         ("kind = \"placed\"", "kind = \"eaten\"", "eaten"),
         ("seconds = 10.0", "seconds = 1e9", "seconds is 1000000000"),
         ("radius = 0.03", "radius = 0.03\nheight = 2", "height"),
+        ("within = 0.025", "within = inf", "goal: how far is inf"),
+        ("within = 0.025", "within = nan", "goal: how far is NaN"),
+        ("name = \"target\"", "name = \"cube\"", "called \"cube\""),
+        ("colour = [0.85,", "colour = [8.5,", "colour is 8.5"),
     ] {
         let text = good.replacen(from, to, 1);
         assert_ne!(text, good, "{from}");

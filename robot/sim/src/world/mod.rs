@@ -126,6 +126,8 @@ impl World {
     /// Puts everything as it stood.
     pub fn restore(&mut self, state: &State) {
         self.state.clone_from(state);
+        // Those were of another time.
+        self.touches.clear();
     }
 
     /// Where each joint is, in radians.
@@ -314,6 +316,11 @@ fn heavy(pose: &Pose, efforts: &[Effort; JOINTS], dt: f64) -> Mass {
 /// Everything that can touch.
 fn solids(setup: &Setup) -> Vec<Solid> {
     let mut solids = Vec::new();
+    let base = Isometry3::translation(0.0, 0.0, setup.model.sole);
+    for piece in &setup.model.base.pieces {
+        let Shape::Box { half } = piece.shape else { continue };
+        solids.push(Solid { owner: Owner::Ground, half, at: base * piece.at, grip: PRINT });
+    }
     for (link, number) in setup.model.links.iter().zip(0..) {
         for piece in &link.pieces {
             // A cylinder is seen only: those of the arm lie within boxes.

@@ -109,7 +109,8 @@ impl Hand {
 
     /// Waits for the arm, and plans once it is there.
     fn wait(&self, since: Option<Nanos>, now: Nanos) -> Doing {
-        let world = self.world.look();
+        // A copy: the bus must not wait while somebody thinks.
+        let world = self.world.look().clone();
         let joints = world.joints().iter().zip(&self.task.start).take(5);
         let near = joints.into_iter().all(|(at, start)| (at.to_degrees() - start).abs() < NEAR);
         match since.filter(|_| near) {

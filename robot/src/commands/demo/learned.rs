@@ -35,7 +35,9 @@ pub fn try_policy(out: &Path, report: &Report) -> Result<Value, Failure> {
         .map_err(|error| Failure::new(Exit::Failed, format!("{}: {error}", folder.display())))?;
     let (policy, place) = (folder.display().to_string(), results.display().to_string());
     let words = ["eval", "--policy", &policy, "--env", super::TASK, "--episodes", "10"];
-    say(&[&words[..], &["--parallel", "--out", &place]].concat(), report)?;
+    if say(&[&words[..], &["--parallel", "--out", &place]].concat(), report)? != Exit::Done {
+        return Ok(Value::Null);
+    }
     let info = read(&results.join("eval_info.json"))?;
     Ok(json!({ "episodes": 10, "pc_success": info["overall"]["pc_success"] }))
 }

@@ -4,6 +4,7 @@ mod hand;
 #[cfg(feature = "policies")]
 mod learned;
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -14,6 +15,7 @@ use sinew_datasets::Dataset;
 use sinew_drivers::camera::{CameraSpec, Origin, Settings};
 use sinew_sim::Task;
 
+use super::driving::listen;
 use super::sim::stage::Stage;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::{Report, Tone};
@@ -58,11 +60,22 @@ impl Demo {
         let failed = |error: std::io::Error| {
             Failure::new(Exit::Failed, format!("{}: {error}", out.display()))
         };
-        std::fs::create_dir_all(&out).map_err(failed)?;
+        match &self.out {
+            Some(out) => std::fs::create_dir_all(out),
+            // Where everybody may write, nobody else has put something there before.
+            None => std::fs::DirBuilder::new().mode(0o700).create(&out),
+        }
+        .map_err(failed)?;
         let root = out.join("dataset");
-        let recorded = self.record(&out, &root, report)?;
+        // Each part hears Ctrl-C by itself; this hears it for all of them.
+        let flag = listen()?;
+        let ended = |exit: Exit| match flag.raised() {
+            Some(_) => Exit::Interrupted,
+            None => exit,
+        };
+        let recorded = ended(self.record(&out, &root, report)?);
         if recorded != Exit::Done {
-            return Ok(recorded);
+            return Ok(self.cut_off(&out, recorded, report));
         }
         let dataset = Dataset::open(&root)?;
         let (episodes, frames) = (dataset.info().total_episodes, dataset.info().total_frames);
@@ -73,22 +86,33 @@ impl Demo {
         let page = out.join("dataset.html");
         say(&["dataset", "report", &root_word, "-o", &page.display().to_string()], report)?;
         self.open(&page, report);
+        if ended(verified) != Exit::Done {
+            return Ok(self.cut_off(&out, ended(verified), report));
+        }
 
         #[cfg(feature = "policies")]
         let policy = learned::try_policy(&out, report)?;
         #[cfg(not(feature = "policies"))]
         let policy = Value::Null;
+        if ended(Exit::Done) != Exit::Done {
+            return Ok(self.cut_off(&out, Exit::Interrupted, report));
+        }
         self.next_steps(report);
         report.result(json!({
             "out": out,
             "dataset": root,
             "episodes": episodes,
             "frames": frames,
-            "verified": verified == Exit::Done,
             "policy": policy,
             "seconds": began.elapsed().as_secs_f64(),
         }));
-        Ok(if verified == Exit::Done { Exit::Done } else { verified })
+        Ok(Exit::Done)
+    }
+
+    /// Tells scripts that it ended before its time.
+    fn cut_off(&self, out: &Path, exit: Exit, report: &Report) -> Exit {
+        report.result(json!({ "out": out, "interrupted": exit == Exit::Interrupted }));
+        exit
     }
 
     /// Brings the arms up, lets somebody move them, and records it.

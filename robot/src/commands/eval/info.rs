@@ -67,6 +67,7 @@ impl Results {
                     "successes": list(|outcome| json!(outcome.success)),
                     "seeds": list(|outcome| json!(outcome.seed)),
                     "video_paths": videos,
+                    "predicted_video_paths": [],
                 },
             }],
             "per_group": { env: group },

@@ -85,16 +85,16 @@ impl Eval {
         let task = Task::find(&self.env)?;
         let flag = listen()?;
         let over = || flag.raised().is_some();
-        let results = self.results(&self.policy, &task, &over, report)?;
+        let results = self.results(&self.policy, "first", &task, &over, report)?;
         if over() {
-            return Ok(Exit::Interrupted);
+            return Ok(cut_off(&results, report));
         }
         self.say(&self.policy, &results, report);
         let other = match &self.against {
             Some(path) => {
-                let other = self.results(path, &task, &over, report)?;
+                let other = self.results(path, "second", &task, &over, report)?;
                 if over() {
-                    return Ok(Exit::Interrupted);
+                    return Ok(cut_off(&results, report));
                 }
                 self.say(path, &other, report);
                 let compared = compare(&results, other);
@@ -123,6 +123,7 @@ impl Eval {
     fn results(
         &self,
         policy: &Path,
+        which: &str,
         task: &Task,
         over: &(dyn Fn() -> bool + Sync),
         report: &Report,
@@ -133,18 +134,19 @@ impl Eval {
             Some(0) => cores,
             Some(count) => usize::from(count),
         };
+        let threads = threads.min(usize::try_from(self.episodes).unwrap_or(usize::MAX));
         let cameras = match policy == Path::new(EXPERT) {
             true => Vec::new(),
             false => self.fits(policy, task, report)?,
         };
-        let folder = self.out.join("videos").join(name(policy));
+        let folder = self.out.join("videos").join(which);
         let failed = |error| Failure::new(Exit::Failed, format!("{}: {error}", folder.display()));
         std::fs::create_dir_all(&folder).map_err(failed)?;
         let actor = || -> Result<Box<dyn Actor>, Failure> {
             if policy == Path::new(EXPERT) {
                 return Ok(Box::<Scripted>::default());
             }
-            Ok(Box::new(Learned(self.load(policy, threads > 1)?)))
+            Ok(Box::new(Learned(self.load(policy)?)))
         };
         let began = Instant::now();
         let attempts = Attempts {
@@ -164,12 +166,11 @@ impl Eval {
         Ok(Results { outcomes, videos, seconds })
     }
 
-    /// Loads a policy; on one thread where several are at work.
-    fn load(&self, path: &Path, alone: bool) -> Result<Policy, Failure> {
+    /// Loads a policy, to think on one thread unless more are asked for: numbers differ in their last
+    /// bits with the threads, and attempts side by side use all processors.
+    fn load(&self, path: &Path) -> Result<Policy, Failure> {
         let mut options = self.machine.options();
-        if alone {
-            options.threads = 1;
-        }
+        options.threads = self.machine.threads().unwrap_or(1);
         let mut policy = Policy::load(path, Device::Cpu, &options)?;
         if let Some(names) = self.machine.renamed() {
             policy.rename(names.clone())?;
@@ -180,7 +181,7 @@ impl Eval {
     /// Whether the policy can be shown this task at all, and with which cameras; nothing begins where it
     /// cannot.
     fn fits(&self, path: &Path, task: &Task, report: &Report) -> Result<Vec<Lookout>, Failure> {
-        let policy = self.load(path, true)?;
+        let policy = self.load(path)?;
         for warning in policy.audit().warnings() {
             report.warn(warning);
         }
@@ -271,6 +272,16 @@ impl Compared {
         }
         json
     }
+}
+
+/// Tells what there is of attempts that were interrupted.
+fn cut_off(results: &Results, report: &Report) -> Exit {
+    let mut result = results.json();
+    if let Some(result) = result.as_object_mut() {
+        result.insert("interrupted".to_owned(), true.into());
+    }
+    report.result(result);
+    Exit::Interrupted
 }
 
 fn compare(first: &Results, second: Results) -> Compared {

@@ -74,6 +74,7 @@ pub fn play(
 ) -> Result<Vec<Outcome>, Failure> {
     let next = AtomicU64::new(0);
     let failed = AtomicBool::new(false);
+    let successes = AtomicU64::new(0);
     let done = Mutex::new(Vec::new());
     let work = || -> Result<(), Failure> {
         let mut env = Env::new(attempts.task.clone())?;
@@ -98,7 +99,8 @@ pub fn play(
             }
             let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             done.push((number, outcome));
-            let successes = done.iter().filter(|(_, outcome)| outcome.success).count();
+            successes.fetch_add(u64::from(outcome.success), Ordering::Relaxed);
+            let successes = successes.load(Ordering::Relaxed);
             let line = format!("{} of {}, {successes} achieved", done.len(), attempts.count);
             report.progress_at(&line, Some(done.len() as f64 / attempts.count as f64));
         }

@@ -109,6 +109,12 @@ impl Machine {
         options
     }
 
+    /// The threads that were asked for.
+    #[cfg(feature = "sim")]
+    pub fn threads(&self) -> Option<usize> {
+        self.threads.map(usize::from)
+    }
+
     /// What what is seen is called instead.
     #[cfg(feature = "sim")]
     pub fn renamed(&self) -> Option<&Names> {

@@ -24,6 +24,8 @@ use sinew_sim::{Env, Task};
 const LONGEST: u64 = 64 * 1024;
 /// Worlds at once.
 const MOST: usize = 64;
+/// A guest that says nothing for so long has gone: an hour, because learning takes its time.
+const PATIENCE: Duration = Duration::from_secs(3600);
 /// How often it looks whether it should end.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -52,18 +54,44 @@ pub fn serve(listener: &TcpListener, task: &Task, flag: &StopFlag) -> io::Result
         if guests.load(Ordering::Acquire) >= MOST {
             continue;
         }
-        guest.set_nonblocking(false)?;
-        guest.set_nodelay(true)?;
-        guests.fetch_add(1, Ordering::AcqRel);
-        let (task, guests) = (task.clone(), Arc::clone(&guests));
+        // What is wrong with one guest is nothing to the others.
+        if welcome(&guest).is_err() {
+            continue;
+        }
+        let (task, seat) = (task.clone(), Seat::take(&guests));
         let talk = move || {
             // Whoever leaves in the middle of a word has left.
             talk(&guest, task).unwrap_or_default();
-            guests.fetch_sub(1, Ordering::AcqRel);
+            drop(seat);
         };
-        std::thread::Builder::new().name("lockstep".to_owned()).spawn(talk)?;
+        let spawned = std::thread::Builder::new().name("lockstep".to_owned()).spawn(talk);
+        // Nobody is there to talk to him: his place is free again, and he is told by its end.
+        drop(spawned);
     }
     Ok(())
+}
+
+/// A guest's place, free again when it is dropped.
+struct Seat(Arc<AtomicUsize>);
+
+impl Seat {
+    fn take(seats: &Arc<AtomicUsize>) -> Self {
+        seats.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(seats))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn welcome(guest: &TcpStream) -> io::Result<()> {
+    guest.set_nonblocking(false)?;
+    guest.set_nodelay(true)?;
+    guest.set_read_timeout(Some(PATIENCE))?;
+    guest.set_write_timeout(Some(PATIENCE))
 }
 
 fn talk(mut guest: &TcpStream, task: Task) -> io::Result<()> {
@@ -77,15 +105,18 @@ fn talk(mut guest: &TcpStream, task: Task) -> io::Result<()> {
             return Ok(());
         }
         let whole = line.last() == Some(&b'\n');
-        let answer = if whole {
-            answer(&mut env, &line).unwrap_or_else(|what| json!({ "error": what }))
-        } else {
-            json!({ "error": format!("a request is one line of at most {LONGEST} bytes") })
+        let request = serde_json::from_slice::<Value>(&line).ok().filter(|_| whole);
+        let answer = match &request {
+            Some(_) => answer(&mut env, &line).unwrap_or_else(|what| json!({ "error": what })),
+            None => {
+                json!({ "error": format!("a request is JSON in one line of at most {LONGEST} bytes") })
+            }
         };
         let mut text = answer.to_string();
         text.push('\n');
         guest.write_all(text.as_bytes())?;
-        if !whole {
+        // Who speaks another language, such as HTTP, is no guest.
+        if request.is_none() {
             return Ok(());
         }
     }

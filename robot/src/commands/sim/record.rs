@@ -19,6 +19,7 @@ use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::Report;
 use crate::commands::driving::listen;
+use crate::commands::recording::check_name;
 use crate::run::attempt::{Moment, STATE, Scripted, TRUTH, attempt};
 use crate::run::eyes::{Eyes, Lookout};
 
@@ -65,7 +66,10 @@ impl Record {
         let mut env = Env::new(task)?;
         let root = match &self.root {
             Some(root) => root.clone(),
-            None => lerobot_home().join(&self.dataset),
+            None => {
+                check_name(&self.dataset)?;
+                lerobot_home().join(&self.dataset)
+            }
         };
         let lookouts = self.lookouts()?;
         let mut eyes = Eyes::new(&lookouts, self.varied);
