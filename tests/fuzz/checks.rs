@@ -2,6 +2,8 @@
 //! fuzz targets run them for long, the ordinary tests over the kept corpora and bounded changes
 //! of them.
 
+use std::sync::Arc;
+
 use sinew_core::packet::{Decoder, FRAME_ROOM, Protocol};
 use sinew_core::register::Reg;
 use sinew_core::servo::Servo;
@@ -9,6 +11,9 @@ use sinew_core::tables;
 use sinew_drivers::camera::{Layout, Parts, jpeg};
 use sinew_drivers::sim::{FaultPlan, VirtualBus, arm, control};
 use sinew_drivers::{ArmSpec, Clock, calibration_file};
+use sinew_sim::model::Model;
+use sinew_sim::task::{Judge, Task};
+use sinew_sim::world::{Free, World};
 use sinew_teleop::keys::Parser;
 use sinew_teleop::kinematics::{Chain, MOST_JOINTS, Solver, Tolerance};
 
@@ -24,7 +29,7 @@ pub use policies::*;
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 28] = [
+pub const CHECKS: [(&str, Check); 29] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
@@ -37,6 +42,7 @@ pub const CHECKS: [(&str, Check); 28] = [
     ("control", control),
     ("virtual_bus", virtual_bus),
     ("camera_stream", camera_stream),
+    ("task_file", task_file),
     ("terminal_keys", terminal_keys),
     ("dataset_info", dataset_info),
     ("dataset_stats", dataset_stats),
@@ -228,6 +234,24 @@ pub fn camera_stream(bytes: &[u8]) {
             assert_eq!(picture.pixels.len(), Layout::Rgb8.len(32, 16));
         }
     }
+}
+
+/// A task's file: an error, or a world in which nothing is lost after some steps.
+pub fn task_file(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(task) = Task::read("fuzz.toml", text) else { return };
+    let Ok(model) = Model::so101() else { return };
+    let (setup, places) = task.setup(Arc::new(model), bytes.len() as u64);
+    let mut world = World::new(setup);
+    let mut judge = Judge::new(&task, places);
+    for step in 0..20 {
+        world.step(0.002);
+        let verdict = judge.look(&world, Default::default(), f64::from(step) * 0.002);
+        assert!(verdict.reward.is_finite(), "{text}");
+    }
+    assert!(world.joints().iter().all(|angle| angle.is_finite()), "{text}");
+    let whole = |free: &Free| free.place.translation.vector.iter().all(|part| part.is_finite());
+    assert!(world.state().things.iter().all(whole), "{text}");
 }
 
 /// What a terminal sends: however it is cut into pieces, the same keys; and after a pause none has begun.

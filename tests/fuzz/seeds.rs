@@ -35,11 +35,22 @@ pub fn all() -> Vec<Seed> {
     seeds.extend(texts());
     seeds.extend(buses());
     seeds.extend(streams());
+    for (name, text) in TASKS {
+        seeds.push(("task_file", name.to_owned(), text.into()));
+    }
     seeds.push(("terminal_keys", "each".to_owned(), KEYS.into()));
     seeds.extend(super::dataset_seeds::all());
     seeds.extend(policies());
     seeds
 }
+
+/// The tasks that come along.
+const TASKS: [(&str, &str); 4] = [
+    ("lift", include_str!("../../robot/sim/tasks/so101_lift.toml")),
+    ("pick_place", include_str!("../../robot/sim/tasks/so101_pick_place.toml")),
+    ("push", include_str!("../../robot/sim/tasks/so101_push.toml")),
+    ("reach", include_str!("../../robot/sim/tasks/reach.toml")),
+];
 
 /// One packet of every kind the protocol has, to and from servo 1.
 fn packets(protocol: Protocol) -> Vec<(&'static str, Vec<u8>)> {

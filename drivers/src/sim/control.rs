@@ -16,6 +16,8 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
 
 use serde::Deserialize;
@@ -54,11 +56,14 @@ pub fn socket_of(link: &Path) -> PathBuf {
 /// An open control socket; dropping it closes it.
 pub struct ControlServer {
     path: PathBuf,
+    over: Arc<AtomicBool>,
 }
 
 impl Drop for ControlServer {
     fn drop(&mut self) {
-        // The listener ends with the process; without the path nobody reaches it any more.
+        // Whoever is being talked to may finish; the next one to come in is this, and the end.
+        self.over.store(true, Ordering::Release);
+        drop(UnixStream::connect(&self.path));
         fs::remove_file(&self.path).unwrap_or_default();
     }
 }
@@ -72,16 +77,21 @@ pub fn serve(bus: &VirtualBus, path: &Path) -> Result<ControlServer, Error> {
     }
     let listener = UnixListener::bind(path).map_err(file)?;
     let bus = bus.clone();
+    let over = Arc::new(AtomicBool::new(false));
+    let theirs = Arc::clone(&over);
     Builder::new()
         .name("virtual-bus-control".to_owned())
         .spawn(move || {
             for stream in listener.incoming().flatten() {
+                if theirs.load(Ordering::Acquire) {
+                    break;
+                }
                 // A client that hangs up in the middle has had its answer or does not want it.
                 talk(&bus, stream).unwrap_or_default();
             }
         })
         .map_err(file)?;
-    Ok(ControlServer { path: path.to_owned() })
+    Ok(ControlServer { path: path.to_owned(), over })
 }
 
 fn talk(bus: &VirtualBus, stream: UnixStream) -> io::Result<()> {

@@ -56,7 +56,9 @@ fn a_page_and_single_pictures_are_there_and_nothing_else() {
         (&[b'x'; 20_000], "400"),
     ] {
         let answer = text(request);
-        assert!(answer.is_empty() || answer.starts_with(&format!("HTTP/1.0 {code}")), "{answer}");
+        // Whoever sends without end may be cut off before the answer reaches him.
+        let cut_off = answer.is_empty() && request.len() > 10_000;
+        assert!(cut_off || answer.starts_with(&format!("HTTP/1.0 {code}")), "{answer}");
     }
 }
 

@@ -150,6 +150,11 @@ impl Task {
         }
         let text = std::fs::read_to_string(name)
             .map_err(|error| Error::Data { file: name.to_owned(), what: error.to_string() })?;
-        read::task(name, &text)
+        Self::read(name, &text)
+    }
+
+    /// The task of this text; errors name the file.
+    pub fn read(file: &str, text: &str) -> Result<Self, Error> {
+        read::task(file, text)
     }
 }

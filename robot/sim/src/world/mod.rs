@@ -159,17 +159,21 @@ impl World {
         self.pose().links
     }
 
-    /// Tells a motor what to do from now on.
+    /// Tells a motor what to do from now on; what is no number turns it off.
     pub fn order(&mut self, joint: usize, order: Order) {
+        let sound = match order {
+            Order::Off => true,
+            Order::Volts(value) | Order::Goal(value) => value.is_finite(),
+        };
         if let Some(place) = self.state.orders.get_mut(joint) {
-            *place = order;
+            *place = if sound { order } else { Order::Off };
         }
     }
 
     /// Takes a joint by hand and holds it at an angle, or lets go.
     pub fn hand(&mut self, joint: usize, angle: Option<f64>) {
         if let Some(place) = self.state.hands.get_mut(joint) {
-            *place = angle;
+            *place = angle.filter(|angle| angle.is_finite());
         }
     }
 
