@@ -19,10 +19,11 @@ fn rollout(sandbox: &Sandbox, side: usize, root: &Path, more: &[&str]) -> Runnin
     sandbox.start_as_seen(&[&words[..], &["--task=Stand still"], more].concat())
 }
 
-/// The dataset, which is as it should be, but for a camera that waits for a processor that thinks.
+/// The dataset, which is as it should be, but for a camera and a tick that wait for a processor that
+/// thinks.
 fn recorded(sandbox: &Sandbox, root: &Path) -> Dataset {
     let verify = sandbox.run(&["--json", "dataset", "verify", root.to_str().unwrap()]);
-    let seen = ["frozen_camera", "dropped_frames", "dead_joint"];
+    let seen = ["frozen_camera", "dropped_frames", "dead_joint", "late_ticks"];
     let result = verify.result();
     let is_seen = |finding: &Value| seen.iter().any(|code| finding["code"] == *code);
     assert!(result["findings"].as_array().unwrap().iter().all(is_seen), "{result}");
