@@ -9,7 +9,6 @@ use nalgebra::Isometry3;
 use sinew_drivers::arm::{Arm, ArmOptions};
 use sinew_drivers::clock::SECOND;
 use sinew_drivers::{Bus, Clock, Nanos};
-use sinew_teleop::kinematics::Chain;
 
 use crate::behind::{Embodied, Shared};
 use crate::error::Error;
@@ -30,7 +29,6 @@ const SETTLING: Nanos = SECOND / 2;
 pub struct Env {
     task: Task,
     model: Arc<Model>,
-    tip: Chain,
     attempt: Option<Attempt>,
 }
 
@@ -65,12 +63,7 @@ impl Env {
     /// A task that has not begun.
     pub fn new(task: Task) -> Result<Self, Error> {
         let model = Arc::new(Model::builtin(ARM)?);
-        let tip = Chain::builtin(ARM).ok_or_else(|| Error::Unknown {
-            kind: "chain of joints",
-            name: ARM.to_owned(),
-            known: "none".to_owned(),
-        })?;
-        Ok(Self { task, model, tip, attempt: None })
+        Ok(Self { task, model, attempt: None })
     }
 
     /// The task.
@@ -125,7 +118,7 @@ impl Env {
     /// Sends an action and waits for the next tick.
     pub fn step(&mut self, action: &[f64]) -> Result<Step, Error> {
         let most = self.most_ticks();
-        let Self { attempt, tip, model, .. } = self;
+        let Self { attempt, model, .. } = self;
         let attempt = attempt.as_mut().ok_or(Error::NotBegun)?;
         attempt.arm.command(action)?;
         attempt.ticks += 1;
@@ -133,7 +126,7 @@ impl Env {
         attempt.arm.clock().sleep_until(attempt.began + passed);
         attempt.observe()?;
         let world = attempt.embodied.world.look();
-        let at = tip_at(tip, model, &world);
+        let at = tip_at(model, &world);
         let seconds = passed as f64 / SECOND as f64;
         let verdict = attempt.judge.look(&world, at.translation.vector, seconds);
         Ok(Step { verdict, over: verdict.achieved || attempt.ticks >= most })
@@ -163,8 +156,8 @@ impl Env {
     }
 }
 
-fn tip_at(chain: &Chain, model: &Model, world: &World) -> Isometry3<f64> {
-    Isometry3::translation(0.0, 0.0, model.sole) * chain.pose(world.joints())
+fn tip_at(model: &Model, world: &World) -> Isometry3<f64> {
+    Isometry3::translation(0.0, 0.0, model.sole) * model.tip.pose(world.joints())
 }
 
 impl Attempt {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use nalgebra::{Isometry3, Matrix3, Rotation3, Translation3, UnitQuaternion, Vector3};
-use sinew_teleop::kinematics::{Chain, Solver, Tolerance};
+use sinew_teleop::kinematics::{Solver, Tolerance};
 
 use crate::dynamics::{Joints, Pose};
 use crate::error::Error;
@@ -54,18 +54,13 @@ impl Expert {
     /// A plan for this task in a world as it stands, with the marks that the judge knows.
     pub fn new(task: &Task, world: &World, judge: &Judge) -> Result<Self, Error> {
         let model = Arc::clone(&world.setup().model);
-        let chain = Chain::builtin(&model.name).ok_or_else(|| Error::Unknown {
-            kind: "chain of joints",
-            name: model.name.clone(),
-            known: "none".to_owned(),
-        })?;
         let angles = *world.joints();
         let tolerance = Tolerance { place: 5e-4, turn: 0.05 };
         let mut planner = Planner {
             task,
             world,
             judge,
-            solver: Solver::new(chain, tolerance).with_soft_turn(0.005),
+            solver: Solver::new(model.tip.clone(), tolerance).with_soft_turn(0.005),
             way: vec![(0.0, angles)],
             sole: model.sole,
         };
@@ -75,35 +70,30 @@ impl Expert {
 
     /// What to tell the arm at this time since the beginning.
     pub fn act(&self, seconds: f64) -> Joints {
-        let (joints, _) = self.at(seconds);
+        let joints = self.at(seconds);
         let weight = Pose::new(&self.model, &Isometry3::identity(), &joints)
             .torques(&[0.0; JOINTS], &[0.0; JOINTS]);
-        let mut values = [0.0; JOINTS];
-        for (value, (angle, torque)) in values.iter_mut().zip(joints.iter().zip(weight)) {
-            *value = (angle + torque / STIFF).to_degrees();
-        }
-        if let (Some(value), Some(angle), Some((closed, open))) =
-            (values.last_mut(), joints.last(), self.model.ranges().last())
-        {
-            *value = ((angle - closed) / (open - closed) * 100.0).clamp(0.0, 100.0);
-        }
-        values
+        let mut told: Joints = std::array::from_fn(|of| joints[of] + weight[of] / STIFF);
+        // The gripper's weight is nothing beside its grip.
+        let ([.., gripper], [.., planned]) = (&mut told, joints);
+        *gripper = planned;
+        self.model.values(&told)
     }
 
-    /// Where the joints are to be, and which piece of the way that is.
-    fn at(&self, seconds: f64) -> (Joints, usize) {
+    /// Where the joints are to be.
+    fn at(&self, seconds: f64) -> Joints {
         let mut left = seconds.max(0.0);
         let mut from = self.way.first().map_or([0.0; JOINTS], |(_, joints)| *joints);
-        for (piece, (takes, to)) in self.way.iter().enumerate() {
+        for (takes, to) in &self.way {
             if left < *takes {
                 let part = left / takes;
                 let part = part * part * (3.0 - 2.0 * part);
-                return (std::array::from_fn(|of| from[of] + (to[of] - from[of]) * part), piece);
+                return std::array::from_fn(|of| from[of] + (to[of] - from[of]) * part);
             }
             left -= takes;
             from = *to;
         }
-        (from, self.way.len())
+        from
     }
 }
 

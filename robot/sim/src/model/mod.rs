@@ -5,6 +5,7 @@ mod read;
 use nalgebra::{Isometry3, Matrix3, Translation3, Unit, Vector3};
 use sinew_teleop::kinematics::Chain;
 
+use crate::dynamics::Joints;
 use crate::error::Error;
 use crate::scene::Shape;
 
@@ -48,6 +49,8 @@ pub struct Model {
     pub name: String,
     /// Its joints from the base to the gripper's.
     pub chain: Chain,
+    /// The same to the tip, which lies on the fixed jaw: all joints but the gripper's.
+    pub tip: Chain,
     /// From the base to the table that it stands on: how much higher the base's origin is.
     pub sole: f64,
     /// The base.
@@ -60,11 +63,12 @@ impl Model {
     /// The SO-101.
     pub fn so101() -> Result<Self, Error> {
         let file = "so101.toml";
-        let chain = Chain::to_jaw().ok_or_else(|| Error::Data {
+        let none = || Error::Data {
             file: "so101.urdf".to_owned(),
-            what: "no chain leads to the jaw that moves".to_owned(),
-        })?;
-        read::model(file, include_str!("../../models/so101.toml"), chain)
+            what: "no chains lead to the jaw that moves and to the tip".to_owned(),
+        };
+        let chains = Chain::to_jaw().zip(Chain::builtin("so101")).ok_or_else(none)?;
+        read::model(file, include_str!("../../models/so101.toml"), chains)
     }
 
     /// The arm of this name; a follower or a leader is the same arm.
@@ -85,6 +89,28 @@ impl Model {
             Some(joint) => (joint.at(angle), joint.axis()),
             None => (Isometry3::identity(), Vector3::z_axis()),
         }
+    }
+
+    /// The joints' angles for an arm's own numbers: degrees, and the gripper's way from closed to open in
+    /// hundredths. None is beyond its range.
+    pub fn angles(&self, values: &Joints) -> Joints {
+        let ranges = self.ranges();
+        let mut angles = values.map(f64::to_radians);
+        let ([.., gripper], [.., share], [.., (closed, open)]) = (&mut angles, values, ranges);
+        *gripper = closed + share / 100.0 * (open - closed);
+        for (angle, (low, high)) in angles.iter_mut().zip(ranges) {
+            *angle = angle.clamp(low, high);
+        }
+        angles
+    }
+
+    /// An arm's own numbers for the joints' angles; the gripper's are none below 0 or above 100.
+    pub fn values(&self, angles: &Joints) -> Joints {
+        let mut values = angles.map(f64::to_degrees);
+        let ([.., gripper], [.., angle], [.., (closed, open)]) =
+            (&mut values, angles, self.ranges());
+        *gripper = ((angle - closed) / (open - closed) * 100.0).clamp(0.0, 100.0);
+        values
     }
 
     /// The least and the greatest angle of each joint.

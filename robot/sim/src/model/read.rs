@@ -42,7 +42,7 @@ struct PieceRow {
     finger: bool,
 }
 
-pub fn model(file: &str, text: &str, chain: Chain) -> Result<Model, Error> {
+pub fn model(file: &str, text: &str, (chain, tip): (Chain, Chain)) -> Result<Model, Error> {
     let wrong = |what: String| Error::Data { file: file.to_owned(), what };
     let read: File = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
     let mut links = Vec::new();
@@ -59,7 +59,7 @@ pub fn model(file: &str, text: &str, chain: Chain) -> Result<Model, Error> {
     if chain.joints().len() != JOINTS {
         return Err(wrong(format!("{} joints, {JOINTS} are needed", chain.joints().len())));
     }
-    Ok(Model { name: read.name, chain, sole: read.sole, base, links })
+    Ok(Model { name: read.name, chain, tip, sole: read.sole, base, links })
 }
 
 fn link(row: LinkRow, colours: &BTreeMap<String, [f32; 3]>) -> Result<Link, String> {
@@ -96,13 +96,17 @@ fn piece(row: PieceRow, colours: &BTreeMap<String, [f32; 3]>) -> Result<Piece, S
 mod tests {
     use super::*;
 
+    fn chains() -> (Chain, Chain) {
+        (Chain::to_jaw().unwrap(), Chain::builtin("so101").unwrap())
+    }
+
     #[test]
     fn what_is_wrong_in_a_model_is_named() {
         let good = include_str!("../../models/so101.toml");
         let refused = |from: &str, to: &str| {
             let text = good.replacen(from, to, 1);
             assert_ne!(text, good);
-            model("a.toml", &text, Chain::to_jaw().unwrap()).unwrap_err().to_string()
+            model("a.toml", &text, chains()).unwrap_err().to_string()
         };
         for (from, to, told) in [
             ("mass = 0.1", "mass = -0.1", "base_link: mass and inertia"),

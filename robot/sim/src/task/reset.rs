@@ -27,7 +27,7 @@ impl Task {
     pub fn setup(&self, model: Arc<Model>, seed: u64) -> (Setup, Places) {
         let mut random = Rng::with_seed(seed);
         let mut setup = Setup::new(model);
-        setup.angles = angles(&setup.model, &self.start);
+        setup.angles = setup.model.angles(&self.start);
         setup.seen.push(table());
         let mut taken: Vec<(Vector3<f64>, f64)> = Vec::new();
         for row in &self.things {
@@ -66,20 +66,6 @@ fn apart(
     }
     taken.push((at, wide));
     at
-}
-
-/// What an SO-101's own numbers are in radians: degrees, and the gripper's way from closed to open.
-fn angles(model: &Model, values: &[f64; crate::model::JOINTS]) -> [f64; crate::model::JOINTS] {
-    let mut angles = values.map(f64::to_radians);
-    let ranges = model.ranges();
-    if let (Some(gripper), [.., share], [.., (closed, open)]) = (angles.last_mut(), values, ranges)
-    {
-        *gripper = closed + share / 100.0 * (open - closed);
-    }
-    for (angle, (low, high)) in angles.iter_mut().zip(ranges) {
-        *angle = angle.clamp(low, high);
-    }
-    angles
 }
 
 impl ThingRow {

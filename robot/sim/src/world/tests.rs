@@ -57,6 +57,18 @@ fn a_servo_as_soft_as_on_the_table_goes_mujocos_way() {
     assert!(off.iter().all(|(mean, most)| *mean < 0.004 && *most < 0.05), "{off:?}");
 }
 
+/// MuJoCo's cube, there.
+fn cube(place: Isometry3<f64>) -> Loose {
+    Loose {
+        name: "cube".to_owned(),
+        half: [0.015; 3],
+        mass: 0.03,
+        friction: 1.0,
+        surface: Surface { colour: [1.0, 0.0, 0.0], checker: None },
+        place,
+    }
+}
+
 /// What MuJoCo does with a cube; `make.py` beside the file made it.
 fn grasped() -> serde_json::Value {
     serde_json::from_str(include_str!("../../tests/golden/so101_grasp.json")).unwrap()
@@ -70,18 +82,11 @@ fn grasp(change: impl FnOnce(&mut Setup), orders: impl Fn(&mut Joints)) -> (Worl
     // A gripper is told to use half its strength.
     setup.motors[5] = spring(998.22, 2.731, 0.96);
     setup.angles = joints(&golden["start_q"]);
-    let cube: [f64; 7] =
+    let start: [f64; 7] =
         serde_json::from_value(golden["cube_start_pos_quat_wxyz"].clone()).unwrap();
-    let [x, y, z, w, i, j, k] = cube;
+    let [x, y, z, w, i, j, k] = start;
     let turn = UnitQuaternion::from_quaternion(nalgebra::Quaternion::new(w, i, j, k));
-    setup.things.push(Loose {
-        name: "cube".to_owned(),
-        half: [0.015; 3],
-        mass: 0.03,
-        friction: 1.0,
-        surface: Surface { colour: [1.0, 0.0, 0.0], checker: None },
-        place: Isometry3::from_parts(Translation3::new(x, y, z), turn),
-    });
+    setup.things.push(cube(Isometry3::from_parts(Translation3::new(x, y, z), turn)));
     change(&mut setup);
     let mut world = World::new(setup);
     let commands = golden["command"].as_array().unwrap();
@@ -152,14 +157,7 @@ fn a_weaker_grip_and_a_smoother_cube_hold_as_well() {
 /// An arm as on the table, a cube before it, and orders that make it knock about.
 fn restless(seed: u64) -> World {
     let mut setup = Setup::new(Arc::new(Model::so101().unwrap()));
-    setup.things.push(Loose {
-        name: "cube".to_owned(),
-        half: [0.015; 3],
-        mass: 0.03,
-        friction: 1.0,
-        surface: Surface { colour: [1.0, 0.0, 0.0], checker: None },
-        place: Isometry3::translation(0.25, 0.0, 0.1),
-    });
+    setup.things.push(cube(Isometry3::translation(0.25, 0.0, 0.1)));
     let mut world = World::new(setup);
     stir(&mut world, &mut fastrand::Rng::with_seed(seed), 1000);
     world

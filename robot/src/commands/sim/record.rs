@@ -120,9 +120,7 @@ impl Record {
         }));
         Ok(if flag.raised().is_some() { Exit::Interrupted } else { Exit::Done })
     }
-}
 
-impl Record {
     /// The cameras that are asked for: all of them are painted.
     fn lookouts(&self) -> Result<Vec<Lookout>, Failure> {
         let specs = self.cameras.specs()?;

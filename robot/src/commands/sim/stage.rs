@@ -2,7 +2,6 @@
 //! calibration files, and addresses.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use sinew_drivers::calibration_file;
 use sinew_drivers::camera::CameraSpec;
@@ -80,18 +79,18 @@ impl Stage {
         };
         std::fs::create_dir_all(&calibration).map_err(|error| failed(&calibration, error))?;
         // What stands for hardware is hastened, by whoever starts it, and nothing else is.
-        let place = Arc::new((links.to_owned(), calibration.clone()));
-        let serve = move || -> Result<_, Failure> {
-            let (links, calibration) = &*place;
+        let serve = || -> Result<_, Failure> {
             let hastened = hasten();
-            let follower = Served::new(follower, "follower", links, calibration)?;
-            let leader = Served::new(leader, "leader", links, calibration)?;
+            let follower = Served::new(follower, "follower", links, &calibration)?;
+            let leader = Served::new(leader, "leader", links, &calibration)?;
             Ok((follower, leader, hastened))
         };
-        let serving = std::thread::Builder::new().name("ports".to_owned()).spawn(serve);
-        let serving = serving.map_err(|error| failed(links, error))?;
-        let lost = |_panic| Failure::new(Exit::Failed, "the simulated ports cannot be served");
-        let (follower, leader, hastened) = serving.join().map_err(lost)??;
+        let (follower, leader, hastened) = std::thread::scope(|scope| {
+            let ports = std::thread::Builder::new().name("ports".to_owned());
+            let serving = ports.spawn_scoped(scope, serve).map_err(|error| failed(links, error))?;
+            let lost = |_panic| Failure::new(Exit::Failed, "the simulated ports cannot be served");
+            serving.join().map_err(lost)?
+        })?;
         let names = specs.iter().map(|(name, _)| name.clone()).collect();
         Ok(Self { follower, leader, calibration, hastened, names, streams })
     }
