@@ -60,7 +60,7 @@ fn scenes() -> (Vec<Scene>, [Isometry3<f64>; 6]) {
         let turn = (n as f64 * 0.1).sin();
         env.step(&[15.0 + 20.0 * turn, -15.0, 15.0, 55.0 + 10.0 * turn, 10.0, 40.0]).unwrap();
         let mut scene = Scene::default();
-        env.scene(&mut scene);
+        env.world().unwrap().look().scene(&mut scene);
         scene
     };
     let scenes = (0..PICTURES).map(step).collect();

@@ -14,7 +14,6 @@ use crate::behind::{Embodied, Shared};
 use crate::error::Error;
 use crate::expert::Expert;
 use crate::model::Model;
-use crate::scene::Scene;
 use crate::task::{Judge, Task, Verdict};
 use crate::world::World;
 
@@ -146,13 +145,6 @@ impl Env {
     pub fn expert(&self) -> Result<Expert, Error> {
         let attempt = self.attempt.as_ref().ok_or(Error::NotBegun)?;
         Expert::new(&self.task, &attempt.embodied.world.look(), &attempt.judge)
-    }
-
-    /// Puts what is to be seen into a scene.
-    pub fn scene(&self, into: &mut Scene) {
-        if let Some(world) = self.world() {
-            world.look().scene(into);
-        }
     }
 }
 

@@ -1,9 +1,11 @@
-//! Where cameras stand, by their names.
+//! Where cameras stand, by their names, and what is seen from there.
 
 use nalgebra::{Isometry3, Point3};
 
 use crate::model::JOINTS;
-use crate::render::{Camera, looking};
+use crate::render::{Camera, Canvas, Looks, Painter, looking};
+use crate::scene::{Room, Scene};
+use crate::world::World;
 
 /// A camera on the table or on the arm.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,6 +51,39 @@ impl View {
     pub fn camera(&self, links: &[Isometry3<f64>; JOINTS]) -> Camera {
         let place = self.mount.and_then(|(link, mount)| Some(links.get(link)? * mount));
         Camera { place: place.unwrap_or(self.camera.place), ..self.camera }
+    }
+}
+
+/// Sees a world and paints it, through any number of views; keeps what it works with.
+#[derive(Default)]
+pub struct Eye {
+    scene: Scene,
+    links: [Isometry3<f64>; JOINTS],
+    painter: Painter,
+    canvas: Canvas,
+}
+
+impl Eye {
+    /// Takes in how everything stands; the world is free again before anything is painted.
+    pub fn take_in(&mut self, world: &World) {
+        self.scene.room = Room::default();
+        self.links = world.scene(&mut self.scene);
+    }
+
+    /// Gives what was taken in other colours and light, by a seed.
+    pub fn vary(&mut self, looks: &Looks, seed: u64) {
+        looks.scene(seed, &mut self.scene);
+    }
+
+    /// Where this view's camera is.
+    pub fn camera(&self, view: &View) -> Camera {
+        view.camera(&self.links)
+    }
+
+    /// What this camera sees of what was taken in.
+    pub fn paint(&mut self, camera: &Camera) -> &Canvas {
+        self.painter.paint(&self.scene, camera, &mut self.canvas);
+        &self.canvas
     }
 }
 

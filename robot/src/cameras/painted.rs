@@ -6,9 +6,7 @@ use sinew_drivers::clock::SECOND;
 use sinew_drivers::sim::VirtualBus;
 use sinew_drivers::{Clock, Error, Nanos};
 use sinew_sim::behind::Shared;
-use sinew_sim::render::{Canvas, Painter};
-use sinew_sim::scene::Scene;
-use sinew_sim::views::View;
+use sinew_sim::views::{Eye, View};
 
 /// A table, and the bus of the arm on it.
 #[derive(Clone)]
@@ -25,9 +23,7 @@ pub struct Painted {
     view: View,
     period: Nanos,
     next: Nanos,
-    scene: Scene,
-    painter: Painter,
-    canvas: Canvas,
+    eye: Eye,
 }
 
 impl Painted {
@@ -38,9 +34,7 @@ impl Painted {
             period: SECOND / Nanos::from(spec.fps.max(1)),
             next: sight.bus.clock().now(),
             sight,
-            scene: Scene::default(),
-            painter: Painter::new(),
-            canvas: Canvas::new(),
+            eye: Eye::default(),
         }
     }
 
@@ -56,16 +50,15 @@ impl Source for Painted {
         // What was missed is missed: a real camera does not catch up either.
         self.next = (self.next + self.period).max(opened);
         self.sight.bus.settle();
-        let camera = {
-            let world = self.sight.world.look();
-            world.scene(&mut self.scene);
-            self.view.camera(&world.links())
-        };
+        self.eye.take_in(&self.sight.world.look());
         let at = opened.midpoint(self.clock().now());
-        self.painter.paint(&self.scene, &camera, &mut self.canvas);
-        let Canvas { width, height, .. } = self.canvas;
-        let pixels = Bytes::copy_from_slice(&self.canvas.pixels);
-        let picture = Picture { width, height, layout: Layout::Rgb8, pixels };
+        let canvas = self.eye.paint(&self.eye.camera(&self.view));
+        let picture = Picture {
+            width: canvas.width,
+            height: canvas.height,
+            layout: Layout::Rgb8,
+            pixels: Bytes::copy_from_slice(&canvas.pixels),
+        };
         Ok(Taken { at, moment: Moment::Exposure, picture })
     }
 }

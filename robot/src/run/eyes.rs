@@ -3,9 +3,8 @@
 use bytes::Bytes;
 use sinew_datasets::{Image, PixelFormat};
 use sinew_sim::Env;
-use sinew_sim::render::{Canvas, Looks, Painter};
-use sinew_sim::scene::{Room, Scene};
-use sinew_sim::views::View;
+use sinew_sim::render::Looks;
+use sinew_sim::views::{Eye, View};
 
 use super::attempt::Pictures;
 
@@ -25,9 +24,7 @@ pub struct Eyes {
     lookouts: Vec<(String, View)>,
     /// Colours, light and the cameras' places are drawn anew for each seed.
     varied: bool,
-    painter: Painter,
-    canvas: Canvas,
-    scene: Scene,
+    eye: Eye,
 }
 
 impl Eyes {
@@ -37,13 +34,7 @@ impl Eyes {
             let [width, height] = of.size;
             (of.feature.clone(), View::named(&of.name, width, height))
         };
-        Self {
-            lookouts: lookouts.iter().map(view).collect(),
-            varied,
-            painter: Painter::new(),
-            canvas: Canvas::new(),
-            scene: Scene::default(),
-        }
+        Self { lookouts: lookouts.iter().map(view).collect(), varied, eye: Eye::default() }
     }
 
     /// What they see now of the attempt with this seed.
@@ -51,24 +42,19 @@ impl Eyes {
         let Some(world) = env.world().filter(|_| !self.lookouts.is_empty()) else {
             return Vec::new();
         };
+        let Self { lookouts, varied, eye } = self;
         let looks = Looks::default();
-        let links = {
-            let world = world.look();
-            self.scene.room = Room::default();
-            world.scene(&mut self.scene);
-            world.links()
-        };
-        if self.varied {
-            looks.scene(seed, &mut self.scene);
+        eye.take_in(&world.look());
+        if *varied {
+            eye.vary(&looks, seed);
         }
-        let Self { lookouts, varied, painter, canvas, scene } = self;
         let picture = |(number, (feature, view)): (usize, &(String, View))| {
-            let mut camera = view.camera(&links);
+            let mut camera = eye.camera(view);
             if *varied {
                 // Each camera is elsewhere in its own way.
                 looks.camera(seed.wrapping_add(number as u64), &mut camera);
             }
-            painter.paint(scene, &camera, canvas);
+            let canvas = eye.paint(&camera);
             let pixels = Bytes::copy_from_slice(&canvas.pixels);
             let image = Image::new(canvas.width, canvas.height, PixelFormat::Rgb8, pixels)?;
             Some((feature.clone(), image))

@@ -279,8 +279,8 @@ impl World {
         state.steps += 1;
     }
 
-    /// Puts everything that is to be seen into a scene.
-    pub fn scene(&self, into: &mut Scene) {
+    /// Puts everything that is to be seen into a scene, and says where the arm's links are.
+    pub fn scene(&self, into: &mut Scene) -> [Isometry3<f64>; JOINTS] {
         let things = &mut into.things;
         things.clear();
         things.extend(self.setup.seen.iter().cloned());
@@ -301,6 +301,7 @@ impl World {
                 place: free.place,
             });
         }
+        pose.links
     }
 }
 

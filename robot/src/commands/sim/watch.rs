@@ -5,9 +5,7 @@ use serde_json::json;
 use sinew_drivers::clock::SECOND;
 use sinew_drivers::{Clock, Nanos};
 use sinew_sim::env::FPS;
-use sinew_sim::render::{Canvas, Painter};
-use sinew_sim::scene::Scene;
-use sinew_sim::views::View;
+use sinew_sim::views::{Eye, View};
 use sinew_sim::{Env, Task};
 
 use crate::cli::failure::{Exit, Failure};
@@ -47,12 +45,12 @@ impl Watch {
         let mut made = 0;
         while made < self.episodes && flag.raised().is_none() {
             let seed = self.seed.wrapping_add(made);
-            let mut eye = Eye::new(&self.camera);
+            let mut watcher = Watcher::new(&self.camera);
             let look = &mut |env: &Env| {
                 // Whoever ends it waits for nothing.
                 if report.drawing() && flag.raised().is_none() {
-                    report.draw(&eye.see(env, report.coloured()));
-                    eye.wait();
+                    report.draw(&watcher.see(env, report.coloured()));
+                    watcher.wait();
                 }
                 Ok(Vec::new())
             };
@@ -73,26 +71,17 @@ impl Watch {
 }
 
 /// Sees one attempt.
-struct Eye<'a> {
+struct Watcher<'a> {
     camera: &'a str,
-    painter: Painter,
-    canvas: Canvas,
-    scene: Scene,
+    eye: Eye,
     /// Lines drawn before.
     drawn: usize,
     next: Nanos,
 }
 
-impl<'a> Eye<'a> {
+impl<'a> Watcher<'a> {
     fn new(camera: &'a str) -> Self {
-        Self {
-            camera,
-            painter: Painter::new(),
-            canvas: Canvas::new(),
-            scene: Scene::default(),
-            drawn: 0,
-            next: Clock::Real.now(),
-        }
+        Self { camera, eye: Eye::default(), drawn: 0, next: Clock::Real.now() }
     }
 
     /// What is seen now, drawn over what was.
@@ -101,13 +90,9 @@ impl<'a> Eye<'a> {
         // The last lines are the cursor's, and the words'.
         let (width, height) = blocks::fit(wide, high.saturating_sub(2));
         let Some(world) = env.world() else { return String::new() };
-        let camera = {
-            let world = world.look();
-            world.scene(&mut self.scene);
-            View::named(self.camera, width, height).camera(&world.links())
-        };
-        self.painter.paint(&self.scene, &camera, &mut self.canvas);
-        let text = blocks::lines(&self.canvas.pixels, width, coloured);
+        self.eye.take_in(&world.look());
+        let camera = self.eye.camera(&View::named(self.camera, width, height));
+        let text = blocks::lines(&self.eye.paint(&camera).pixels, width, coloured);
         let back = if self.drawn > 0 { format!("\x1b[{}A", self.drawn) } else { String::new() };
         self.drawn = text.lines().count();
         back + &text
