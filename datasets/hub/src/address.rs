@@ -18,6 +18,11 @@ pub fn check(url: &str) -> Result<()> {
     Ok(())
 }
 
+/// An address as errors may show it: what stands behind the question mark can be a permission.
+pub fn shown(url: &str) -> &str {
+    url.split_once('?').map_or(url, |(before, _)| before)
+}
+
 /// Protocol, host and port: what may see the same token.
 pub fn origin(url: &str) -> Option<(String, String, u16)> {
     let uri: Uri = url.parse().ok()?;

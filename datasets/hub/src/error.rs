@@ -42,20 +42,38 @@ pub enum Error {
         path: std::path::PathBuf,
     },
     /// The server wants to know who asks.
-    #[error("the server refuses ({status}), {}: {url}", denied(*.with_token))]
+    #[error("the server refuses ({status}{}), {}: {url}", and(.message), denied(*.with_token))]
     Denied {
         /// 401 or 403.
         status: u16,
         /// Whether a token was shown.
         with_token: bool,
+        /// What the server says about it, where it does.
+        message: String,
         /// The address.
         url: String,
     },
-    /// The server has no such file.
-    #[error("there is no such file on the server ({status}): {url}")]
+    /// The server has no such thing.
+    #[error("there is no such {what} on the server ({status}): {url}")]
     Missing {
         /// 404 or 410.
         status: u16,
+        /// What is not there.
+        what: Absent,
+        /// The address.
+        url: String,
+    },
+    /// What was to be made is there already.
+    #[error("it exists already{}: {url}", said(.message))]
+    Conflict {
+        /// What the server says about it, where it does.
+        message: String,
+        /// The address.
+        url: String,
+    },
+    /// The repository is no longer in the state that a change was made for.
+    #[error("somebody else changed the repository meanwhile: {url}")]
+    Stale {
         /// The address.
         url: String,
     },
@@ -100,6 +118,24 @@ pub enum Error {
         /// The address.
         url: String,
     },
+    /// No repository is called so.
+    #[error("{what}, not a repository's name: {name:?}")]
+    Name {
+        /// What is wrong with it.
+        what: &'static str,
+        /// What was given.
+        name: String,
+    },
+    /// A file or folder of this machine.
+    #[error("{what}: {source}: {}", path.display())]
+    Io {
+        /// What could not be done.
+        what: &'static str,
+        /// What the system says.
+        source: std::io::Error,
+        /// The file.
+        path: std::path::PathBuf,
+    },
     /// Something that may pass, but did not.
     #[error("{last} (tried {tries} times)")]
     GaveUp {
@@ -110,8 +146,48 @@ pub enum Error {
     },
 }
 
+/// What can be missing on a server, as far as it says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// The repository, or the right to know of it.
+    Repo,
+    /// The branch, tag or commit.
+    Revision,
+    /// The file or folder; also where the server does not say.
+    Entry,
+}
+
+impl Absent {
+    /// What the Hub means by this code.
+    pub(crate) fn from_code(code: &str) -> Self {
+        match code {
+            "RepoNotFound" => Self::Repo,
+            "RevisionNotFound" => Self::Revision,
+            _ => Self::Entry,
+        }
+    }
+}
+
+impl std::fmt::Display for Absent {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Self::Repo => "repository, or none that this token may see,",
+            Self::Revision => "branch, tag or commit",
+            Self::Entry => "file",
+        })
+    }
+}
+
 impl Error {
-    /// Whether the file is simply not there.
+    /// Makes an error of the system into one that names what was done and to which file.
+    pub(crate) fn io<'a>(
+        what: &'static str,
+        path: &'a std::path::Path,
+    ) -> impl FnOnce(std::io::Error) -> Self + 'a {
+        move |source| Self::Io { what, source, path: path.to_owned() }
+    }
+
+    /// Whether it is simply not there.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Missing { .. })
     }
@@ -120,10 +196,14 @@ impl Error {
 fn denied(with_token: bool) -> &'static str {
     match with_token {
         true => {
-            "the token may not read this: it may be expired, or access has to be asked for first"
+            "the token is not enough: it may be expired, may only read, or access has to be asked for first"
         }
-        false => "without a token it cannot be read, or does not exist: give one that may read it",
+        false => "without a token this cannot be done, or does not exist: give one that may do it",
     }
+}
+
+fn and(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(", {message}") }
 }
 
 fn said(message: &str) -> String {

@@ -3,11 +3,15 @@
 mod address;
 mod error;
 mod http;
+mod hub;
 mod link;
+mod repo;
 
 #[cfg(test)]
 mod tests;
 
-pub use error::{Error, Result};
+pub use error::{Absent, Error, Result};
 pub use http::{Client, Options, Part};
+pub use hub::{Digest, Entry, Group, Hub, Person, Refs, State};
 pub use link::{Link, Piece};
+pub use repo::{Kind, Repo};

@@ -1,0 +1,182 @@
+//! Questions to a server: a whole file, or a part of one.
+//!
+//! What may pass (no connection, a body that ends early, 408, 429, 5xx) is tried again, later each
+//! time or when the server says. Redirects are followed here rather than by the library below, which
+//! would show the token to another port of the same host: it goes where the address points, and
+//! nowhere else. Certificates are checked against Mozilla's list, which is built in, so that a bare
+//! board without any of its own can ask too; a server of one's own is known by [`Options::authorities`].
+
+mod ask;
+mod part;
+mod refusal;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ureq::Body;
+use ureq::http::{Method, Request, Response};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+
+use crate::address;
+use crate::{Error, Result};
+use refusal::{Failed, Wait, text};
+
+pub(crate) use ask::{Ask, Content};
+pub use part::Part;
+
+/// The longest wait between two tries, unless the server names one.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+
+/// The longest wait that a server may ask for: the Hub counts in windows of five minutes.
+const LONGEST_ASKED_WAIT: Duration = Duration::from_secs(300);
+
+/// How many redirects are followed.
+const MOST_REDIRECTS: usize = 10;
+
+/// Who asks, and with how much patience.
+#[derive(Clone)]
+pub struct Options {
+    /// What opens a private repository.
+    pub token: Option<String>,
+    /// How often something is tried that may pass.
+    pub tries: u32,
+    /// How long is waited before the second try; from then on twice as long each time.
+    pub first_wait: Duration,
+    /// How long the server may be silent.
+    pub patience: Duration,
+    /// A PEM file with the authorities that may vouch for a server, such as a company's own: these
+    /// and no others. Without it, those on Mozilla's list.
+    pub authorities: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let (first_wait, patience) = (Duration::from_millis(500), Duration::from_secs(15));
+        Self { token: None, tries: 5, first_wait, patience, authorities: None }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = self.token.as_ref().map(|_| "(hidden)");
+        let mut out = out.debug_struct("Options");
+        out.field("token", &token).field("tries", &self.tries);
+        out.field("first_wait", &self.first_wait).field("patience", &self.patience);
+        out.field("authorities", &self.authorities).finish()
+    }
+}
+
+/// Asks servers, over connections that are kept.
+#[derive(Debug)]
+pub struct Client {
+    agent: ureq::Agent,
+    options: Options,
+}
+
+impl Client {
+    /// A client that has not asked anything yet. Fails where the authorities cannot be read.
+    pub fn new(options: Options) -> Result<Self> {
+        let mut tls = TlsConfig::builder();
+        if let Some(path) = &options.authorities {
+            tls = tls.root_certs(authorities(path)?);
+        }
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .tls_config(tls.build())
+            .timeout_connect(Some(options.patience))
+            .timeout_per_read(Some(options.patience))
+            .timeout_per_write(Some(options.patience))
+            .allow_non_standard_methods(true)
+            .user_agent(concat!("sinew/", env!("CARGO_PKG_VERSION")));
+        Ok(Self { agent: config.build().into(), options })
+    }
+
+    fn patiently<T>(&self, mut once: impl FnMut() -> Result<T, Failed>) -> Result<T> {
+        let mut wait = self.options.first_wait;
+        let mut tries = 1;
+        loop {
+            let failed = match once() {
+                Ok(done) => return Ok(done),
+                Err(failed) => failed,
+            };
+            let Some(again) = failed.again else { return Err(failed.error) };
+            if tries >= self.options.tries {
+                return Err(Error::GaveUp { tries, last: Box::new(failed.error) });
+            }
+            std::thread::sleep(match again {
+                Wait::Usual => wait,
+                Wait::Asked(asked) => asked.min(LONGEST_ASKED_WAIT),
+            });
+            wait = (wait * 2).min(LONGEST_WAIT);
+            tries += 1;
+        }
+    }
+
+    /// Asks, and follows where `start` leads in the end. The token is shown only where `url` itself
+    /// points; what is sent is sent on only there, and where the server says that it may be.
+    fn follow(
+        &self,
+        url: &str,
+        start: &str,
+        method: Method,
+        headers: &[(&str, &str)],
+        content: &Content<'_>,
+    ) -> Result<(Response<Body>, String), Failed> {
+        let mut at = start.to_owned();
+        for _ in 0..=MOST_REDIRECTS {
+            let at_home = address::origin(&at) == address::origin(url);
+            let mut request = Request::builder().method(&method).uri(&at);
+            request = request.header("accept-encoding", "identity");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            if let Some(token) =
+                self.options.token.as_deref().filter(|_| at_home && content.signed())
+            {
+                request = request.header("authorization", format!("Bearer {}", token.trim()));
+            }
+            let response = self.send(request, content, url)?;
+            let moved = match response.status().as_u16() {
+                301..=303 => content.is_nothing(),
+                307 | 308 => content.is_nothing() || at_home,
+                _ => false,
+            };
+            if !moved {
+                return Ok((response, at));
+            }
+            let next = text(response.headers(), "location").unwrap_or_default();
+            at = address::joined(&at, &next).ok_or_else(|| {
+                nonsense(url, "it sends on to an address that cannot be followed")
+            })?;
+            if !content.is_nothing() && address::origin(&at) != address::origin(url) {
+                return Err(
+                    nonsense(url, "it sends what is sent to it on to another server").into()
+                );
+            }
+        }
+        Err(nonsense(url, "it sends on without end").into())
+    }
+}
+
+/// The certificates in a PEM file, all of which are trusted from now on.
+fn authorities(path: &Path) -> Result<RootCerts> {
+    let wrong = |what: String| Error::Authorities { what, path: path.to_owned() };
+    let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let mut known = Vec::new();
+    for item in parse_pem(&bytes) {
+        if let PemItem::Certificate(one) = item.map_err(|error| wrong(error.to_string()))? {
+            known.push(one);
+        }
+    }
+    match known.is_empty() {
+        true => Err(wrong("there is no certificate in it".into())),
+        false => Ok(RootCerts::from(known)),
+    }
+}
+
+pub(crate) fn nonsense(url: &str, what: &str) -> Error {
+    Error::Nonsense { what: what.to_owned(), url: address::shown(url).to_owned() }
+}

@@ -1,0 +1,128 @@
+//! Why a try came to nothing, and whether another may help.
+
+use std::time::Duration;
+
+use ureq::http::HeaderMap;
+
+use super::Client;
+use crate::error::Absent;
+use crate::{Error, address};
+
+/// The most of a server's own words that is repeated.
+const LONGEST_MESSAGE: usize = 500;
+
+/// Why one try came to nothing.
+pub(super) struct Failed {
+    pub error: Error,
+    /// How long to wait before the next try makes sense; none: it never does.
+    pub again: Option<Wait>,
+}
+
+pub(super) enum Wait {
+    Usual,
+    Asked(Duration),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { error, again: None }
+    }
+}
+
+impl Client {
+    /// What an answer of this status means. `said` is its body, where it is one for programs.
+    pub(super) fn refused(
+        &self,
+        url: &str,
+        status: u16,
+        headers: &HeaderMap,
+        said: &[u8],
+    ) -> Failed {
+        let url = address::shown(url).to_owned();
+        let message = self.message(headers, said);
+        let error = match status {
+            401 | 403 => {
+                let with_token = self.options.token.is_some();
+                Error::Denied { status, with_token, message, url }
+            }
+            404 | 410 => {
+                let code = text(headers, "x-error-code").unwrap_or_default();
+                Error::Missing { status, what: Absent::from_code(&code), url }
+            }
+            409 => Error::Conflict { message, url },
+            412 => Error::Stale { url },
+            _ => Error::Status { status, message, url },
+        };
+        let passes = matches!(status, 408 | 429 | 500..=599);
+        let wait = || asked_wait(headers).map_or(Wait::Usual, Wait::Asked);
+        Failed { error, again: passes.then(wait) }
+    }
+
+    /// A server's own words: short, in one line, and without the token, which some repeat.
+    fn message(&self, headers: &HeaderMap, said: &[u8]) -> String {
+        let header = text(headers, "x-error-message").filter(|words| !words.is_empty());
+        let words = header.or_else(|| {
+            let body: serde_json::Value = serde_json::from_slice(said).ok()?;
+            let error = body.get("error").or_else(|| body.get("message"))?;
+            error.as_str().map(str::to_owned)
+        });
+        let mut words = words.unwrap_or_default().replace(char::is_control, " ");
+        if let Some(token) = self.options.token.as_deref().map(str::trim).filter(|t| !t.is_empty())
+        {
+            words = words.replace(token, "(hidden)");
+        }
+        match words.char_indices().nth(LONGEST_MESSAGE) {
+            Some((end, _)) => format!("{}…", &words[..end]),
+            None => words,
+        }
+    }
+}
+
+/// How long the server wants to be left alone: the Hub says so in `RateLimit`, others in
+/// `Retry-After`.
+fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
+    let hub = text(headers, "ratelimit");
+    let hub = hub.as_deref().and_then(|limit| {
+        limit.split(';').find_map(|entry| entry.trim().strip_prefix("t=")?.parse::<u64>().ok())
+    });
+    let asked = hub.or_else(|| text(headers, "retry-after")?.trim().parse().ok())?;
+    Some(Duration::from_secs(asked))
+}
+
+/// A header that is text.
+pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+pub(super) fn cut(url: &str, bytes: &[u8], length: u64) -> Failed {
+    passing(url, format!("it ended after {} of {length} bytes", bytes.len()))
+}
+
+pub(super) fn passing(url: &str, what: String) -> Failed {
+    Failed {
+        error: Error::Unreachable { what, url: address::shown(url).to_owned() },
+        again: Some(Wait::Usual),
+    }
+}
+
+/// What the library below could not do; what a second try would not mend is not tried again.
+pub(super) fn unanswered(url: &str, error: &ureq::Error) -> Failed {
+    if let ureq::Error::Io(source) = error
+        && source.kind() == std::io::ErrorKind::InvalidData
+    {
+        // What came is no TLS, or the certificate is not to be trusted: so it stays.
+        return Error::Untrusted { what: source.to_string(), url: address::shown(url).to_owned() }
+            .into();
+    }
+    let mut failed = passing(url, error.to_string());
+    let passes = matches!(
+        error,
+        ureq::Error::Io(_)
+            | ureq::Error::Timeout(_)
+            | ureq::Error::HostNotFound
+            | ureq::Error::ConnectionFailed
+            | ureq::Error::Protocol(_)
+    );
+    failed.again = failed.again.filter(|_| passes);
+    failed
+}
