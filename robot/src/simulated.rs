@@ -19,6 +19,12 @@ use crate::cli::failure::Failure;
 /// What lies before an arm that stands on a table, unless something else is asked for.
 pub const USUAL_TASK: &str = "so101_pick_place";
 
+/// In how many steps an arm without torque comes to rest, about twice as long as it takes.
+const SETTLING: usize = 500;
+
+/// How long such a step is, in seconds.
+const STEP: f64 = 0.002;
+
 /// A calibrated, simulated arm on its own bus.
 pub struct Simulated {
     /// What it is.
@@ -50,8 +56,13 @@ impl Simulated {
         let model = Arc::new(Model::builtin(&spec.name)?);
         let (mut setup, _marks) = task.setup(model, seed);
         rest(&mut setup, spec);
+        let mut world = World::new(setup);
+        // Whoever looks first sees it lie, not fall.
+        for _ in 0..SETTLING {
+            world.step(STEP);
+        }
         let Embodied { spec, bus, calibration, world } =
-            Embodied::new(&spec.name, World::new(setup), Clock::Real, seed)?;
+            Embodied::new(&spec.name, world, Clock::Real, seed)?;
         Ok(Self { spec, bus, calibration, world: Some(world) })
     }
 
@@ -80,7 +91,7 @@ impl Simulated {
     }
 }
 
-/// Lets an arm begin where it rests: it has no torque yet and would fall from anywhere else.
+/// Lets an arm begin about where it rests: it has no torque yet and would fall from anywhere else.
 fn rest(setup: &mut Setup, spec: &ArmSpec) {
     let ranges = setup.model.ranges();
     for ((angle, joint), (low, high)) in setup.angles.iter_mut().zip(&spec.joints).zip(ranges) {
