@@ -136,6 +136,34 @@ pub enum Error {
         /// The file.
         path: std::path::PathBuf,
     },
+    /// A file became another while it was on its way.
+    #[error("the file changed while it was uploaded (push again): {path}")]
+    Altered {
+        /// Its path in the repository.
+        path: String,
+    },
+    /// Somebody else wrote the same file.
+    #[error(
+        "somebody else changed {path} in the repository, and nothing of theirs is overwritten (look at \
+         it there; pushing by hand replaces it): {url}"
+    )]
+    Theirs {
+        /// Its path in the repository.
+        path: String,
+        /// The repository's page.
+        url: String,
+    },
+    /// The repository does not have what it was given.
+    #[error("after the upload, {path} is not what it should be there (push again): {url}")]
+    Unverified {
+        /// Its path in the repository.
+        path: String,
+        /// The repository's page.
+        url: String,
+    },
+    /// It was ended from outside.
+    #[error("ended; what has been sent is not sent again")]
+    Ended,
     /// Something that may pass, but did not.
     #[error("{last} (tried {tries} times)")]
     GaveUp {

@@ -113,6 +113,15 @@ struct Name {
     target_commit: String,
 }
 
+impl Digest {
+    /// Its hexadecimal digits.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Sha256(text) | Self::Git(text) => text,
+        }
+    }
+}
+
 impl Hub {
     /// The hub at this endpoint, such as `https://huggingface.co`.
     pub fn new(endpoint: &str, options: Options) -> Result<Self> {

@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod abreast;
 mod address;
 mod error;
 mod http;
 mod hub;
 mod link;
+mod push;
 mod repo;
 
 #[cfg(test)]
@@ -14,4 +16,5 @@ pub use error::{Absent, Error, Result};
 pub use http::{Client, Options, Part};
 pub use hub::{Digest, Entry, Group, Hub, Person, Refs, State};
 pub use link::{Link, Piece};
+pub use push::{Flow, Ledger, Local, Push, Pushed, read_ledger};
 pub use repo::{Kind, Repo};

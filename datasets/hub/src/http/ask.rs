@@ -16,6 +16,7 @@ use crate::{Error, Result, address};
 const LONGEST_ANSWER: u64 = 64 << 20;
 
 /// One question.
+#[derive(Clone)]
 pub(crate) struct Ask<'a> {
     pub method: Method,
     pub url: &'a str,
@@ -24,19 +25,19 @@ pub(crate) struct Ask<'a> {
     /// Whether asking twice does no more than asking once, so that an answer that was lost on the
     /// way may be asked for again.
     pub repeatable: bool,
+    /// Whether the token is shown. Some addresses are a permission themselves.
+    pub signed: bool,
 }
 
 /// What a question carries.
+#[derive(Clone)]
 pub(crate) enum Content<'a> {
     /// Nothing.
     Nothing,
     /// A value.
     Json(&'a Value),
-    /// Bytes of this media type.
-    Bytes(&'static str, &'a [u8]),
-    /// So many bytes of a file, opened anew for each try, to an address that is itself the
-    /// permission: the token is not shown.
-    File(u64, &'a dyn Fn() -> std::io::Result<Box<dyn Read + 'a>>),
+    /// So many bytes, read from their beginning for each try.
+    Stream(u64, &'a (dyn Fn() -> Result<Box<dyn Read + 'a>> + 'a)),
 }
 
 /// What came back, of status 2xx.
@@ -47,26 +48,21 @@ pub(crate) struct Answer {
     bytes: Vec<u8>,
 }
 
-impl Content<'_> {
-    pub(super) fn is_nothing(&self) -> bool {
-        matches!(self, Self::Nothing)
-    }
-
-    /// Whether the token goes with it.
-    pub(super) fn signed(&self) -> bool {
-        !matches!(self, Self::File(..))
-    }
-}
-
 impl<'a> Ask<'a> {
     /// A question that only looks.
     pub fn get(url: &'a str) -> Self {
-        Self { method: Method::GET, url, headers: &[], content: Content::Nothing, repeatable: true }
+        let (method, content) = (Method::GET, Content::Nothing);
+        Self { method, url, headers: &[], content, repeatable: true, signed: true }
     }
 
     /// One that does something, and is asked once unless [`Ask::repeatable`] says otherwise.
     pub fn post(url: &'a str, content: Content<'a>) -> Self {
-        Self { method: Method::POST, url, headers: &[], content, repeatable: false }
+        Self { method: Method::POST, content, repeatable: false, ..Self::get(url) }
+    }
+
+    /// Bytes for an address that is a permission itself.
+    pub fn put(url: &'a str, content: Content<'a>) -> Self {
+        Self { method: Method::PUT, content, signed: false, ..Self::get(url) }
     }
 
     /// Says that asking twice does no harm.
@@ -79,53 +75,49 @@ impl Client {
     /// Asks; anything but 2xx is an error.
     pub(crate) fn ask(&self, ask: &Ask<'_>) -> Result<Answer> {
         address::check(ask.url)?;
+        let url = ask.url;
+        let lost = |failed: Failed| if ask.repeatable { failed } else { failed.error.into() };
         self.patiently(|| {
-            let mut response = self
-                .follow(ask.url, ask.url, ask.method.clone(), ask.headers, &ask.content)
-                .map_err(|failed| if ask.repeatable { failed } else { failed.error.into() })?
-                .0;
+            let (mut response, _) = self.follow(ask, url).map_err(lost)?;
             let status = response.status().as_u16();
-            let bytes = body(ask.url, &mut response, LONGEST_ANSWER + 1);
+            let bytes = body(url, &mut response, LONGEST_ANSWER + 1);
             if !(200..300).contains(&status) {
                 let said = bytes.unwrap_or_default();
-                return Err(self.refused(ask.url, status, response.headers(), &said));
+                return Err(self.refused(url, status, response.headers(), &said));
             }
-            let bytes = bytes
-                .map_err(|failed| if ask.repeatable { failed } else { failed.error.into() })?;
+            let bytes = bytes.map_err(lost)?;
             if bytes.len() as u64 > LONGEST_ANSWER {
-                let url = address::shown(ask.url).to_owned();
+                let url = address::shown(url).to_owned();
                 return Err(Error::TooLarge { limit: LONGEST_ANSWER, url }.into());
             }
-            Ok(Answer { url: ask.url.to_owned(), headers: response.headers().clone(), bytes })
+            Ok(Answer { url: url.to_owned(), headers: response.headers().clone(), bytes })
         })
     }
 
     /// Sends one request to one address.
     pub(super) fn send(
         &self,
-        request: request::Builder,
-        content: &Content<'_>,
-        url: &str,
+        mut request: request::Builder,
+        ask: &Ask<'_>,
     ) -> Result<Response<Body>, Failed> {
-        let wrong = |error: ureq::http::Error| Failed::from(nonsense(url, &error.to_string()));
-        let ran = match content {
+        let wrong = |error: ureq::http::Error| Failed::from(nonsense(ask.url, &error.to_string()));
+        let typed = ask.headers.iter().any(|(name, _)| *name == "content-type");
+        let ran = match &ask.content {
             Content::Nothing => self.agent.run(request.body(()).map_err(wrong)?),
             Content::Json(value) => {
-                let request = request.header("content-type", "application/json");
+                if !typed {
+                    request = request.header("content-type", "application/json");
+                }
                 self.agent.run(request.body(value.to_string()).map_err(wrong)?)
             }
-            Content::Bytes(kind, bytes) => {
-                let request = request.header("content-type", *kind);
-                self.agent.run(request.body(*bytes).map_err(wrong)?)
-            }
-            Content::File(length, open) => {
-                let mut file =
-                    open().map_err(|source| Failed::from(nonsense(url, &source.to_string())))?;
+            Content::Stream(length, open) => {
+                let mut bytes = open()?;
                 let request = request.header("content-length", *length);
-                self.agent.run(request.body(SendBody::from_reader(&mut file)).map_err(wrong)?)
+                let body = SendBody::from_reader(&mut bytes);
+                self.agent.run(request.body(body).map_err(wrong)?)
             }
         };
-        ran.map_err(|error| unanswered(url, &error))
+        ran.map_err(|error| unanswered(ask.url, error))
     }
 }
 

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ureq::Body;
-use ureq::http::{Method, Request, Response};
+use ureq::http::{Request, Response};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::address;
@@ -33,6 +33,9 @@ const LONGEST_ASKED_WAIT: Duration = Duration::from_secs(300);
 
 /// How many redirects are followed.
 const MOST_REDIRECTS: usize = 10;
+
+/// How many connections are kept for the next question.
+const MOST_IDLE: usize = 16;
 
 /// Who asks, and with how much patience.
 #[derive(Clone)]
@@ -85,6 +88,8 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
+            .max_idle_connections(MOST_IDLE)
+            .max_idle_connections_per_host(MOST_IDLE)
             .tls_config(tls.build())
             .timeout_connect(Some(options.patience))
             .timeout_per_read(Some(options.patience))
@@ -115,33 +120,26 @@ impl Client {
         }
     }
 
-    /// Asks, and follows where `start` leads in the end. The token is shown only where `url` itself
-    /// points; what is sent is sent on only there, and where the server says that it may be.
-    fn follow(
-        &self,
-        url: &str,
-        start: &str,
-        method: Method,
-        headers: &[(&str, &str)],
-        content: &Content<'_>,
-    ) -> Result<(Response<Body>, String), Failed> {
+    /// Asks, and follows where `start` leads in the end. The token is shown only where the question
+    /// itself points; what is sent goes on only there, and where the server says that it may.
+    fn follow(&self, ask: &Ask<'_>, start: &str) -> Result<(Response<Body>, String), Failed> {
+        let home = address::origin(ask.url);
+        let empty = matches!(ask.content, Content::Nothing);
         let mut at = start.to_owned();
         for _ in 0..=MOST_REDIRECTS {
-            let at_home = address::origin(&at) == address::origin(url);
-            let mut request = Request::builder().method(&method).uri(&at);
+            let at_home = address::origin(&at) == home;
+            let mut request = Request::builder().method(&ask.method).uri(&at);
             request = request.header("accept-encoding", "identity");
-            for (name, value) in headers {
+            for (name, value) in ask.headers {
                 request = request.header(*name, *value);
             }
-            if let Some(token) =
-                self.options.token.as_deref().filter(|_| at_home && content.signed())
-            {
+            if let Some(token) = self.options.token.as_deref().filter(|_| at_home && ask.signed) {
                 request = request.header("authorization", format!("Bearer {}", token.trim()));
             }
-            let response = self.send(request, content, url)?;
+            let response = self.send(request, ask)?;
             let moved = match response.status().as_u16() {
-                301..=303 => content.is_nothing(),
-                307 | 308 => content.is_nothing() || at_home,
+                301..=303 => empty,
+                307 | 308 => true,
                 _ => false,
             };
             if !moved {
@@ -149,15 +147,14 @@ impl Client {
             }
             let next = text(response.headers(), "location").unwrap_or_default();
             at = address::joined(&at, &next).ok_or_else(|| {
-                nonsense(url, "it sends on to an address that cannot be followed")
+                nonsense(ask.url, "it sends on to an address that cannot be followed")
             })?;
-            if !content.is_nothing() && address::origin(&at) != address::origin(url) {
-                return Err(
-                    nonsense(url, "it sends what is sent to it on to another server").into()
-                );
+            if !empty && address::origin(&at) != home {
+                let what = "it sends what is sent to it on to another server";
+                return Err(nonsense(ask.url, what).into());
             }
         }
-        Err(nonsense(url, "it sends on without end").into())
+        Err(nonsense(ask.url, "it sends on without end").into())
     }
 }
 

@@ -3,10 +3,10 @@
 use std::io::Read;
 
 use ureq::Body;
-use ureq::http::{Method, Response};
+use ureq::http::Response;
 
 use super::refusal::{Failed, cut, passing, text};
-use super::{Client, Content};
+use super::{Ask, Client};
 use crate::address;
 use crate::{Error, Result};
 
@@ -47,7 +47,7 @@ impl Client {
     pub fn get(&self, url: &str, limit: u64) -> Result<Vec<u8>> {
         address::check(url)?;
         self.patiently(|| {
-            let (mut response, _) = self.follow(url, url, Method::GET, &[], &Content::Nothing)?;
+            let (mut response, _) = self.follow(&Ask::get(url), url)?;
             if response.status().as_u16() != 200 {
                 return Err(self.refused(url, response.status().as_u16(), response.headers(), &[]));
             }
@@ -77,7 +77,7 @@ impl Client {
         };
         self.patiently(|| {
             let (mut response, location) =
-                self.follow(url, start, Method::GET, &[("range", &range)], &Content::Nothing)?;
+                self.follow(&Ask { headers: &[("range", &range)], ..Ask::get(url) }, start)?;
             match response.status().as_u16() {
                 206 => {}
                 200 => return Err(Error::NoRanges { url: url.to_owned() }.into()),

@@ -106,13 +106,21 @@ pub(super) fn passing(url: &str, what: String) -> Failed {
 }
 
 /// What the library below could not do; what a second try would not mend is not tried again.
-pub(super) fn unanswered(url: &str, error: &ureq::Error) -> Failed {
-    if let ureq::Error::Io(source) = error
+pub(super) fn unanswered(url: &str, error: ureq::Error) -> Failed {
+    let error = match error {
+        // What was to be sent could not be read: that is no fault of the server's.
+        ureq::Error::Io(source) => match source.downcast::<Error>() {
+            Ok(ours) => return ours.into(),
+            Err(source) => ureq::Error::Io(source),
+        },
+        other => other,
+    };
+    if let ureq::Error::Io(source) = &error
         && source.kind() == std::io::ErrorKind::InvalidData
     {
         // What came is no TLS, or the certificate is not to be trusted: so it stays.
-        return Error::Untrusted { what: source.to_string(), url: address::shown(url).to_owned() }
-            .into();
+        let url = address::shown(url).to_owned();
+        return Error::Untrusted { what: source.to_string(), url }.into();
     }
     let mut failed = passing(url, error.to_string());
     let passes = matches!(

@@ -1,0 +1,324 @@
+//! Files of this machine into a repository.
+//!
+//! ```text
+//!  files ─▶ what the hub wants of each (plan) ─▶ large ones ahead (store) ─▶ commits ─▶ verified
+//!            what is there already falls out       parts that are there stay    parent checked
+//! ```
+//! Whatever ends it, the next push of the same files goes on where this one was: what is there already
+//! is found there, and what is half there is in the [`Ledger`].
+
+mod commit;
+mod flow;
+mod ledger;
+mod local;
+mod plan;
+mod store;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::Ordering;
+
+use crate::abreast::abreast;
+use crate::hub::Digest;
+use crate::{Error, Hub, Repo, Result};
+use commit::{Change, Message};
+use plan::MOST_FILES;
+use store::{Large, Store};
+
+pub use flow::Flow;
+pub use ledger::{Ledger, read_ledger};
+pub use local::Local;
+
+/// How many files are hashed, and how many are sent, at once.
+const HASHING: usize = 2;
+const SENDING: usize = 8;
+
+/// The most files, and bytes of files, that go into a commit.
+const MOST_CHANGES: usize = 1000;
+const MOST_CARRIED: u64 = 64 << 20;
+
+/// How often a commit is made anew because somebody else's came first.
+const MOST_REBASES: usize = 20;
+
+/// Files for a repository.
+#[derive(Debug)]
+pub struct Push<'a> {
+    /// Which hub.
+    pub hub: &'a Hub,
+    /// Which repository, made where there is none.
+    pub repo: &'a Repo,
+    /// Which branch, made where there is none.
+    pub branch: &'a str,
+    /// Whether a repository that is made is for its owner's eyes only.
+    pub private: bool,
+    /// What the commit is called.
+    pub title: &'a str,
+    /// The files, those last that the others are found by: they may come in a commit of their own.
+    pub files: &'a [Local],
+    /// Whether files that an earlier push with this ledger brought, and that are no longer among
+    /// those here, are taken away.
+    pub mirror: bool,
+    /// Whether what others wrote under the same paths since the last push with this ledger is
+    /// replaced.
+    pub replace: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// The commit that has all of it.
+    pub commit: String,
+    /// How many files are new or changed.
+    pub changed: usize,
+    /// How many were taken away.
+    pub removed: usize,
+    /// How many the repository's own rules leave out.
+    pub ignored: usize,
+}
+
+/// A push on its way.
+struct Way<'a> {
+    push: &'a Push<'a>,
+    ledger: &'a Ledger,
+    flow: &'a Flow,
+    /// The commit that the branch is at.
+    head: String,
+    /// What was there under each path when it was first looked at.
+    before: HashMap<&'a str, Option<String>>,
+    /// What must be there at the end.
+    after: BTreeMap<&'a str, (u64, Digest)>,
+    pending: Vec<Change<'a>>,
+    pushed: Pushed,
+}
+
+impl Push<'_> {
+    /// Does it.
+    pub fn run(&self, ledger: &Ledger, flow: &Flow) -> Result<Pushed> {
+        flow.files.store(self.files.len() as u64, Ordering::Relaxed);
+        self.hub.create(self.repo, self.private)?;
+        if self.branch != "main" {
+            self.hub.branch(self.repo, self.branch)?;
+        }
+        let head = self.hub.state(self.repo, Some(self.branch))?.sha;
+        let pushed = Pushed { commit: head.clone(), changed: 0, removed: 0, ignored: 0 };
+        let (before, after, pending) = (HashMap::new(), BTreeMap::new(), Vec::new());
+        let mut way = Way { push: self, ledger, flow, head, before, after, pending, pushed };
+        for files in self.files.chunks(MOST_FILES) {
+            way.bring(files)?;
+            let carried: u64 = way.pending.iter().map(Change::carried).sum();
+            if way.pending.len() >= MOST_CHANGES || carried >= MOST_CARRIED {
+                way.commit()?;
+            }
+        }
+        way.take_away()?;
+        way.commit()?;
+        way.verify()?;
+        ledger.sync()?;
+        way.pushed.commit = way.head;
+        Ok(way.pushed)
+    }
+}
+
+impl<'a> Way<'a> {
+    /// Brings files as far as they go ahead of a commit.
+    fn bring(&mut self, files: &'a [Local]) -> Result<()> {
+        let Push { hub, repo, branch, .. } = *self.push;
+        self.flow.go_on()?;
+        let stamps = files.iter().map(Local::stamp).collect::<Result<Vec<_>>>()?;
+        let sized: Vec<_> = files.iter().zip(stamps.iter().map(|stamp| stamp.size)).collect();
+        let wanted = plan::wanted(hub, repo, branch, &sized)?;
+        let mut rows = Vec::new();
+        for ((file, stamp), wanted) in files.iter().zip(stamps).zip(wanted) {
+            if wanted.ignored {
+                self.pushed.ignored += 1;
+            } else {
+                rows.push((file, stamp, wanted));
+            }
+        }
+        let (ledger, flow) = (self.ledger, self.flow);
+        let digests = abreast("hashing", HASHING, &rows, |(file, stamp, wanted)| {
+            flow.go_on()?;
+            let size = stamp.size;
+            // What is in memory, or small, is hashed faster than looked up.
+            let place = file.place().filter(|_| wanted.large).map(|place| place.to_string_lossy());
+            let known = place.as_ref().and_then(|place| ledger.hash(place, stamp));
+            let digest = match known {
+                Some(hash) => Digest::Sha256(hash),
+                None => file.digest(wanted.large, size)?,
+            };
+            if let (Some(place), Digest::Sha256(hash)) = (place, &digest) {
+                ledger.hashed(&place, stamp, hash)?;
+            }
+            flow.seen.fetch_add(1, Ordering::Relaxed);
+            Ok(digest)
+        })?;
+        let given = ledger.given();
+        let mut large = Vec::new();
+        for ((file, stamp, wanted), digest) in rows.into_iter().zip(digests) {
+            let (path, size) = (file.path(), stamp.size);
+            self.after.insert(path, (size, digest.clone()));
+            if wanted.there.as_deref() == Some(digest.text()) {
+                ledger.give(path, Some(digest.text()))?;
+                continue;
+            }
+            if !self.push.replace && wanted.there.as_deref() != given.get(path).map(String::as_str)
+            {
+                return Err(self.theirs(path));
+            }
+            self.before.insert(path, wanted.there);
+            if let Digest::Sha256(sha256) = &digest {
+                large.push(Large { file, size, sha256: sha256.clone() });
+            }
+            self.pending.push(Change::Put { file, size, digest });
+        }
+        self.send(large)
+    }
+
+    /// Brings large files to where the hub keeps them.
+    fn send(&self, mut large: Vec<Large<'_>>) -> Result<()> {
+        // Two files with the same bytes are one there.
+        let mut once = HashSet::new();
+        large.retain(|file| once.insert(file.sha256.clone()));
+        if large.is_empty() {
+            return Ok(());
+        }
+        let Push { hub, repo, branch: revision, .. } = *self.push;
+        let store = Store { hub, repo, revision, ledger: self.ledger, flow: self.flow };
+        let actions = store.ask(&large)?;
+        large.retain(|file| actions.get(&file.sha256).is_some_and(store::Actions::wants_bytes));
+        let bytes = large.iter().map(|file| file.size).sum();
+        self.flow.waiting.fetch_add(bytes, Ordering::Relaxed);
+        let send = |file: &Large<'_>| match actions.get(&file.sha256) {
+            Some(actions) => store.send(file, actions),
+            None => Ok(()),
+        };
+        abreast("sending", SENDING, &large, send).map(drop)
+    }
+
+    /// Adds to the next commit what is to be taken away.
+    fn take_away(&mut self) -> Result<()> {
+        if !self.push.mirror {
+            return Ok(());
+        }
+        let mut gone = self.ledger.given();
+        gone.retain(|path, _| !self.after.contains_key(path.as_str()));
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let there = self.push.hub.files(self.push.repo, &self.head, "")?;
+        let there: HashMap<_, _> =
+            there.iter().map(|entry| (entry.path.as_str(), entry.digest.text())).collect();
+        for (path, hash) in gone {
+            // What is another's by now is not ours to take away.
+            if there.get(path.as_str()) == Some(&hash.as_str()) {
+                self.pending.push(Change::Remove(path));
+            } else {
+                self.ledger.give(&path, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a commit of what is pending. Where somebody else's came first it is made anew after
+    /// theirs, unless that changed the same files.
+    fn commit(&mut self) -> Result<()> {
+        let Push { hub, repo, branch, title, .. } = *self.push;
+        let carried: u64 = self.pending.iter().map(Change::carried).sum();
+        self.flow.waiting.fetch_add(carried, Ordering::Relaxed);
+        let mut rebases = 0;
+        while !self.pending.is_empty() {
+            self.flow.go_on()?;
+            let message = Message { title, text: "", parent: &self.head };
+            let made = commit::commit(hub, repo, branch, &message, &self.pending, self.flow);
+            match made {
+                Ok(commit) => {
+                    self.head = commit;
+                    for change in std::mem::take(&mut self.pending) {
+                        self.made(&change)?;
+                    }
+                }
+                Err(error @ (Error::Ended | Error::Altered { .. } | Error::Denied { .. })) => {
+                    return Err(error);
+                }
+                // Somebody else's came first, or nobody knows whether this one came: what is there
+                // tells.
+                Err(error) => {
+                    let head = hub.state(repo, Some(branch))?.sha;
+                    rebases += 1;
+                    if head == self.head || rebases > MOST_REBASES {
+                        return Err(error);
+                    }
+                    self.head = head;
+                    self.look_again()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves out of what is pending what is there by now.
+    fn look_again(&mut self) -> Result<()> {
+        let Push { hub, repo, .. } = *self.push;
+        let there = hub.files(repo, &self.head, "")?;
+        let there: HashMap<_, _> =
+            there.iter().map(|entry| (entry.path.as_str(), entry.digest.text())).collect();
+        for change in std::mem::take(&mut self.pending) {
+            let now = there.get(change.path()).copied();
+            match &change {
+                Change::Remove(path) => match now {
+                    None => self.made(&change)?,
+                    Some(_) if self.ledger.given().get(path).map(String::as_str) == now => {
+                        self.pending.push(change);
+                    }
+                    Some(_) => self.ledger.give(path, None)?,
+                },
+                Change::Put { file, digest, .. } => {
+                    let before = self.before.get(file.path()).and_then(Option::as_deref);
+                    if now == Some(digest.text()) {
+                        self.made(&change)?;
+                    } else if now == before {
+                        self.pending.push(change);
+                    } else {
+                        return Err(self.theirs(file.path()));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A change is in the repository.
+    fn made(&mut self, change: &Change<'_>) -> Result<()> {
+        match change {
+            Change::Put { file, digest, .. } => {
+                self.pushed.changed += 1;
+                self.ledger.give(file.path(), Some(digest.text()))
+            }
+            Change::Remove(path) => {
+                self.pushed.removed += 1;
+                self.ledger.give(path, None)
+            }
+        }
+    }
+
+    /// Looks whether the repository has every file as it is here.
+    fn verify(&self) -> Result<()> {
+        let there = self.push.hub.files(self.push.repo, &self.head, "")?;
+        let there: HashMap<_, _> = there.iter().map(|entry| (entry.path.as_str(), entry)).collect();
+        for (path, (size, digest)) in &self.after {
+            let right = there.get(path).is_some_and(|entry| {
+                // A small file may have come to be kept as a large one: then its size has to do.
+                let alike = std::mem::discriminant(&entry.digest) == std::mem::discriminant(digest);
+                entry.size == *size && (!alike || entry.digest == *digest)
+            });
+            if !right {
+                let url = self.push.hub.page(self.push.repo);
+                return Err(Error::Unverified { path: (*path).to_owned(), url });
+            }
+        }
+        Ok(())
+    }
+
+    fn theirs(&self, path: &str) -> Error {
+        Error::Theirs { path: path.to_owned(), url: self.push.hub.page(self.push.repo) }
+    }
+}

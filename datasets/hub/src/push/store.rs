@@ -1,0 +1,244 @@
+//! Large files on their way ahead of the commit that names them: in one piece, or in parts that need
+//! not be sent again. Speaks Git LFS's batch interface with the Hub's parts.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::flow::{Flow, Outgoing};
+use super::ledger::{Ledger, Started};
+use super::local::Local;
+use crate::http::{Ask, Content, nonsense};
+use crate::{Error, Hub, Repo, Result, address};
+
+/// How the batch interface calls itself.
+const TYPED: [(&str, &str); 2] =
+    [("content-type", "application/vnd.git-lfs+json"), ("accept", "application/vnd.git-lfs+json")];
+
+/// The most parts that a file may have.
+const MOST_PARTS: usize = 10_000;
+
+/// A large file, and its hash.
+#[derive(Clone, Debug)]
+pub(crate) struct Large<'a> {
+    pub file: &'a Local,
+    pub size: u64,
+    pub sha256: String,
+}
+
+/// What a hub wants done with a large file.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Actions {
+    upload: Option<Action>,
+    verify: Option<Action>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Action {
+    href: String,
+    #[serde(default)]
+    header: HashMap<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct Batch {
+    #[serde(default)]
+    transfer: Option<String>,
+    objects: Vec<Object>,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    oid: String,
+    #[serde(default)]
+    actions: Option<Actions>,
+    #[serde(default)]
+    error: Option<Refused>,
+}
+
+#[derive(Deserialize)]
+struct Refused {
+    #[serde(default)]
+    code: u16,
+    #[serde(default)]
+    message: String,
+}
+
+/// What large files stand on.
+#[derive(Clone, Copy)]
+pub(crate) struct Store<'a> {
+    pub hub: &'a Hub,
+    pub repo: &'a Repo,
+    pub revision: &'a str,
+    pub ledger: &'a Ledger,
+    pub flow: &'a Flow,
+}
+
+impl Actions {
+    /// Whether the hub has to be sent the file.
+    pub fn wants_bytes(&self) -> bool {
+        self.upload.is_some()
+    }
+}
+
+impl Store<'_> {
+    /// What is to be done with each of at most as many files as a hub takes at once; nothing for those
+    /// that it has.
+    pub fn ask(&self, files: &[Large<'_>]) -> Result<HashMap<String, Actions>> {
+        let url = format!("{}.git/info/lfs/objects/batch", self.hub.page(self.repo));
+        let objects = files.iter().map(|file| json!({ "oid": file.sha256, "size": file.size }));
+        let body = json!({
+            "operation": "upload",
+            "transfers": ["basic", "multipart"],
+            "objects": objects.collect::<Vec<_>>(),
+            "hash_algo": "sha256",
+            "ref": { "name": self.revision },
+        });
+        let ask = Ask { headers: &TYPED, ..Ask::post(&url, Content::Json(&body)).repeatable() };
+        let batch: Batch = self.hub.client.ask(&ask)?.json()?;
+        if let Some(other) = batch.transfer.as_deref()
+            && !matches!(other, "basic" | "multipart")
+        {
+            return Err(nonsense(&url, &format!("it wants files sent as {other:?}")));
+        }
+        let mut all = HashMap::new();
+        for object in batch.objects {
+            if let Some(Refused { code: status, message }) = object.error {
+                return Err(Error::Status { status, message, url });
+            }
+            all.insert(object.oid, object.actions.unwrap_or_default());
+        }
+        match files.iter().find(|file| !all.contains_key(&file.sha256)) {
+            Some(file) => {
+                Err(nonsense(&url, &format!("it says nothing of {:?}", file.file.path())))
+            }
+            None => Ok(all),
+        }
+    }
+
+    /// Brings one file to where the hub keeps it.
+    pub fn send(&self, file: &Large<'_>, actions: &Actions) -> Result<()> {
+        let Some(upload) = &actions.upload else { return Ok(()) };
+        self.flow.go_on()?;
+        self.check(&upload.href)?;
+        match Started::offered(upload, file.size)? {
+            Some(offered) => self.send_parts(file, offered)?,
+            None => self.send_whole(file, upload)?,
+        }
+        let Some(verify) = &actions.verify else { return Ok(()) };
+        self.check(&verify.href)?;
+        let body = json!({ "oid": file.sha256, "size": file.size });
+        // Whoever keeps the bytes may be another server, which the token is not for.
+        let signed = address::origin(&verify.href) == address::origin(self.hub.endpoint());
+        let ask = Ask { headers: &TYPED, ..Ask::post(&verify.href, Content::Json(&body)) };
+        self.hub.client.ask(&Ask { signed, repeatable: true, ..ask }).map(drop)
+    }
+
+    fn send_whole(&self, file: &Large<'_>, upload: &Action) -> Result<()> {
+        let headers: Vec<(&str, &str)> = upload
+            .header
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+            .filter(|(name, _)| !name.eq_ignore_ascii_case("content-length"))
+            .collect();
+        let open = || self.open(file, 0, file.size);
+        let put = Ask::put(&upload.href, Content::Stream(file.size, &open));
+        self.hub.client.ask(&Ask { headers: &headers, ..put }).map(drop)
+    }
+
+    /// Sends the parts that are not there yet: where an earlier try began the same file, those that
+    /// it did not finish.
+    fn send_parts(&self, file: &Large<'_>, offered: Started) -> Result<()> {
+        let oid = &file.sha256;
+        if let Some(earlier) = self.ledger.started(oid)
+            && earlier.fits(file.size)
+        {
+            match self.go_on(file, earlier) {
+                // The way to the parts is good for some hours only.
+                Err(
+                    Error::Denied { .. }
+                    | Error::Missing { .. }
+                    | Error::Status { status: 400..=499, .. },
+                ) => self.ledger.over(oid)?,
+                other => return other,
+            }
+        }
+        self.ledger.start(oid, &offered)?;
+        self.go_on(file, offered)
+    }
+
+    fn go_on(&self, file: &Large<'_>, mut started: Started) -> Result<()> {
+        for (part, href) in started.parts.iter().enumerate() {
+            if started.etags.contains_key(&part) {
+                continue;
+            }
+            self.flow.go_on()?;
+            self.check(href)?;
+            let first = part as u64 * started.chunk;
+            let length = (file.size - first).min(started.chunk);
+            let open = || self.open(file, first, length);
+            let answer = self.hub.client.ask(&Ask::put(href, Content::Stream(length, &open)))?;
+            let etag = answer.header("etag").ok_or_else(|| {
+                nonsense(href, "it takes a part and does not say what it calls it (no ETag)")
+            })?;
+            self.ledger.part(&file.sha256, part, &etag)?;
+            started.etags.insert(part, etag);
+        }
+        let parts = (0..started.parts.len())
+            .map(|part| json!({ "partNumber": part + 1, "etag": started.etags.get(&part) }));
+        let body = json!({ "oid": file.sha256, "parts": parts.collect::<Vec<_>>() });
+        let ask = Ask::post(&started.href, Content::Json(&body)).repeatable();
+        self.hub.client.ask(&Ask { headers: &TYPED, signed: false, ..ask })?;
+        self.ledger.over(&file.sha256)
+    }
+
+    fn open<'a>(
+        &'a self,
+        file: &'a Large<'_>,
+        first: u64,
+        length: u64,
+    ) -> Result<Box<dyn Read + 'a>> {
+        let bytes = file.file.open(first)?;
+        Ok(Box::new(Outgoing { bytes, flow: self.flow, left: length, path: file.file.path() }))
+    }
+
+    /// Files that came here encrypted do not leave in the open.
+    fn check(&self, href: &str) -> Result<()> {
+        address::check(href)?;
+        let open = |url: &str| url.starts_with("http://");
+        if open(href) && !open(self.hub.endpoint()) {
+            return Err(nonsense(href, "it wants files sent in the open"));
+        }
+        Ok(())
+    }
+}
+
+impl Started {
+    /// The parts that a hub asks for; none where it wants the file in one piece.
+    fn offered(upload: &Action, size: u64) -> Result<Option<Self>> {
+        let Some(chunk) = upload.header.get("chunk_size") else { return Ok(None) };
+        let chunk = chunk.as_u64().or_else(|| chunk.as_str()?.parse().ok());
+        let wrong = |what| nonsense(&upload.href, what);
+        let chunk = chunk.filter(|chunk| *chunk > 0).ok_or_else(|| wrong("parts of no size"))?;
+        let count = usize::try_from(size.div_ceil(chunk)).unwrap_or(usize::MAX);
+        if count > MOST_PARTS {
+            return Err(wrong("more parts than a file may have"));
+        }
+        // Numbered from 1, with noughts before or without.
+        let numbered = upload.header.iter().filter_map(|(number, href)| {
+            Some((number.parse::<usize>().ok()?, href.as_str()?.to_owned()))
+        });
+        let parts: Vec<String> = numbered.collect::<BTreeMap<_, _>>().into_values().collect();
+        if parts.len() != count {
+            return Err(wrong("other parts than the file has"));
+        }
+        Ok(Some(Self { href: upload.href.clone(), chunk, parts, etags: HashMap::new() }))
+    }
+
+    /// Whether its parts make a file of this size.
+    fn fits(&self, size: u64) -> bool {
+        self.chunk > 0 && size.div_ceil(self.chunk) == self.parts.len() as u64
+    }
+}
