@@ -164,6 +164,39 @@ pub enum Error {
     /// It was ended from outside.
     #[error("ended; what has been sent is not sent again")]
     Ended,
+    /// A file that was written here is not what it was.
+    #[error("{what} (the disk may fail; put it back from a copy): {}", path.display())]
+    Damaged {
+        /// What is wrong with it.
+        what: String,
+        /// The file.
+        path: std::path::PathBuf,
+    },
+    /// Another server has the folder.
+    #[error("another hub serves this folder (end it first): {what}: {}", path.display())]
+    Busy {
+        /// What the system says.
+        what: String,
+        /// The folder.
+        path: std::path::PathBuf,
+    },
+    /// A hub cannot listen.
+    #[error("cannot serve a hub here (is another program there?): {source}: {address}")]
+    Listen {
+        /// What the system says.
+        source: std::io::Error,
+        /// Where.
+        address: std::net::SocketAddr,
+    },
+    /// A hub would be open to the whole network.
+    #[error(
+        "without a token a hub is for this machine alone (give --token, or let it listen on \
+         127.0.0.1): {address}"
+    )]
+    Open {
+        /// Where.
+        address: std::net::SocketAddr,
+    },
     /// Something that may pass, but did not.
     #[error("{last} (tried {tries} times)")]
     GaveUp {

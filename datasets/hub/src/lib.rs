@@ -8,6 +8,8 @@ mod hub;
 mod link;
 mod push;
 mod repo;
+#[cfg(feature = "serve")]
+pub mod serve;
 
 #[cfg(test)]
 mod tests;

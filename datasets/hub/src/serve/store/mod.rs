@@ -1,0 +1,244 @@
+//! What the local Hub keeps on disk, and how.
+//!
+//! ```text
+//! DIR/lock                        held by the server that runs
+//! DIR/store.json                  the keys that links are signed with
+//! DIR/incoming/                   half of something; emptied at every start
+//! DIR/objects/ab/abcd…            contents by SHA-256
+//! DIR/uploads/…                   parts of large files that are still to come
+//! DIR/xorbs/…                     what newer clients send large files in
+//! DIR/repositories/datasets/OWNER/NAME/{repository.json,refs.json,commits}
+//! ```
+//!
+//! Contents come before the commit that names them, and the commit before the branch: whatever is
+//! answered with success is there after a power cut, and whatever is not is as if it had never been
+//! asked for.
+
+pub mod durable;
+pub mod hash;
+mod objects;
+pub mod path;
+mod record;
+mod repository;
+mod tree;
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use objects::Objects;
+pub use record::Entry;
+pub use repository::{About, Change, Purpose, Repository, Snapshot};
+pub use tree::{Item, Leaf};
+
+use crate::serve::answer::Refusal;
+use crate::{Error, Kind, Repo, Result};
+
+/// How long something stays that no commit speaks of: whoever sent it may still be about to.
+const LEFTOVER: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The time as the interface writes it.
+pub fn now() -> String {
+    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+fn nonce() -> u64 {
+    // Without entropy the time still tells commits apart.
+    getrandom::u64().unwrap_or_default()
+}
+
+/// All of it.
+#[derive(Debug)]
+pub struct Store {
+    folder: PathBuf,
+    objects: Objects,
+    keys: Keys,
+    repositories: RwLock<BTreeMap<Repo, Arc<Repository>>>,
+    /// Kept for its lock.
+    _lock: File,
+}
+
+/// What must stay the same from one start to the next, so that links stay good.
+#[derive(Clone, Serialize, Deserialize)]
+struct Keys {
+    secret: String,
+    xorbs: String,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Keys").field("xorbs", &self.xorbs).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens a folder, which is made if it is not there, and clears away what was left half done.
+    pub fn open(folder: &Path) -> Result<Self> {
+        durable::make_folder(folder)?;
+        let path = folder.join("lock");
+        let lock = File::create(&path).map_err(Error::io("cannot make a file", &path))?;
+        lock.try_lock()
+            .map_err(|error| Error::Busy { what: error.to_string(), path: folder.to_owned() })?;
+        let incoming = folder.join("incoming");
+        if incoming.exists() {
+            std::fs::remove_dir_all(&incoming)
+                .map_err(Error::io("cannot clear away leftovers", &incoming))?;
+        }
+        for made in [&incoming, &folder.join("uploads"), &folder.join("xorbs")] {
+            durable::make_folder(made)?;
+        }
+        let keys = keys(&folder.join("store.json"))?;
+        let objects = Objects::open(&folder.join("objects"), &incoming)?;
+        let repositories = RwLock::new(repositories(&folder.join("repositories"))?);
+        let store = Self { folder: folder.to_owned(), objects, keys, repositories, _lock: lock };
+        store.sweep()?;
+        Ok(store)
+    }
+
+    /// The contents.
+    pub fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    /// Where halves of things are.
+    pub fn incoming(&self) -> PathBuf {
+        self.folder.join("incoming")
+    }
+
+    /// Where parts of large files wait for the others.
+    pub fn uploads(&self) -> PathBuf {
+        self.folder.join("uploads")
+    }
+
+    /// What links are signed with.
+    pub fn secret(&self) -> &[u8] {
+        self.keys.secret.as_bytes()
+    }
+
+    /// All repositories, in the order of their names.
+    pub fn all(&self) -> Vec<Arc<Repository>> {
+        let known = self.repositories.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().cloned().collect()
+    }
+
+    /// A repository.
+    pub fn find(&self, repo: &Repo) -> Option<Arc<Repository>> {
+        self.repositories.read().unwrap_or_else(PoisonError::into_inner).get(repo).cloned()
+    }
+
+    /// Makes a repository, for good.
+    pub fn create(&self, repo: &Repo, about: &About, author: &str) -> Result<(), Refusal> {
+        let mut known = self.repositories.write().unwrap_or_else(PoisonError::into_inner);
+        if known.contains_key(repo) {
+            return Err(Refusal::exists("the repository"));
+        }
+        let half = tempfile::tempdir_in(self.incoming())
+            .map_err(Error::io("cannot make a folder", &self.incoming()))?;
+        Repository::make(half.path(), about, author)?;
+        let place = self.place(repo);
+        rename(half.path(), &place)?;
+        known.insert(repo.clone(), Arc::new(Repository::open(repo.clone(), &place)?));
+        Ok(())
+    }
+
+    /// Removes a repository, for good. Its contents go when nobody else has them.
+    pub fn delete(&self, repo: &Repo) -> Result<(), Refusal> {
+        let mut known = self.repositories.write().unwrap_or_else(PoisonError::into_inner);
+        if known.remove(repo).is_none() {
+            return Err(Refusal::no_repo());
+        }
+        let place = self.place(repo);
+        let half = tempfile::tempdir_in(self.incoming())
+            .map_err(Error::io("cannot make a folder", &self.incoming()))?;
+        rename(&place, &half.path().join("gone"))?;
+        durable::sync_folder(place.parent().unwrap_or(&self.folder))?;
+        Ok(half.close().map_err(Error::io("cannot remove the folder", &place))?)
+    }
+
+    /// Gives a repository another name, for good.
+    pub fn rename(&self, from: &Repo, to: &Repo) -> Result<(), Refusal> {
+        let mut known = self.repositories.write().unwrap_or_else(PoisonError::into_inner);
+        if known.contains_key(to) {
+            return Err(Refusal::exists("the repository"));
+        }
+        if !known.contains_key(from) {
+            return Err(Refusal::no_repo());
+        }
+        let (old, new) = (self.place(from), self.place(to));
+        rename(&old, &new)?;
+        durable::sync_folder(old.parent().unwrap_or(&self.folder))?;
+        known.remove(from);
+        known.insert(to.clone(), Arc::new(Repository::open(to.clone(), &new)?));
+        Ok(())
+    }
+
+    fn place(&self, repo: &Repo) -> PathBuf {
+        let folder = self.folder.join("repositories").join(repo.kind().plural());
+        folder.join(repo.owner()).join(repo.name())
+    }
+
+    fn sweep(&self) -> Result<()> {
+        let mut wanted = HashSet::new();
+        for repository in self.all() {
+            repository.for_each_entry(|entry| {
+                wanted.insert(entry.sha256.clone());
+            });
+        }
+        self.objects.sweep(LEFTOVER, |hash| wanted.contains(hash))
+    }
+}
+
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    let above = to.parent().unwrap_or(Path::new("."));
+    durable::make_folder(above)?;
+    std::fs::rename(from, to).map_err(Error::io("cannot move the folder", to))?;
+    durable::sync_folder(above)
+}
+
+fn keys(path: &Path) -> Result<Keys> {
+    if path.exists() {
+        return durable::read(path);
+    }
+    let mut bytes = [0; 48];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::io("the system gives no randomness", path)(error.into()))?;
+    let (secret, xorbs) = bytes.split_at(32);
+    let keys = Keys { secret: hash::hex(secret), xorbs: hash::hex(xorbs) };
+    durable::replace(path, &keys)?;
+    Ok(keys)
+}
+
+/// Every repository below a folder.
+fn repositories(folder: &Path) -> Result<BTreeMap<Repo, Arc<Repository>>> {
+    let mut found = BTreeMap::new();
+    for kind in [Kind::Model, Kind::Dataset, Kind::Space] {
+        let folder = folder.join(kind.plural());
+        durable::make_folder(&folder)?;
+        for owner in names(&folder)? {
+            for name in names(&folder.join(&owner))? {
+                let repo = Repo::new(kind, &format!("{owner}/{name}"))?;
+                let repository = Repository::open(repo.clone(), &folder.join(&owner).join(name))?;
+                found.insert(repo, Arc::new(repository));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The folders in a folder.
+fn names(folder: &Path) -> Result<Vec<String>> {
+    let failed = || Error::io("cannot look into the folder", folder);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed())? {
+        let entry = entry.map_err(failed())?;
+        if entry.path().is_dir() {
+            names.extend(entry.file_name().into_string().ok());
+        }
+    }
+    names.sort();
+    Ok(names)
+}

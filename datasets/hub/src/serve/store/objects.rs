@@ -1,0 +1,168 @@
+//! Contents by their SHA-256, each once, whoever has it.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+
+use super::durable;
+use super::hash::Hash;
+use crate::serve::answer::Refusal;
+use crate::{Error, Result};
+
+/// How much is taken at a time from whoever sends.
+const TAKEN: usize = 256 * 1024;
+
+/// The objects.
+#[derive(Debug)]
+pub struct Objects {
+    folder: PathBuf,
+    incoming: PathBuf,
+}
+
+/// An object on its way in: hashed while it is written, and gone unless it is finished.
+#[derive(Debug)]
+pub struct Incoming<'a> {
+    objects: &'a Objects,
+    file: NamedTempFile,
+    hasher: Sha256,
+    size: u64,
+    limit: u64,
+}
+
+impl Objects {
+    /// Those in a folder; `incoming` is a folder of the same file system.
+    pub fn open(folder: &Path, incoming: &Path) -> Result<Self> {
+        durable::make_folder(folder)?;
+        Ok(Self { folder: folder.to_owned(), incoming: incoming.to_owned() })
+    }
+
+    /// Whether an object is there, and how large it is.
+    pub fn size(&self, hash: &Hash) -> Option<u64> {
+        let found = std::fs::metadata(self.place(hash)).ok()?;
+        found.is_file().then_some(found.len())
+    }
+
+    /// An object to read from.
+    pub fn open_object(&self, hash: &Hash) -> Result<File> {
+        let path = self.place(hash);
+        File::open(&path).map_err(Error::io("cannot open the object", &path))
+    }
+
+    /// Notes that somebody is about to use an object that no commit may speak of yet.
+    pub fn touch(&self, hash: &Hash) -> Result<()> {
+        let path = self.place(hash);
+        let file = File::options().append(true).open(&path);
+        file.and_then(|file| file.set_modified(SystemTime::now()))
+            .map_err(Error::io("cannot touch the object", &path))
+    }
+
+    /// A new one, of at most `limit` bytes.
+    pub fn incoming(&self, limit: u64) -> Result<Incoming<'_>> {
+        let file = NamedTempFile::new_in(&self.incoming)
+            .map_err(Error::io("cannot make a file", &self.incoming))?;
+        Ok(Incoming { objects: self, file, hasher: Sha256::new(), size: 0, limit })
+    }
+
+    /// Removes what `wanted` does not know and nobody has touched for so long.
+    pub fn sweep(&self, age: Duration, wanted: impl Fn(&Hash) -> bool) -> Result<()> {
+        let old = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
+        for folder in std::fs::read_dir(&self.folder).map_err(looking(&self.folder))? {
+            let folder = folder.map_err(looking(&self.folder))?.path();
+            if !folder.is_dir() {
+                continue;
+            }
+            for object in std::fs::read_dir(&folder).map_err(looking(&folder))? {
+                let object = object.map_err(looking(&folder))?;
+                let touched = object.metadata().and_then(|about| about.modified());
+                let touched = touched.map_err(looking(&folder))?;
+                let name = object.file_name();
+                let Some(hash) = name.to_str().and_then(Hash::parse) else { continue };
+                if touched < old && !wanted(&hash) {
+                    let path = object.path();
+                    std::fs::remove_file(&path)
+                        .map_err(Error::io("cannot remove a leftover", &path))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn place(&self, hash: &Hash) -> PathBuf {
+        let name = hash.as_str();
+        self.folder.join(name.get(..2).unwrap_or_default()).join(name)
+    }
+}
+
+fn looking(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
+    Error::io("cannot look for leftovers", path)
+}
+
+impl Incoming<'_> {
+    /// Takes all that comes.
+    pub fn take(&mut self, from: &mut dyn Read) -> Result<(), Refusal> {
+        let mut block = vec![0; TAKEN];
+        loop {
+            let count = match from.read(&mut block) {
+                Ok(0) => return Ok(()),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Refusal::cut(&error)),
+            };
+            self.add(block.get(..count).unwrap_or_default())?;
+        }
+    }
+
+    /// Takes these bytes.
+    pub fn add(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        self.size = self.size.saturating_add(bytes.len() as u64);
+        if self.size > self.limit {
+            return Err(Refusal::too_large("the file", self.limit));
+        }
+        self.hasher.update(bytes);
+        let written = self.file.write_all(bytes);
+        Ok(written.map_err(Error::io("cannot write the object", self.file.path()))?)
+    }
+
+    /// How much has come.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Keeps it for good, under the hash that it must have, or under its own.
+    pub fn keep(mut self, expected: Option<&Hash>) -> Result<Hash, Refusal> {
+        let hash = Hash::of(&self.hasher.finalize_reset().into());
+        if let Some(expected) = expected.filter(|expected| **expected != hash) {
+            let what = format!("what came has the SHA-256 {hash}, not {expected} as announced");
+            return Err(Refusal::wrong(what));
+        }
+        let place = self.objects.place(&hash);
+        if self.objects.size(&hash) == Some(self.size) {
+            self.objects.touch(&hash)?;
+            return Ok(hash);
+        }
+        self.save(&place)?;
+        Ok(hash)
+    }
+
+    /// Keeps it for good as a file of its own, which no object is; its hash comes back.
+    pub fn put(mut self, path: &Path) -> Result<Hash, Refusal> {
+        let hash = Hash::of(&self.hasher.finalize_reset().into());
+        self.save(path)?;
+        Ok(hash)
+    }
+
+    fn save(self, place: &Path) -> Result<()> {
+        let path = self.file.path();
+        self.file.as_file().sync_all().map_err(Error::io("cannot save the file", path))?;
+        let folder = place.parent().unwrap_or(&self.objects.folder);
+        durable::make_folder(folder)?;
+        self.file
+            .persist(place)
+            .map_err(|error| Error::io("cannot keep the file", place)(error.error))?;
+        durable::sync_folder(folder)
+    }
+}

@@ -1,0 +1,112 @@
+//! Repositories from beginning to end.
+
+use super::*;
+
+const REPO: &str = "/api/datasets/me/pick";
+const FILE: &str = "/datasets/me/pick/resolve/main";
+
+#[test]
+fn a_repository_is_made_filled_read_and_removed() {
+    let bench = Bench::new();
+    assert_eq!(bench.get("/api/whoami-v2").json()["name"], "local");
+    assert_eq!(bench.get(REPO).verdict(), (404, "RepoNotFound"));
+    bench.create("pick");
+    let again = json!({ "name": "pick", "organization": "me", "type": "dataset" });
+    let again = bench.post("/api/repos/create", again);
+    assert_eq!(again.status, 409);
+    assert_eq!(again.json()["url"], format!("{}/datasets/me/pick", bench.url()));
+
+    let video = vec![7; 100_000];
+    assert_eq!(bench.large("pick", &video).status, 200);
+    let made = bench.commit("pick", &[file("meta/info.json", b"{}"), large_file("a.mp4", &video)]);
+    assert_eq!(made.status, 200, "{made:?}");
+    let head = made.json()["commitOid"].as_str().unwrap().to_owned();
+
+    let info = bench.get(&format!("{REPO}?blobs=true")).json();
+    assert_eq!(info["sha"], head.as_str());
+    assert_eq!(info["siblings"][0]["lfs"]["sha256"], sha256(&video));
+    assert_eq!(info["siblings"][1]["blobId"], "9e26dfeeb6e641a33dae4961196235bdb965b21b");
+    let read = bench.get(&format!("{FILE}/a.mp4"));
+    assert_eq!((read.status, &read.bytes), (200, &video));
+    assert_eq!(read.header("etag"), format!("\"{}\"", sha256(&video)));
+    assert_eq!(read.header("x-repo-commit"), head);
+    let head_only = bench.ask("HEAD", &format!("{FILE}/a.mp4"), &[], b"");
+    assert_eq!(head_only.header("content-length"), "100000");
+    assert!(head_only.bytes.is_empty());
+
+    let gone =
+        bench.commit("pick", &[json!({ "key": "deletedFile", "value": { "path": "a.mp4" } })]);
+    assert_eq!(gone.status, 200);
+    let missing = bench.get(&format!("{FILE}/a.mp4"));
+    assert_eq!(missing.verdict(), (404, "EntryNotFound"));
+    assert_ne!(missing.header("x-repo-commit"), "");
+    assert_eq!(bench.get(&format!("/datasets/me/pick/resolve/{head}/a.mp4")).status, 200);
+
+    let body = json!({ "name": "pick", "organization": "me", "type": "dataset" }).to_string();
+    assert_eq!(bench.ask("DELETE", "/api/repos/delete", &[], body.as_bytes()).status, 200);
+    assert_eq!(bench.get(REPO).verdict(), (404, "RepoNotFound"));
+}
+
+#[test]
+fn parts_of_a_file_are_the_parts_asked_for() {
+    let bench = Bench::new();
+    bench.create("pick");
+    let content: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    bench.large("pick", &content);
+    bench.commit("pick", &[large_file("x.bin", &content)]);
+    let at = format!("{FILE}/x.bin");
+    let part = |range| bench.ask("GET", &at, &[("range", range)], b"");
+    for (range, first, last) in [
+        ("bytes=0-0", 0, 0),
+        ("bytes=299000-", 299_000, 299_999),
+        ("bytes=-5", 299_995, 299_999),
+        ("bytes=100000-200000", 100_000, 200_000),
+    ] {
+        let reply = part(range);
+        assert_eq!(reply.status, 206, "{range}");
+        assert_eq!(reply.header("content-range"), format!("bytes {first}-{last}/300000"));
+        assert!(reply.bytes == content[first..=last], "{range}");
+    }
+    let outside = part("bytes=300000-");
+    assert_eq!((outside.status, outside.header("content-range")), (416, "bytes */300000"));
+    let tag = bench.get(&at).header("etag").to_owned();
+    let known = bench.ask("GET", &at, &[("if-none-match", &tag)], b"");
+    assert_eq!((known.status, known.bytes.len()), (304, 0));
+    let changed = bench.ask("GET", &at, &[("range", "bytes=0-9"), ("if-range", "\"old\"")], b"");
+    assert_eq!((changed.status, changed.bytes.len()), (200, 300_000));
+}
+
+#[test]
+fn what_was_answered_is_there_after_a_restart() {
+    let mut bench = Bench::with(|options| options.limits.part = 1000);
+    bench.create("pick");
+    bench.commit("pick", &[file("a.txt", b"a")]);
+    bench.post(&format!("{REPO}/tag/main"), json!({ "tag": "v3.0" }));
+    let content = vec![3; 2500];
+    let object = json!({ "oid": sha256(&content), "size": content.len() });
+    let batch =
+        json!({ "operation": "upload", "transfers": ["basic", "multipart"], "objects": [object] });
+    let batch = bench.post("/datasets/me/pick.git/info/lfs/objects/batch", batch).json();
+    assert_eq!(batch["transfer"], "multipart");
+    let upload = &batch["objects"][0]["actions"]["upload"];
+    assert_eq!(upload["header"]["chunk_size"], "1000");
+    let mut parts = Vec::new();
+    for (number, part) in (1..).zip(content.chunks(1000)) {
+        let href = upload["header"][number.to_string()].as_str().unwrap();
+        let reply = bench.ask("PUT", href, &[], part);
+        assert_eq!(reply.status, 200);
+        parts.push(json!({ "partNumber": number, "etag": reply.header("etag") }));
+        bench.restart();
+    }
+    let complete = json!({ "oid": sha256(&content), "parts": parts });
+    let done = bench.post(upload["href"].as_str().unwrap(), complete.clone());
+    assert_eq!(done.status, 200, "{done:?}");
+    bench.restart();
+    assert_eq!(bench.post(upload["href"].as_str().unwrap(), complete).status, 200);
+    assert_eq!(bench.commit("pick", &[large_file("b.bin", &content)]).status, 200);
+    bench.restart();
+    assert_eq!(bench.get("/datasets/me/pick/resolve/main/b.bin").bytes, content);
+    assert_eq!(bench.get("/datasets/me/pick/resolve/v3.0/a.txt").bytes, b"a");
+    assert_eq!(bench.get("/datasets/me/pick/resolve/v3.0/b.bin").verdict(), (404, "EntryNotFound"));
+    assert_eq!(std::fs::read_dir(bench.folder.path().join("hub/uploads")).unwrap().count(), 0);
+}
