@@ -248,6 +248,17 @@ impl Error {
         move |source| Self::Io { what, source, path: path.to_owned() }
     }
 
+    /// Whether trying the same again later makes sense without anybody doing anything about it.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::GaveUp { .. } | Self::Unreachable { .. } | Self::Stale { .. } => true,
+            Self::Altered { .. } | Self::Unverified { .. } | Self::Ended => true,
+            Self::Io { source, .. } => source.kind() != std::io::ErrorKind::NotFound,
+            Self::Status { status, .. } => *status >= 500,
+            _ => false,
+        }
+    }
+
     /// Whether it is simply not there.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Missing { .. })

@@ -2,11 +2,13 @@
 
 mod abreast;
 mod address;
+mod durable;
 mod error;
 mod http;
 mod hub;
 mod link;
 mod push;
+pub mod queue;
 mod repo;
 #[cfg(feature = "serve")]
 pub mod serve;

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::local::Stamp;
-use crate::{Error, Result};
+use crate::{Error, Result, durable};
 
 /// The longest line that is read: that of a file in ten thousand parts.
 const LONGEST_LINE: u64 = 32 << 20;
@@ -77,9 +77,7 @@ impl Ledger {
             }
             file.sync_all()?;
             fs::rename(&fresh, path)?;
-            if let Some(folder) = path.parent() {
-                File::open(folder)?.sync_all()?;
-            }
+            durable::sync_folder_of(path)?;
             OpenOptions::new().append(true).open(path)
         };
         let file = write().map_err(Error::io("cannot write", path))?;

@@ -23,6 +23,7 @@ const STEP: usize = 256 << 10;
 pub struct Local {
     path: String,
     source: Source,
+    yields: bool,
 }
 
 /// Where its bytes are.
@@ -52,6 +53,16 @@ impl Local {
         Self::checked(path, Source::Memory(bytes.into()))
     }
 
+    /// The same file, which gives way to what others have written under its path.
+    pub fn yielding(self) -> Self {
+        Self { yields: true, ..self }
+    }
+
+    /// Whether it gives way.
+    pub(crate) fn yields(&self) -> bool {
+        self.yields
+    }
+
     /// Every file below a folder whose path there is wanted, in order. Folders whose names begin with
     /// a dot are left out.
     pub fn below(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Self>> {
@@ -74,7 +85,7 @@ impl Local {
         if path.split('/').next() == Some(".git") {
             return Err(wrong("a repository's own .git cannot be written"));
         }
-        Ok(Self { path: path.to_owned(), source })
+        Ok(Self { path: path.to_owned(), source, yields: false })
     }
 
     /// Its path in the repository.

@@ -27,6 +27,7 @@ use store::{Large, Store};
 pub use flow::Flow;
 pub use ledger::{Ledger, read_ledger};
 pub use local::Local;
+pub(crate) use local::hex;
 
 /// How many files are hashed, and how many are sent, at once.
 const HASHING: usize = 2;
@@ -277,6 +278,8 @@ impl<'a> Way<'a> {
                         self.made(&change)?;
                     } else if now == before {
                         self.pending.push(change);
+                    } else if file.yields() {
+                        self.after.remove(file.path());
                     } else {
                         return Err(self.theirs(file.path()));
                     }

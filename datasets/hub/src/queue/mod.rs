@@ -1,0 +1,195 @@
+//! What is to be uploaded, kept on the disk until it is.
+//!
+//! ```text
+//!  FOLDER/owner--name--1f3a…/   job.json      what, whereto; how often that was asked for
+//!                               state.json    how much of that is done, and what went wrong last
+//!                               push.ledger   how far the push is
+//!                               lock          held by whoever pushes
+//! ```
+//! Who asks writes `job.json`, who pushes writes `state.json`: neither waits for the other. Each file
+//! is whole at any instant, and whatever ends a push, the next one goes on.
+
+mod job;
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+
+use crate::push::hex;
+use crate::{Error, Ledger, Result, durable};
+pub use job::{Job, Standing, State};
+
+/// The longest file that is read here.
+const LONGEST: u64 = 1 << 20;
+
+/// A folder with what is to be uploaded.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    folder: PathBuf,
+}
+
+/// One job of a queue.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    folder: PathBuf,
+    /// What is to be uploaded, and whereto.
+    pub job: Job,
+    /// How that went so far.
+    pub state: State,
+}
+
+/// The right to push what a job says, which one process at a time has.
+#[derive(Debug)]
+pub struct Turn {
+    entry: Entry,
+    _lock: File,
+}
+
+impl Queue {
+    /// The queue in a folder, which need not be there yet.
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    /// Asks for an upload; returns once that is on the disk. An earlier job from the same folder to the
+    /// same branch becomes this one.
+    pub fn ask(&self, job: &Job) -> Result<Entry> {
+        let folder = self.folder.join(name_of(job));
+        fs::create_dir_all(&folder).map_err(Error::io("cannot make", &folder))?;
+        for made in [&folder, &self.folder] {
+            durable::sync_folder_of(made).map_err(Error::io("cannot write", made))?;
+        }
+        let path = folder.join("job.json");
+        // What cannot be read is written anew.
+        let earlier = read::<Job>(&path).ok().flatten().map_or(0, |earlier| earlier.asked);
+        let state: State = read(&folder.join("state.json")).ok().flatten().unwrap_or_default();
+        let job = Job { asked: earlier.max(state.done).saturating_add(1), ..job.clone() };
+        write(&path, &job)?;
+        Ok(Entry { folder, job, state })
+    }
+
+    /// Every job, in the order of their names, and what cannot be read.
+    pub fn entries(&self) -> Result<(Vec<Entry>, Vec<Error>)> {
+        let (mut entries, mut broken) = (Vec::new(), Vec::new());
+        let folders = match fs::read_dir(&self.folder) {
+            Ok(folders) => folders,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok((entries, broken));
+            }
+            Err(error) => return Err(Error::io("cannot look into", &self.folder)(error)),
+        };
+        for folder in folders {
+            let folder = folder.map_err(Error::io("cannot look into", &self.folder))?.path();
+            if folder.is_dir() {
+                match Entry::read(&folder) {
+                    Ok(Some(entry)) => entries.push(entry),
+                    // Nobody finished asking.
+                    Ok(None) => {}
+                    Err(error) => broken.push(error),
+                }
+            }
+        }
+        entries.sort_by(|a, b| a.folder.cmp(&b.folder));
+        Ok((entries, broken))
+    }
+}
+
+impl Entry {
+    fn read(folder: &Path) -> Result<Option<Self>> {
+        let Some(job) = read(&folder.join("job.json"))? else { return Ok(None) };
+        let state = read(&folder.join("state.json"))?.unwrap_or_default();
+        Ok(Some(Self { folder: folder.to_owned(), job, state }))
+    }
+
+    /// How it stands at this time, in seconds since 1970.
+    pub fn standing(&self, now: u64) -> Standing {
+        Standing::of(&self.job, &self.state, now)
+    }
+
+    /// Whether somebody is pushing it now.
+    pub fn is_pushed(&self) -> bool {
+        self.turn().is_ok_and(|turn| turn.is_none())
+    }
+
+    /// The right to push it, unless somebody has it. It is read again: it may have changed.
+    pub fn turn(&self) -> Result<Option<Turn>> {
+        let path = self.folder.join("lock");
+        let lock = File::options().create(true).append(true).open(&path);
+        let lock = lock.map_err(Error::io("cannot open", &path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(Error::io("cannot lock", &path)(error)),
+        }
+        let entry = Self::read(&self.folder)?.unwrap_or_else(|| self.clone());
+        Ok(Some(Turn { entry, _lock: lock }))
+    }
+
+    /// Takes the job out of the queue; what it has brought to the hub stays there.
+    pub fn forget(self) -> Result<bool> {
+        let Some(turn) = self.turn()? else { return Ok(false) };
+        fs::remove_dir_all(&turn.entry.folder)
+            .map_err(Error::io("cannot remove", &turn.entry.folder))?;
+        Ok(true)
+    }
+}
+
+impl Turn {
+    /// What is to be done.
+    pub fn job(&self) -> &Job {
+        &self.entry.job
+    }
+
+    /// How that went so far.
+    pub fn state(&self) -> &State {
+        &self.entry.state
+    }
+
+    /// How far the push is.
+    pub fn ledger(&self) -> Result<Ledger> {
+        Ledger::open(&self.entry.folder.join("push.ledger"))
+    }
+
+    /// Keeps how it went. Returns the state that it has from now on.
+    pub fn went(&mut self, state: State) -> Result<()> {
+        write(&self.entry.folder.join("state.json"), &state)?;
+        self.entry.state = state;
+        Ok(())
+    }
+}
+
+/// A job's folder: where it leads, readable, and all of what makes it this one, as a hash.
+fn name_of(job: &Job) -> String {
+    let whole = format!("{}\0{}\0{}\0{}", job.endpoint, job.repo, job.branch, job.root.display());
+    let hash = hex(&Sha256::digest(whole));
+    format!("{}--{}", job.repo.replace('/', "--"), hash.get(..12).unwrap_or_default())
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let about = match fs::metadata(path) {
+        Ok(about) => about,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("cannot read", path)(error)),
+    };
+    let broken = |what: String| Error::Io {
+        what: "not a job",
+        source: std::io::Error::other(what),
+        path: path.to_owned(),
+    };
+    if about.len() > LONGEST {
+        return Err(broken("it is far too long".into()));
+    }
+    let bytes = fs::read(path).map_err(Error::io("cannot read", path))?;
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| broken(error.to_string()))
+}
+
+fn write(path: &Path, value: &impl Serialize) -> Result<()> {
+    let bytes = serde_json::to_vec_pretty(value).unwrap_or_default();
+    durable::write(path, &bytes).map_err(Error::io("cannot write", path))
+}
+
+#[cfg(test)]
+mod tests;

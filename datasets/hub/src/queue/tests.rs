@@ -1,0 +1,104 @@
+use super::*;
+
+fn job(root: &str) -> Job {
+    Job {
+        root: root.into(),
+        endpoint: "http://127.0.0.1:1".into(),
+        repo: "me/pick".into(),
+        branch: "main".into(),
+        private: true,
+        tags: vec!["so101".into()],
+        asked: 0,
+    }
+}
+
+fn denied() -> Error {
+    Error::Denied { status: 401, with_token: true, message: String::new(), url: "http://x".into() }
+}
+
+fn unreachable() -> Error {
+    let last = Error::Unreachable { what: "no route".into(), url: "http://x".into() };
+    Error::GaveUp { tries: 5, last: Box::new(last) }
+}
+
+#[test]
+fn what_is_asked_for_stays_until_it_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = Queue::at(folder.path().join("uploads"));
+    assert!(queue.entries().unwrap().0.is_empty(), "a queue that is not there is empty");
+    queue.ask(&job("/a")).unwrap();
+    queue.ask(&job("/b")).unwrap();
+    let again = queue.ask(&job("/a")).unwrap();
+    assert_eq!(again.job.asked, 2);
+    assert_eq!(Queue::at(queue.folder.clone()).entries().unwrap().0.len(), 2);
+
+    let mut turn = again.turn().unwrap().unwrap();
+    assert!(again.turn().unwrap().is_none(), "one at a time");
+    assert!(again.is_pushed());
+    // An episode more comes while it is pushed.
+    queue.ask(&job("/a")).unwrap();
+    let state = turn.state().clone().succeeded(turn.job().asked, "c0ffee");
+    turn.went(state).unwrap();
+    drop(turn);
+    let (entries, broken) = queue.entries().unwrap();
+    assert!(broken.is_empty());
+    let of = |root: &str| entries.iter().find(|entry| entry.job.root == Path::new(root)).unwrap();
+    assert_eq!((of("/a").job.asked, of("/a").state.done), (3, 2));
+    assert_eq!(of("/a").standing(0), Standing::Due);
+
+    let mut turn = of("/a").turn().unwrap().unwrap();
+    let state = turn.state().clone().succeeded(turn.job().asked, "c0ffee");
+    turn.went(state).unwrap();
+    drop(turn);
+    let entry = queue.entries().unwrap().0.swap_remove(0);
+    let (done, other) = (queue.entries().unwrap().0, entry.job.root.clone());
+    assert_eq!(done.iter().filter(|one| one.standing(0) == Standing::Done).count(), 1);
+    assert!(entry.forget().unwrap());
+    assert!(queue.entries().unwrap().0.iter().all(|one| one.job.root != other));
+}
+
+#[test]
+fn failures_are_waited_out_or_held() {
+    let job = Job { asked: 1, ..job("/a") };
+    let mut state = State::default();
+    let mut now = 1000;
+    let mut waits = Vec::new();
+    for _ in 0..10 {
+        state = state.failed(&unreachable(), now);
+        let Standing::Waiting(wait) = Standing::of(&job, &state, now) else { panic!() };
+        waits.push(wait);
+        now += wait;
+        assert_eq!(Standing::of(&job, &state, now), Standing::Due);
+    }
+    assert_eq!(waits[..4], [5, 10, 20, 40]);
+    assert_eq!(waits.last(), Some(&600));
+    assert_eq!(Standing::of(&job, &state, 0), Standing::Waiting(600), "a clock that was set back");
+    state = state.failed(&denied(), now);
+    assert_eq!(Standing::of(&job, &state, u64::MAX), Standing::Held);
+    assert!(state.error.as_ref().unwrap().contains("401"));
+    state = state.released();
+    assert_eq!(Standing::of(&job, &state, now), Standing::Due);
+    state = state.succeeded(1, "c0ffee");
+    assert_eq!((state.error, state.failures), (None, 0));
+}
+
+#[test]
+fn what_is_no_job_is_told_and_the_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = Queue::at(folder.path());
+    let entry = queue.ask(&job("/a")).unwrap();
+    for (name, text) in [("half", "{\"root\": \"/x\""), ("wrong", "[]"), ("none", "")] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        if !text.is_empty() {
+            fs::write(folder.path().join(name).join("job.json"), text).unwrap();
+        }
+    }
+    let (entries, broken) = queue.entries().unwrap();
+    assert_eq!((entries.len(), broken.len()), (1, 2), "{broken:?}");
+    assert_eq!(entries[0].job, entry.job);
+    // What was torn is asked for anew, and is not taken to be done.
+    let mut turn = entry.turn().unwrap().unwrap();
+    turn.went(State::default().succeeded(7, "c0ffee")).unwrap();
+    fs::write(entry.folder.join("job.json"), "{").unwrap();
+    assert_eq!(queue.ask(&job("/a")).unwrap().standing(0), Standing::Due);
+}
