@@ -24,6 +24,9 @@ use commit::{Change, Message};
 use plan::MOST_FILES;
 use store::{Large, Store};
 
+#[cfg(all(test, feature = "serve"))]
+mod tests;
+
 pub use flow::Flow;
 pub use ledger::{Ledger, read_ledger};
 pub use local::Local;
@@ -156,15 +159,20 @@ impl<'a> Way<'a> {
         let mut large = Vec::new();
         for ((file, stamp, wanted), digest) in rows.into_iter().zip(digests) {
             let (path, size) = (file.path(), stamp.size);
-            self.after.insert(path, (size, digest.clone()));
             if wanted.there.as_deref() == Some(digest.text()) {
                 ledger.give(path, Some(digest.text()))?;
+                self.after.insert(path, (size, digest));
                 continue;
             }
-            if !self.push.replace && wanted.there.as_deref() != given.get(path).map(String::as_str)
-            {
+            let others = wanted.there.as_ref().is_some_and(|hash| given.get(path) != Some(hash));
+            if others && file.yields() {
+                ledger.give(path, None)?;
+                continue;
+            }
+            if others && !self.push.replace {
                 return Err(self.theirs(path));
             }
+            self.after.insert(path, (size, digest.clone()));
             self.before.insert(path, wanted.there);
             if let Digest::Sha256(sha256) = &digest {
                 large.push(Large { file, size, sha256: sha256.clone() });
