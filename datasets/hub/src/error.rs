@@ -118,6 +118,34 @@ pub enum Error {
         /// The address.
         url: String,
     },
+    /// The user wants no server to be asked.
+    #[error("no server may be asked while HF_HUB_OFFLINE is set: {url}")]
+    Offline {
+        /// The address.
+        url: String,
+    },
+    /// A variable of the environment that cannot be understood.
+    #[error("the variable {name} is not {what}")]
+    Variable {
+        /// The variable.
+        name: &'static str,
+        /// What it should be.
+        what: &'static str,
+    },
+    /// What was given is no token. It is not shown.
+    #[error("the token cannot be used: {what}")]
+    Token {
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// No token of this name is kept.
+    #[error("no token called {name:?} is kept on this machine, but {}", listed(.known))]
+    NoSuchToken {
+        /// The name.
+        name: String,
+        /// The names that are known.
+        known: Vec<String>,
+    },
     /// No repository is called so.
     #[error("{what}, not a repository's name: {name:?}")]
     Name {
@@ -280,4 +308,8 @@ fn and(message: &str) -> String {
 
 fn said(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(" ({message})") }
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none at all".to_owned() } else { names.join(", ") }
 }

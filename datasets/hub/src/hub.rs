@@ -32,6 +32,24 @@ pub struct Person {
     /// The groups that may own repositories too.
     #[serde(default)]
     pub orgs: Vec<Group>,
+    /// What was shown.
+    #[serde(default)]
+    auth: Option<Shown>,
+}
+
+/// How somebody was recognised.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    access_token: Option<Token>,
+}
+
+/// What a hub knows of a token.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Token {
+    display_name: Option<String>,
+    role: Option<String>,
 }
 
 /// A group of people.
@@ -119,6 +137,22 @@ impl Digest {
         match self {
             Self::Sha256(text) | Self::Git(text) => text,
         }
+    }
+}
+
+impl Person {
+    /// What the owner calls the token that was shown.
+    pub fn token_name(&self) -> Option<&str> {
+        self.token()?.display_name.as_deref().filter(|name| !name.is_empty())
+    }
+
+    /// What that token may do, in the hub's word: `read`, `write` or `fineGrained`.
+    pub fn role(&self) -> Option<&str> {
+        self.token()?.role.as_deref()
+    }
+
+    fn token(&self) -> Option<&Token> {
+        self.auth.as_ref()?.access_token.as_ref()
     }
 }
 

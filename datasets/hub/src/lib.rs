@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod abreast;
+mod account;
 mod address;
 mod durable;
 mod error;
@@ -14,8 +15,9 @@ mod repo;
 pub mod serve;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
+pub use account::{Account, Login, Logout};
 pub use error::{Absent, Error, Result};
 pub use http::{Client, Options, Part};
 pub use hub::{Digest, Entry, Group, Hub, Person, Refs, State};

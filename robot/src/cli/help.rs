@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::Command;
 
 /// The commands by what one wants to do, each group in the order of doing it.
-const GROUPS: [(&str, &[&str]); 7] = [
+const GROUPS: [(&str, &[&str]); 8] = [
     ("See it work, with nothing plugged in", &["demo", "sim"]),
     (
         "Set an arm up",
@@ -23,6 +23,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Move it", &["teleoperate", "record", "replay", "stop"]),
     ("Look at what was recorded", &["dataset"]),
     ("Let a policy think, and drive", &["policy", "eval", "rollout"]),
+    ("Share it", &["hub"]),
     ("For your shell", &["completions", "man"]),
     ("Not there yet", &[]),
 ];

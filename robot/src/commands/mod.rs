@@ -14,6 +14,7 @@ mod eval;
 mod find_cameras;
 mod find_port;
 mod hands;
+mod hub;
 mod man;
 #[cfg(feature = "policies")]
 mod policy;
@@ -68,6 +69,7 @@ pub enum Command {
     Dataset(dataset::Dataset),
     #[cfg(feature = "policies")]
     Policy(policy::Policy),
+    Hub(hub::Hub),
     Stop(stop::Stop),
     Completions(completions::Completions),
     Man(man::Man),
@@ -101,6 +103,7 @@ impl Command {
             Self::Dataset(command) => command.run(report),
             #[cfg(feature = "policies")]
             Self::Policy(command) => command.run(report),
+            Self::Hub(command) => command.run(report),
             Self::Stop(command) => command.run(report),
             Self::Completions(command) => command.run(report),
             Self::Man(command) => command.run(report),

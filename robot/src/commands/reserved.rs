@@ -21,8 +21,6 @@ pub enum Reserved {
     Eval(Anything),
     /// Train a policy
     Train(Anything),
-    /// Push to and pull from the Hugging Face Hub
-    Hub(Anything),
     /// Serve a robot to other machines
     Host(Anything),
     /// Robots that run on this machine and others
@@ -45,7 +43,6 @@ impl Reserved {
             #[cfg(not(all(feature = "sim", feature = "policies")))]
             Self::Eval(_) => ("eval", "build with the features sim and policies"),
             Self::Train(_) => ("train", "lerobot-train trains; its checkpoints will run here"),
-            Self::Hub(_) => ("hub", "huggingface-cli pushes and pulls"),
             Self::Host(_) => {
                 ("host", "a remote adapter works over TCP: --robot.port=tcp://host:port")
             }

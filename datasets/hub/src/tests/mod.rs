@@ -1,7 +1,7 @@
 //! Servers that do what servers do: answer, fail for a while, send elsewhere, and lie.
 
 mod secret;
-mod server;
+pub(crate) mod server;
 
 use std::sync::Arc;
 use std::time::Duration;

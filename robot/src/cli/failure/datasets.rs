@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use sinew_datasets::Error;
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, hub};
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
@@ -16,8 +16,8 @@ fn exit_of(error: &Error) -> Exit {
     match error {
         Error::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Exit::Refused,
         Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => Exit::Data,
-        Error::Server(error) if error.is_missing() => Exit::Data,
-        Error::Io { .. } | Error::Server(_) => Exit::Failed,
+        Error::Server(error) => hub::exit_of(error),
+        Error::Io { .. } => Exit::Failed,
         Error::Busy { .. } => Exit::Refused,
         Error::NoDataset { .. }
         | Error::Malformed { .. }
@@ -40,6 +40,7 @@ fn remedy_of(error: &Error) -> Option<String> {
         root.map(|root| format!("see all that is wrong: sinew dataset verify {}", root.display()))
     };
     Some(match error {
+        Error::Server(error) => return hub::remedy_of(error),
         Error::NoDataset { .. } => {
             "name the folder that holds meta/, data/ and videos/, or a repo id such as me/pick \
              that is in LeRobot's folder"

@@ -1,6 +1,7 @@
 //! How a command can end badly: what failed, why, and what to do about it.
 
 mod datasets;
+mod hub;
 #[cfg(feature = "policies")]
 mod policies;
 #[cfg(feature = "sim")]

@@ -1,0 +1,55 @@
+//! How a command about a hub ends badly.
+
+use std::io::ErrorKind;
+
+use sinew_hub::{Absent, Error};
+
+use super::{Exit, Failure};
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { exit: exit_of(&error), remedy: remedy_of(&error), what: error.to_string() }
+    }
+}
+
+/// What the process ends with.
+pub fn exit_of(error: &Error) -> Exit {
+    match error {
+        Error::GaveUp { last, .. } => exit_of(last),
+        Error::Denied { .. } | Error::Token { .. } | Error::Untrusted { .. } => Exit::Refused,
+        Error::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Exit::Refused,
+        Error::Missing { .. } | Error::Nonsense { .. } => Exit::Data,
+        Error::Address { .. }
+        | Error::Name { .. }
+        | Error::NoSuchToken { .. }
+        | Error::Variable { .. }
+        | Error::Authorities { .. } => Exit::Usage,
+        _ => Exit::Failed,
+    }
+}
+
+/// What can be done about it.
+pub fn remedy_of(error: &Error) -> Option<String> {
+    Some(match error {
+        Error::GaveUp { last, .. } => return remedy_of(last),
+        Error::Denied { with_token: false, .. } => "log in: sinew hub login".into(),
+        Error::Denied { with_token: true, .. } => {
+            "see who you are: sinew hub whoami; log in with another token: sinew hub login".into()
+        }
+        Error::Missing { what: Absent::Repo, .. } => {
+            "is the name right? A private one is seen only by those who may: sinew hub whoami"
+                .into()
+        }
+        Error::Unreachable { .. } => {
+            "is there a network, and is HF_ENDPOINT right? What was fetched before is used with \
+             HF_HUB_OFFLINE=1"
+                .into()
+        }
+        Error::Offline { .. } => "let it be asked: unset HF_HUB_OFFLINE".into(),
+        Error::Token { .. } => "copy it once more from the Hub's page, and: sinew hub login".into(),
+        Error::Io { source, .. } if source.kind() == ErrorKind::StorageFull => {
+            "free some space on that disk, and repeat it: it goes on where it stopped".into()
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,36 @@
+//! `sinew hub`: one file per operation; this table is all that knows them all.
+
+mod login;
+mod logout;
+mod whoami;
+
+use clap::{Args, Subcommand};
+
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::report::Report;
+
+/// Share datasets and policies through the Hugging Face Hub, or one of your own
+#[derive(Debug, Args)]
+pub struct Hub {
+    #[command(subcommand)]
+    what: What,
+}
+
+/// What is done with a hub.
+#[derive(Debug, Subcommand)]
+enum What {
+    Login(login::Login),
+    Logout(logout::Logout),
+    Whoami(whoami::Whoami),
+}
+
+impl Hub {
+    /// Does it.
+    pub fn run(self, report: &Report) -> Result<Exit, Failure> {
+        match self.what {
+            What::Login(command) => command.run(report),
+            What::Logout(command) => command.run(report),
+            What::Whoami(command) => command.run(report),
+        }
+    }
+}
