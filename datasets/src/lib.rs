@@ -16,6 +16,7 @@ pub mod sizes;
 mod source;
 pub mod stats;
 pub mod tables;
+pub mod upload;
 pub mod verify;
 pub mod video;
 pub mod writer;

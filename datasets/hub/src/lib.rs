@@ -3,6 +3,7 @@
 mod abreast;
 mod account;
 mod address;
+pub mod card;
 mod durable;
 mod error;
 mod http;

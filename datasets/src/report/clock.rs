@@ -62,11 +62,7 @@ pub fn ticks(page: &mut Page, fps: u32, cameras: &[String], rows: &[(u64, Instan
 
 /// How far each picture was taken from the reading that it is stored with.
 fn skew(page: &mut Page, camera: &str, at: usize, rows: &[(u64, Instant)]) {
-    let apart = |(_, instant): &(u64, Instant)| {
-        let taken = instant.stamps.images_ns.get(at).filter(|taken| **taken != 0)?;
-        Some(taken.saturating_sub(instant.stamps.joints_ns) as f64 / 1e6)
-    };
-    let mut spans: Vec<f64> = rows.iter().filter_map(apart).collect();
+    let mut spans: Vec<f64> = rows.iter().filter_map(|(_, instant)| instant.apart_ms(at)).collect();
     spans.sort_by(f64::total_cmp);
     let last = spans.len().saturating_sub(1) as f64;
     let part = |share: f64| spans.get((share * last) as usize).copied();

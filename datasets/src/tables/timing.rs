@@ -30,6 +30,14 @@ pub struct Timing {
     pub rows: Vec<(u64, Instant)>,
 }
 
+impl Instant {
+    /// How many milliseconds after the joints a camera's picture was taken, where that is known.
+    pub fn apart_ms(&self, camera: usize) -> Option<f64> {
+        let taken = self.stamps.images_ns.get(camera).filter(|taken| **taken != 0)?;
+        Some(taken.saturating_sub(self.stamps.joints_ns) as f64 / 1e6)
+    }
+}
+
 impl Timing {
     /// The rows of an episode.
     pub fn of(&self, episode: &Episode) -> &[(u64, Instant)] {

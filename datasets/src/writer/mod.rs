@@ -25,7 +25,7 @@ mod recording;
 pub mod spool;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -35,6 +35,7 @@ use std::thread::JoinHandle;
 use assemble::Ended;
 pub use assemble::Saved;
 pub use camera::parse_images;
+pub(crate) use publish::{is_publishing, place_of};
 pub use recording::{MOST_CAMERAS, Recorder};
 
 use crate::frame::Frame;

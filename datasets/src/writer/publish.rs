@@ -20,6 +20,17 @@ const ORDER: [&str; 7] = [
     "meta/info.json",
 ];
 
+/// A file's place among those of a dataset: none comes before what it counts.
+pub fn place_of(path: &str) -> usize {
+    ORDER.iter().rposition(|start| path.starts_with(start)).unwrap_or(0)
+}
+
+/// Whether episodes are just being moved into the dataset.
+pub fn is_publishing(root: &Path) -> Result<bool> {
+    let folders = sorted(&finished(root))?;
+    folders.iter().try_fold(false, |any, folder| Ok(any || !files(folder)?.is_empty()))
+}
+
 /// The folder with everything of ours that is not finished, below a dataset's.
 pub const OURS: &str = ".sinew";
 
@@ -51,8 +62,7 @@ pub fn publish(root: &Path) -> Result<u64> {
         let place = |file: &Path| {
             let path = file.strip_prefix(&episode).map(|path| path.to_string_lossy().into_owned());
             let path = path.unwrap_or_default();
-            let place = ORDER.iter().rposition(|start| path.starts_with(start)).unwrap_or(0);
-            (place, path)
+            (place_of(&path), path)
         };
         files.sort_by_key(|file| place(file));
         for file in files {

@@ -24,7 +24,7 @@ use commit::{Change, Message};
 use plan::MOST_FILES;
 use store::{Large, Store};
 
-#[cfg(all(test, feature = "serve"))]
+#[cfg(test)]
 mod tests;
 
 pub use flow::Flow;

@@ -1,4 +1,5 @@
 //! Pushes into the server of our own.
+#![cfg(feature = "serve")]
 
 use std::fs;
 use std::path::Path;

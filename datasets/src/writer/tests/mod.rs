@@ -18,7 +18,7 @@ use crate::{Dataset, stats};
 
 const SIDE: u32 = 32;
 
-fn info() -> Info {
+pub(crate) fn info() -> Info {
     let mut features = vec![
         ("observation.state".to_owned(), Feature::vector(Dtype::F32, ["pan.pos", "lift.pos"])),
         ("action".to_owned(), Feature::vector(Dtype::F32, ["pan.pos", "lift.pos"])),
@@ -58,7 +58,7 @@ fn frame(episode: u64, number: u64) -> Frame {
     }
 }
 
-fn record(writer: &mut Writer, episode: u64, frames: u64) -> Saved {
+pub(crate) fn record(writer: &mut Writer, episode: u64, frames: u64) -> Saved {
     for number in 0..frames {
         writer.push(&frame(episode, number)).unwrap();
     }

@@ -1,9 +1,6 @@
 //! A hub, asked over the wire.
 
-mod abuse;
-mod chunks;
 mod life;
-mod rights;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -11,7 +8,7 @@ use tempfile::TempDir;
 use ureq::Body;
 use ureq::http::{Request, Response};
 
-use super::{Access, Options, Server};
+use super::{Options, Server};
 
 /// A hub in a folder that goes with it.
 struct Bench {
