@@ -31,6 +31,12 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     put(path, how.prefix(".fresh").permissions(Permissions::from_mode(0o666)), bytes)
 }
 
+/// The same; its folder is made where it is missing.
+pub(crate) fn keep(path: &Path, bytes: &[u8]) -> Result<()> {
+    make_folders(folder_of(path))?;
+    write(path, bytes).map_err(Error::io("cannot write", path))
+}
+
 /// Puts a text in place that only this user may read, as [`write`]; its folder is made where it is
 /// missing.
 pub(crate) fn write_secret(path: &Path, text: &str) -> Result<()> {
@@ -57,6 +63,11 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
     }
 }
 
+/// Makes a folder and those above it where they are missing.
+pub(crate) fn make_folders(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).map_err(Error::io("cannot make the folder", folder))
+}
+
 /// Makes a folder and those above it where they are missing, for this user alone.
 pub(crate) fn make_secret_folders(folder: &Path) -> Result<()> {
     let mut how = fs::DirBuilder::new();
@@ -67,6 +78,12 @@ pub(crate) fn make_secret_folders(folder: &Path) -> Result<()> {
 /// Waits until the names in a file's folder are on the disk.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(folder_of(path))?.sync_all()
+}
+
+/// Waits until the names in a folder are on the disk.
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(Error::io("cannot make durable", folder))
 }
 
 /// Waits for a lock that is held by whoever has this file locked, and given up with what is returned.

@@ -146,6 +146,54 @@ pub enum Error {
         /// The names that are known.
         known: Vec<String>,
     },
+    /// The bytes that came are not those of the file.
+    #[error(
+        "{path} hashes to {found} and should to {expected}: what came is not kept (fetch it again; if it \
+         stays so, the server's file is damaged): {url}"
+    )]
+    WrongHash {
+        /// Its path in the repository.
+        path: String,
+        /// The hash that the repository's list names.
+        expected: String,
+        /// The hash of what came.
+        found: String,
+        /// The address.
+        url: String,
+    },
+    /// The disk is too full.
+    #[error(
+        "there is no room for what is to be fetched: {needed} bytes, of which {free} are free: {}",
+        path.display()
+    )]
+    NoRoom {
+        /// How many bytes are missing here.
+        needed: u64,
+        /// How many the disk has room for.
+        free: u64,
+        /// The folder.
+        path: std::path::PathBuf,
+    },
+    /// A file of the user's has the name of one that is to be fetched.
+    #[error(
+        "there is another file than was fetched before, and it is not written over (move it away, or \
+         name another folder): {}",
+        path.display()
+    )]
+    InTheWay {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+    /// It was not fetched before, and no server may be asked.
+    #[error("{what} of {repo} is not on this machine, and no server is asked: {}", path.display())]
+    NotFetched {
+        /// Which file, or that it is all of it.
+        what: String,
+        /// The repository.
+        repo: String,
+        /// Where it would be.
+        path: std::path::PathBuf,
+    },
     /// No repository is called so.
     #[error("{what}, not a repository's name: {name:?}")]
     Name {
@@ -282,6 +330,16 @@ impl Error {
             Self::GaveUp { .. } | Self::Unreachable { .. } | Self::Stale { .. } => true,
             Self::Altered { .. } | Self::Unverified { .. } | Self::Ended => true,
             Self::Io { source, .. } => source.kind() != std::io::ErrorKind::NotFound,
+            Self::Status { status, .. } => *status >= 500,
+            _ => false,
+        }
+    }
+
+    /// Whether it may be otherwise later, with nothing done about it: the server is not reached, or not
+    /// well.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::GaveUp { .. } | Self::Unreachable { .. } => true,
             Self::Status { status, .. } => *status >= 500,
             _ => false,
         }

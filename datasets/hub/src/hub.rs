@@ -11,8 +11,9 @@ use crate::error::Absent;
 use crate::http::{Ask, Client, Content, Options};
 use crate::{Error, Kind, Repo, Result, address};
 
-/// How many pages of a listing are asked for before it is taken to be without end.
+/// How many pages and files a list has before it is taken to be without end.
 const MOST_PAGES: usize = 10_000;
+const MOST_FILES: usize = 2_000_000;
 
 /// A hub: the public one, or one of a lab's own.
 #[derive(Clone, Debug)]
@@ -78,6 +79,8 @@ pub struct Entry {
     pub size: u64,
     /// What it must hash to.
     pub digest: Digest,
+    /// Git's SHA-1 of it; of a large file, of what git keeps in its place.
+    pub oid: String,
 }
 
 /// A file's hash, as the Hub keeps it.
@@ -129,6 +132,23 @@ struct Names {
 struct Name {
     name: String,
     target_commit: String,
+}
+
+/// Whether this names a commit by its hash.
+pub(crate) fn is_commit(text: &str) -> bool {
+    text.len() == 40 && is_hex(text)
+}
+
+/// Whether a hash that a server names can be one: files are named by it.
+pub(crate) fn is_digest(digest: &Digest) -> bool {
+    match digest {
+        Digest::Sha256(text) => text.len() == 64 && is_hex(text),
+        Digest::Git(text) => text.len() == 40 && is_hex(text),
+    }
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 impl Digest {
@@ -246,6 +266,9 @@ impl Hub {
                 let what = "the next page of its list is on another server".to_owned();
                 return Err(Error::Nonsense { what, url: first });
             }
+            if next == url || files.len() > MOST_FILES {
+                break;
+            }
             url = next;
         }
         Err(Error::Nonsense { what: "its list of files has no end".into(), url: first })
@@ -313,9 +336,9 @@ impl From<Listed> for Entry {
     fn from(listed: Listed) -> Self {
         let (size, digest) = match listed.lfs {
             Some(large) => (large.size, Digest::Sha256(large.oid)),
-            None => (listed.size, Digest::Git(listed.oid)),
+            None => (listed.size, Digest::Git(listed.oid.clone())),
         };
-        Self { path: listed.path, size, digest }
+        Self { path: listed.path, size, digest, oid: listed.oid }
     }
 }
 

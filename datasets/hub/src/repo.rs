@@ -130,6 +130,18 @@ fn check(part: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Refuses what would not be found below the folder that it is joined to.
+pub(crate) fn check_path(path: &str) -> Result<()> {
+    let wrong = |what| Err(Error::Name { what, name: path.to_owned() });
+    if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return wrong("a file's path in a repository has names between single '/'");
+    }
+    if path.contains('\\') || path.chars().any(char::is_control) {
+        return wrong("a file's path in a repository has neither '\\' nor control letters");
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

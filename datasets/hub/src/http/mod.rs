@@ -9,6 +9,7 @@
 mod ask;
 mod part;
 mod refusal;
+mod whole;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -20,10 +21,11 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::address;
 use crate::{Error, Result};
-use refusal::{Failed, Wait, text};
+use refusal::{Wait, text};
 
 pub(crate) use ask::{Ask, Content};
 pub use part::Part;
+pub(crate) use refusal::{Failed, passing};
 
 /// The longest wait between two tries, unless the server names one.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
@@ -99,7 +101,8 @@ impl Client {
         Ok(Self { agent: config.build().into(), options })
     }
 
-    fn patiently<T>(&self, mut once: impl FnMut() -> Result<T, Failed>) -> Result<T> {
+    /// Tries until it works, or does not pass, or was tried often enough.
+    pub(crate) fn patiently<T>(&self, mut once: impl FnMut() -> Result<T, Failed>) -> Result<T> {
         let mut wait = self.options.first_wait;
         let mut tries = 1;
         loop {

@@ -106,7 +106,7 @@ impl Client {
 }
 
 /// Where the part begins, how long it is, and how long the file is, where that fits the question.
-fn sense(part: Part, content_range: &str) -> Option<(u64, u64, u64)> {
+pub(super) fn sense(part: Part, content_range: &str) -> Option<(u64, u64, u64)> {
     let (span, total) = content_range.trim().strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = span.split_once('-')?;
     let number = |text: &str| text.trim().parse::<u64>().ok();

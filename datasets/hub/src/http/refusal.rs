@@ -12,13 +12,13 @@ use crate::{Error, address};
 const LONGEST_MESSAGE: usize = 500;
 
 /// Why one try came to nothing.
-pub(super) struct Failed {
+pub(crate) struct Failed {
     pub error: Error,
     /// How long to wait before the next try makes sense; none: it never does.
     pub again: Option<Wait>,
 }
 
-pub(super) enum Wait {
+pub(crate) enum Wait {
     Usual,
     Asked(Duration),
 }
@@ -98,7 +98,7 @@ pub(super) fn cut(url: &str, bytes: &[u8], length: u64) -> Failed {
     passing(url, format!("it ended after {} of {length} bytes", bytes.len()))
 }
 
-pub(super) fn passing(url: &str, what: String) -> Failed {
+pub(crate) fn passing(url: &str, what: String) -> Failed {
     Failed {
         error: Error::Unreachable { what, url: address::shown(url).to_owned() },
         again: Some(Wait::Usual),

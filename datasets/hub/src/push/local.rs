@@ -10,6 +10,7 @@ use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
 use crate::hub::Digest;
+use crate::repo::check_path;
 use crate::{Error, Result};
 
 /// How deep folders are looked into.
@@ -73,17 +74,10 @@ impl Local {
     }
 
     fn checked(path: &str, source: Source) -> Result<Self> {
-        let wrong = |what| Error::Name { what, name: path.to_owned() };
-        if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-            return Err(wrong("a file's path in a repository has names between single '/'"));
-        }
-        if path.contains(['\0', '\\']) || path.chars().any(char::is_control) {
-            return Err(wrong(
-                "a file's path in a repository has neither '\\' nor control letters",
-            ));
-        }
+        check_path(path)?;
         if path.split('/').next() == Some(".git") {
-            return Err(wrong("a repository's own .git cannot be written"));
+            let what = "a repository's own .git cannot be written";
+            return Err(Error::Name { what, name: path.to_owned() });
         }
         Ok(Self { path: path.to_owned(), source, yields: false })
     }

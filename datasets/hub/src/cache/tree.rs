@@ -1,0 +1,70 @@
+//! The list of a commit's files, which never changes, as the official client keeps it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::hub::{Digest, Entry, is_digest};
+use crate::repo::check_path;
+use crate::{Result, durable};
+
+/// The form that is written and read.
+const FORMAT: u32 = 1;
+
+/// The largest list that is read: some million files.
+const LARGEST: u64 = 512 << 20;
+
+#[derive(Deserialize, Serialize)]
+struct Tree {
+    format_version: u32,
+    files: BTreeMap<String, File>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct File {
+    size: u64,
+    blob_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lfs_sha256: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lfs_size: Option<u64>,
+}
+
+/// The list of a commit's files, where it was kept and can be understood.
+pub fn read(folder: &Path, commit: &str) -> Result<Option<Vec<Entry>>> {
+    let text = durable::read_text(&folder.join(format!("{commit}.json")), LARGEST)?;
+    // What is damaged, or newer than this program, is asked for anew.
+    Ok(text.as_deref().and_then(parse))
+}
+
+/// Keeps the list of a commit's files.
+pub fn write(folder: &Path, commit: &str, entries: &[Entry]) -> Result<()> {
+    let files = entries.iter().map(|entry| {
+        let (lfs_sha256, lfs_size) = match &entry.digest {
+            Digest::Sha256(digest) => (Some(digest.clone()), Some(entry.size)),
+            Digest::Git(_) => (None, None),
+        };
+        let file = File { size: entry.size, blob_id: entry.oid.clone(), lfs_sha256, lfs_size };
+        (entry.path.clone(), file)
+    });
+    let tree = Tree { format_version: FORMAT, files: files.collect() };
+    let text = serde_json::to_string_pretty(&tree).unwrap_or_default();
+    durable::keep(&folder.join(format!("{commit}.json")), text.as_bytes())
+}
+
+/// A list, if it is one of which every name and hash can be used.
+pub fn parse(text: &str) -> Option<Vec<Entry>> {
+    let tree: Tree =
+        serde_json::from_str(text).ok().filter(|tree: &Tree| tree.format_version == FORMAT)?;
+    let entries = tree.files.into_iter().map(|(path, file)| {
+        check_path(&path).ok()?;
+        let (size, digest) = match file.lfs_sha256 {
+            Some(sha256) => (file.lfs_size.unwrap_or(file.size), Digest::Sha256(sha256)),
+            None => (file.size, Digest::Git(file.blob_id.clone())),
+        };
+        let entry = Entry { path, size, digest, oid: file.blob_id };
+        is_digest(&entry.digest).then_some(entry)
+    });
+    entries.collect()
+}

@@ -1,0 +1,265 @@
+//! Repositories, or what is wanted of them, from a hub onto this machine.
+//!
+//! ```text
+//! revision ─▶ commit ─▶ list of its files ─▶ those wanted and missing ─▶ eight at a time
+//! one question           another, once          what is here is here
+//! ```
+//! Where the hub cannot be asked, what was fetched before is found by the same way.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use crate::abreast::abreast;
+use crate::cache::{Folder, Place, Shelf, Tally, Watch, fetch, files_below};
+use crate::hub::{Entry, is_commit, is_digest};
+use crate::repo::check_path;
+use crate::{Account, Error, Hub, Repo, Result};
+
+/// How many files are fetched at once.
+const AT_ONCE: usize = 8;
+
+/// The branch that is meant where none is named.
+const MAIN: &str = "main";
+
+/// Where files are put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A cache that programs of this machine share, such as [`Account::cache`].
+    Cache(PathBuf),
+    /// A folder of the user's own, with the files as they are.
+    Folder(PathBuf),
+}
+
+/// A repository at a commit, of which files can be fetched.
+pub struct Snapshot {
+    repo: Repo,
+    commit: String,
+    /// None where it may not or cannot be asked.
+    hub: Option<Hub>,
+    place: Box<dyn Place>,
+    files: Files,
+    trouble: Option<Error>,
+}
+
+/// What is known of a commit's files.
+enum Files {
+    /// All of them.
+    Listed(Vec<Entry>),
+    /// Those that are here: whoever fetched them kept no list.
+    Found(Vec<String>),
+}
+
+/// How far a pull is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pulled {
+    /// Files that are here, and that are wanted.
+    pub files: u64,
+    /// How many are wanted.
+    pub of_files: u64,
+    /// Bytes that are here, and that are wanted.
+    pub bytes: u64,
+    /// How many are wanted.
+    pub of_bytes: u64,
+    /// Bytes that came from the server for it.
+    pub came: u64,
+}
+
+impl Account {
+    /// A repository as it is now, at a revision or `main`; as it was fetched last where the hub cannot
+    /// be asked.
+    pub fn snapshot(
+        &self,
+        repo: &Repo,
+        revision: Option<&str>,
+        target: &Target,
+    ) -> Result<Snapshot> {
+        let name = revision.unwrap_or(MAIN);
+        if self.is_offline() {
+            return self.kept(repo, name, target, None);
+        }
+        let hub = self.hub()?;
+        if is_commit(name) {
+            return self.snapshot_at(repo, name, name, target);
+        }
+        match hub.state(repo, revision) {
+            Ok(state) => self.snapshot_at(repo, name, &state.sha, target),
+            Err(error) if error.passes() => self.kept(repo, name, target, Some(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A repository at a commit, which is known to be what a revision stands for.
+    pub fn snapshot_at(
+        &self,
+        repo: &Repo,
+        revision: &str,
+        commit: &str,
+        target: &Target,
+    ) -> Result<Snapshot> {
+        let hub = self.hub()?;
+        if !is_commit(commit) {
+            let what = format!("{commit:?} is no commit");
+            return Err(Error::Nonsense { what, url: hub.page(repo) });
+        }
+        let place: Box<dyn Place> = match target {
+            Target::Cache(cache) => {
+                let shelf = Shelf::make(cache, repo, commit)?;
+                shelf.remember(revision)?;
+                Box::new(shelf)
+            }
+            Target::Folder(folder) => Box::new(Folder::make(folder, commit)?),
+        };
+        let entries = match place.tree()? {
+            Some(entries) => entries,
+            None => {
+                let entries = hub.files(repo, commit, "")?;
+                entries.iter().try_for_each(|entry| usable(entry, &hub.page(repo)))?;
+                place.keep_tree(&entries)?;
+                entries
+            }
+        };
+        let (repo, commit, files) = (repo.clone(), commit.to_owned(), Files::Listed(entries));
+        Ok(Snapshot { repo, commit, hub: Some(hub), place, files, trouble: None })
+    }
+
+    /// A repository as it was fetched last; `trouble` is why the hub does not say.
+    fn kept(
+        &self,
+        repo: &Repo,
+        name: &str,
+        target: &Target,
+        trouble: Option<Error>,
+    ) -> Result<Snapshot> {
+        let (cache, folder) = match target {
+            Target::Cache(cache) => (cache.as_path(), None),
+            Target::Folder(folder) => (self.cache(), Some(folder)),
+        };
+        let found = match Shelf::commit_of(cache, repo, name)? {
+            None => None,
+            Some(commit) => {
+                let place: Option<Box<dyn Place>> = match folder {
+                    None => Shelf::find(cache, repo, &commit).map(|shelf| Box::new(shelf) as _),
+                    Some(folder) if folder.is_dir() => {
+                        Some(Box::new(Folder::make(folder, &commit)?))
+                    }
+                    Some(_) => None,
+                };
+                place.map(|place| (commit, place))
+            }
+        };
+        let Some((commit, place)) = found else {
+            let path = folder.cloned().unwrap_or_else(|| cache.join(repo.folder()));
+            let (what, repo) = (name.to_owned(), repo.to_string());
+            return Err(trouble.unwrap_or(Error::NotFetched { what, repo, path }));
+        };
+        let files = match place.tree()? {
+            Some(entries) => Files::Listed(entries),
+            None => Files::Found(files_below(&place.root())?),
+        };
+        Ok(Snapshot { repo: repo.clone(), commit, hub: None, place, files, trouble })
+    }
+}
+
+/// Refuses names and hashes from a server that no file of this machine may be called by.
+fn usable(entry: &Entry, page: &str) -> Result<()> {
+    check_path(&entry.path)?;
+    if is_digest(&entry.digest) {
+        return Ok(());
+    }
+    let what = format!("{:?} is no hash of {}", entry.digest.text(), entry.path);
+    Err(Error::Nonsense { what, url: page.to_owned() })
+}
+
+impl Snapshot {
+    /// The folder that the files are found in by their paths.
+    pub fn folder(&self) -> PathBuf {
+        self.place.root()
+    }
+
+    /// Which repository.
+    pub fn repo(&self) -> &Repo {
+        &self.repo
+    }
+
+    /// Which commit.
+    pub fn commit(&self) -> &str {
+        &self.commit
+    }
+
+    /// Why the hub was not asked, though it might have been: this is what was fetched last.
+    pub fn trouble(&self) -> Option<&Error> {
+        self.trouble.as_ref()
+    }
+
+    /// The paths of its files, as far as they are known.
+    pub fn paths(&self) -> Vec<&str> {
+        match &self.files {
+            Files::Listed(entries) => entries.iter().map(|entry| entry.path.as_str()).collect(),
+            Files::Found(paths) => paths.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// Fetches the files whose paths are wanted, those that are not here already. They are on the disk
+    /// when this returns.
+    pub fn fetch(
+        &self,
+        wanted: &dyn Fn(&str) -> bool,
+        tell: &(dyn Fn(Pulled) + Sync),
+    ) -> Result<Pulled> {
+        let entries = match &self.files {
+            Files::Listed(entries) => entries,
+            Files::Found(paths) => {
+                let files = paths.iter().filter(|path| wanted(path)).count() as u64;
+                return Ok(Pulled { files, of_files: files, ..Pulled::default() });
+            }
+        };
+        let (mut here, mut missing) = (Pulled::default(), Vec::new());
+        for entry in entries.iter().filter(|entry| wanted(&entry.path)) {
+            here.of_files += 1;
+            here.of_bytes = here.of_bytes.saturating_add(entry.size);
+            if self.place.has(entry)? {
+                here.files += 1;
+                here.bytes = here.bytes.saturating_add(entry.size);
+            } else {
+                missing.push(entry);
+            }
+        }
+        let tally = Tally::default();
+        let now = || Pulled {
+            files: here.files + tally.files.load(Ordering::Relaxed),
+            bytes: here.bytes + tally.bytes.load(Ordering::Relaxed),
+            came: tally.came.load(Ordering::Relaxed),
+            ..here
+        };
+        if let Some(first) = missing.first() {
+            let Some(hub) = &self.hub else {
+                let (what, repo) = (first.path.clone(), self.repo.to_string());
+                return Err(Error::NotFetched { what, repo, path: self.folder() });
+            };
+            self.room_for(&missing)?;
+            // The largest first: none of them begins when all others have ended.
+            missing.sort_by_key(|entry| std::cmp::Reverse(entry.size));
+            let tell = || tell(now());
+            let watch = Watch { tally: &tally, tell: &tell };
+            abreast("pull", AT_ONCE, &missing, |entry| {
+                let url = hub.file(&self.repo, &self.commit, &entry.path);
+                fetch(&hub.client, &url, entry, self.place.as_ref(), &watch)
+            })?;
+        }
+        self.place.settle()?;
+        Ok(now())
+    }
+
+    /// Refuses what the disk has no room for, whatever a list says.
+    fn room_for(&self, missing: &[&Entry]) -> Result<()> {
+        let root = self.folder();
+        let needed = missing.iter().fold(0_u64, |needed, entry| {
+            let begun = std::fs::metadata(self.place.part(entry)).map_or(0, |about| about.len());
+            needed.saturating_add(entry.size.saturating_sub(begun))
+        });
+        let about = rustix::fs::statvfs(&root)
+            .map_err(|error| Error::io("cannot look at the disk of", &root)(error.into()))?;
+        let free = about.f_bavail.saturating_mul(about.f_frsize);
+        if needed > free { Err(Error::NoRoom { needed, free, path: root }) } else { Ok(()) }
+    }
+}
