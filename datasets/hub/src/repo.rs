@@ -8,7 +8,10 @@ use crate::{Error, Result};
 const LONGEST_NAME: usize = 96;
 
 /// What a repository holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A policy's weights.
     Model,

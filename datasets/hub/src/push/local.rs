@@ -95,6 +95,12 @@ impl Local {
         }
     }
 
+    /// The SHA-256 of its bytes.
+    pub fn sha256(&self) -> Result<String> {
+        let size = self.stamp()?.size;
+        self.digest(true, size).map(|digest| digest.text().to_owned())
+    }
+
     /// How it is now.
     pub(crate) fn stamp(&self) -> Result<Stamp> {
         match &self.source {

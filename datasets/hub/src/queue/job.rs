@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::Kind;
 
 /// The first wait after a failure, and the longest, in seconds.
 const FIRST_WAIT: u64 = 5;
@@ -17,6 +17,9 @@ pub struct Job {
     pub root: PathBuf,
     /// The hub.
     pub endpoint: String,
+    /// What the repository holds.
+    #[serde(default = "dataset")]
+    pub kind: Kind,
     /// The repository, `owner/name`.
     pub repo: String,
     /// The branch.
@@ -27,9 +30,19 @@ pub struct Job {
     /// Words that its card is found by, besides the usual ones.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// The licence that its card names.
+    #[serde(default)]
+    pub license: Option<String>,
+    /// Whether what others wrote under the same paths is replaced.
+    #[serde(default)]
+    pub replace: bool,
     /// How often it was asked for: what is written afterwards belongs to the next time.
     #[serde(default)]
     pub asked: u64,
+}
+
+fn dataset() -> Kind {
+    Kind::Dataset
 }
 
 /// How a job went so far.
@@ -69,7 +82,8 @@ pub enum Standing {
 }
 
 impl Standing {
-    pub(super) fn of(job: &Job, state: &State, now: u64) -> Self {
+    /// Of a job that went so, at this time in seconds since 1970.
+    pub fn of(job: &Job, state: &State, now: u64) -> Self {
         if state.done >= job.asked {
             Self::Done
         } else if state.held {
@@ -89,13 +103,13 @@ impl State {
         Self { done: self.done.max(asked), commit: Some(commit.to_owned()), ..Self::default() }
     }
 
-    /// After a failure at this time.
-    pub fn failed(self, error: &Error, now: u64) -> Self {
+    /// After a failure at this time, which may pass by itself or not.
+    pub fn failed(self, error: &str, may_pass: bool, now: u64) -> Self {
         let wait = FIRST_WAIT.saturating_mul(1 << self.failures.min(16)).min(LONGEST_WAIT);
         Self {
             failures: self.failures.saturating_add(1),
-            error: Some(error.to_string()),
-            held: !error.may_pass(),
+            error: Some(error.to_owned()),
+            held: !may_pass,
             next: now.saturating_add(wait),
             ..self
         }

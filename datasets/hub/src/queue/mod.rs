@@ -163,7 +163,8 @@ impl Turn {
 
 /// A job's folder: where it leads, readable, and all of what makes it this one, as a hash.
 fn name_of(job: &Job) -> String {
-    let whole = format!("{}\0{}\0{}\0{}", job.endpoint, job.repo, job.branch, job.root.display());
+    let (endpoint, place, branch) = (&job.endpoint, job.kind.plural(), &job.branch);
+    let whole = format!("{endpoint}\0{place}\0{}\0{branch}\0{}", job.repo, job.root.display());
     let hash = hex(&Sha256::digest(whole));
     format!("{}--{}", job.repo.replace('/', "--"), hash.get(..12).unwrap_or_default())
 }

@@ -5,7 +5,10 @@ fn job(root: &str) -> Job {
         root: root.into(),
         endpoint: "http://127.0.0.1:1".into(),
         repo: "me/pick".into(),
+        kind: crate::Kind::Dataset,
         branch: "main".into(),
+        license: None,
+        replace: false,
         private: true,
         tags: vec!["so101".into()],
         asked: 0,
@@ -64,7 +67,7 @@ fn failures_are_waited_out_or_held() {
     let mut now = 1000;
     let mut waits = Vec::new();
     for _ in 0..10 {
-        state = state.failed(&unreachable(), now);
+        state = state.failed(&unreachable().to_string(), unreachable().may_pass(), now);
         let Standing::Waiting(wait) = Standing::of(&job, &state, now) else { panic!() };
         waits.push(wait);
         now += wait;
@@ -73,7 +76,7 @@ fn failures_are_waited_out_or_held() {
     assert_eq!(waits[..4], [5, 10, 20, 40]);
     assert_eq!(waits.last(), Some(&600));
     assert_eq!(Standing::of(&job, &state, 0), Standing::Waiting(600), "a clock that was set back");
-    state = state.failed(&denied(), now);
+    state = state.failed(&denied().to_string(), denied().may_pass(), now);
     assert_eq!(Standing::of(&job, &state, u64::MAX), Standing::Held);
     assert!(state.error.as_ref().unwrap().contains("401"));
     state = state.released();
