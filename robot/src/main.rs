@@ -11,6 +11,7 @@ mod run;
 mod simulated;
 #[cfg(feature = "sim")]
 mod streams;
+mod uploads;
 mod view;
 
 fn main() -> std::process::ExitCode {

@@ -24,9 +24,9 @@ const NO_MEANING: [(&str, &str); 29] = [
     ("cameras", "this command uses no cameras"),
     ("hidapi_fallback", "gamepads are read in one way"),
     ("gripper_open_pos", "the arm's file says where a gripper springs back to"),
-    ("push_to_hub", "nothing is uploaded yet; hf upload REPO DIR --repo-type=dataset does it"),
-    ("private", "nothing is uploaded yet"),
-    ("tags", "nothing is uploaded yet"),
+    ("push_to_hub", "this command uploads nothing; sinew hub push does"),
+    ("private", "this command uploads nothing; sinew hub push does"),
+    ("tags", "this command uploads nothing; sinew hub push does"),
     ("num_image_writer_processes", "images go straight to the encoders"),
     ("num_image_writer_threads_per_camera", "images go straight to the encoders"),
     ("streaming_encoding", "videos are always encoded while recording"),
@@ -46,7 +46,7 @@ const NO_MEANING: [(&str, &str); 29] = [
     ("input_device", "the keyboard is what turns are taken with"),
     ("pause_resume", "the space bar and p are"),
     ("correction", "Tab and c are"),
-    ("upload", "nothing is uploaded yet"),
+    ("upload", "with --push every episode goes up once it is saved"),
     ("device_path", "there is no pedal; the space bar and Tab do the same"),
 ];
 

@@ -4,7 +4,7 @@ mod calibrate;
 mod completions;
 #[cfg(feature = "policies")]
 mod console;
-mod dataset;
+pub mod dataset;
 #[cfg(feature = "sim")]
 mod demo;
 mod doctor;
@@ -37,6 +37,7 @@ mod strategy;
 mod teleoperate;
 mod telling;
 mod udev;
+mod uploading;
 mod watching;
 
 use clap::Subcommand;

@@ -96,12 +96,13 @@ impl Record {
         }
         let flag = listen()?;
         let _server = StopServer::start(&robot.name, flag.clone())?;
+        let uploads = self.dataset.uploads(&root, &flag, report)?;
         let (mut pairs, held) = leads.connect(&robot, true, &flag, report)?;
         let cameras = cameras::start(&specs, &robot, report)?;
         // A viewer may take its time to start: before there is torque.
         let mut display =
             Display::open(&self.display, &robot.name, &pairs, Arc::clone(&cameras), report)?;
-        let by = By { held, ..By::default() };
+        let by = By { held, uploads, ..By::default() };
         let recorder = self.dataset.recorder(&robot, &specs, &root, every, by, report)?;
         for device in std::iter::once(&robot).chain(leads.arms()).filter(|_| lasting) {
             remember(device, report);

@@ -23,6 +23,7 @@ use crate::run::realtime::give_way;
 use crate::run::record::{Event, Session};
 use crate::run::stats::{Recorded, Stats};
 use crate::run::tap::{Slips, Stored, tap};
+use crate::uploads::Background;
 
 /// Records what a loop does, beside it.
 pub struct Recorder {
@@ -44,6 +45,8 @@ pub struct Recorder {
     pub voice: Voice,
     /// Whose turn it is, where a policy and a person take turns.
     pub baton: Option<Baton>,
+    /// Where episodes go once they are saved, if they go anywhere.
+    pub uploads: Option<Background>,
 }
 
 /// What was recorded.
@@ -69,12 +72,13 @@ impl Recorder {
         mut each: impl FnMut(Tick, &[Pair], &Stats) -> ControlFlow<()>,
         then: impl FnOnce(&mut [Pair], Lap) -> Outcome,
     ) -> Result<Kept, Failure> {
-        let Self { resting, session, keys, every, stored, course, root, voice, baton } = self;
+        let Self { resting, session, keys, every, stored, course, root, voice, baton, uploads } =
+            self;
         let values = pairs.iter().map(|pair| pair.asked().len()).sum();
         let (mut tap, mut slips) = tap(values, cameras, every, stored);
         let (over, waiting) = (AtomicBool::new(false), AtomicU64::new(0));
         let mut begun = false;
-        let mut told = teller(report, course, voice);
+        let mut told = teller(report, course, voice, uploads.as_ref());
         let (mut outcome, kept) = std::thread::scope(|scope| {
             let (over, waiting) = (&over, &waiting);
             let beside = Beside { over, resting, waiting, baton };
@@ -116,12 +120,15 @@ impl Recorder {
             Err(error) => (Err(error), json!(null)),
         };
         let counts = cameras.iter().map(|camera| (camera.name().to_owned(), seen(camera, report)));
-        let extra = json!({
+        let mut extra = json!({
             "dataset": root,
             "camera_skew_ms": skew,
             "cameras": counts.collect::<serde_json::Map<_, _>>(),
         });
         report.say(format!("the dataset: {}", root.display()));
+        if let Some(uploads) = uploads {
+            extra["upload"] = uploads.finish(report);
+        }
         Ok(Kept { outcome, extra, saved })
     }
 }

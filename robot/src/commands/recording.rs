@@ -10,6 +10,7 @@ use sinew_datasets::video::Coding;
 use sinew_datasets::writer::Options;
 use sinew_drivers::calibration_file::lerobot_home;
 use sinew_drivers::camera::CameraSpec;
+use sinew_drivers::stop::StopFlag;
 use sinew_teleop::handover::Baton;
 use sinew_teleop::keys::Chosen;
 
@@ -18,6 +19,7 @@ use super::hands;
 use super::recorder::Recorder;
 use super::space;
 use super::telling::Course;
+use super::uploading::UploadFlags;
 use crate::cameras::feature_of;
 use crate::cli::failure::Failure;
 use crate::cli::report::Report;
@@ -25,6 +27,7 @@ use crate::cli::voice::Voice;
 use crate::robot::Robot;
 use crate::run::record::{Cut, Plan, Session, Turns};
 use crate::run::tap::Stored;
+use crate::uploads::Background;
 
 /// Which dataset is recorded, and how.
 #[derive(Debug, Clone, Args)]
@@ -75,6 +78,8 @@ pub struct DatasetFlags {
     /// Say aloud what comes next, or ring the terminal's bell
     #[arg(long = "play_sounds", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     play_sounds: bool,
+    #[command(flatten)]
+    upload: UploadFlags,
     /// Which action is stored: what the leader asked for, what was sent behind all limits, or where
     /// the joints are
     #[arg(long, value_name = "WHICH", default_value = "teleop")]
@@ -96,6 +101,8 @@ pub struct By {
     pub megabytes: Option<u64>,
     /// Keys that were chosen for it.
     pub chosen: Chosen,
+    /// Where episodes go once they are saved, if they go anywhere.
+    pub uploads: Option<Background>,
 }
 
 impl DatasetFlags {
@@ -116,7 +123,7 @@ impl DatasetFlags {
         by: By,
         report: &Report,
     ) -> Result<Recorder, Failure> {
-        let By { held, turns, cut, episodes, megabytes, chosen } = by;
+        let By { held, turns, cut, episodes, megabytes, chosen, uploads } = by;
         let (turns, baton) = turns.unzip();
         let info = self.info(robot, cameras, turns.is_some())?;
         let rows = |span: f64| (span * f64::from(self.dataset_fps)).round() as u64;
@@ -150,7 +157,24 @@ impl DatasetFlags {
         let (stored, resting) = (self.action, Arc::default());
         let voice = Voice::new(self.play_sounds, report);
         let root = root.to_owned();
-        Ok(Recorder { resting, session, keys, every, stored, course, voice, root, baton })
+        Ok(Recorder { resting, session, keys, every, stored, course, voice, root, baton, uploads })
+    }
+
+    /// Where its episodes are uploaded to, if that is asked for. Whatever is not right with that is said
+    /// before anything moves.
+    pub fn uploads(
+        &self,
+        root: &Path,
+        flag: &StopFlag,
+        report: &Report,
+    ) -> Result<Option<Background>, Failure> {
+        let name = match (&self.repo_id, &self.root) {
+            (None, _) => None,
+            // The folder's name has the date and time that the name here gets.
+            (Some(_), None) => root.strip_prefix(lerobot_home()).ok().and_then(Path::to_str),
+            (Some(name), Some(_)) => Some(name.as_str()),
+        };
+        self.upload.start(root, name, self.resume, flag, report)
     }
 
     /// Whether it goes by a name that LeRobot keeps for what a policy does.

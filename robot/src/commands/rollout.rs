@@ -23,7 +23,7 @@ use super::driving::{
 use super::policy::source::{Machine, Source};
 use super::policy::{check, offered};
 use super::recorder::{Kept, Recorder};
-use super::recording::DatasetFlags;
+use super::recording::{By, DatasetFlags};
 use super::strategy::{Strategy, StrategyFlags};
 use super::watching::{Scene, watch};
 use crate::cameras;
@@ -143,6 +143,10 @@ impl Rollout {
         let control = self.fps * every as f64;
         let flag = listen()?;
         let _server = StopServer::start(&robot.name, flag.clone())?;
+        let uploads = match &root {
+            Some(root) => self.dataset.uploads(root, &flag, report)?,
+            None => None,
+        };
         let followers = arms(&robot, &flag, report)?;
         let leaders = leader.as_ref().map(|leader| arms(leader, &flag, report)).transpose()?;
         let mut leaders = leaders.into_iter().flatten();
@@ -169,6 +173,7 @@ impl Rollout {
         let display =
             Display::open(&self.display, &robot.name, &pairs, Arc::clone(&cameras), report)?;
         let by = self.strategy.by(self.fps, leader.is_some().then_some(baton), report);
+        let by = By { uploads, ..by };
         let recorder =
             root.map(|root| self.dataset.recorder(&robot, &specs, &root, every, by, report));
         let recorder = recorder.transpose()?;

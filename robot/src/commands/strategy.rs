@@ -6,11 +6,14 @@ use sinew_teleop::keys::{Code, Key};
 
 use super::driving::seconds;
 use super::recording::By;
-use super::telling::NOT_UPLOADED;
 use crate::cli::failure::Failure;
 use crate::cli::report::Report;
 use crate::run::record::ring::Bounds;
 use crate::run::record::{Cut, Turns};
+
+/// What is said where somebody chooses how often to upload.
+const EVERY_EPISODE: &str = "--strategy.upload_every_n_episodes changes nothing: with --push every \
+    episode goes up beside the recording once it is saved";
 
 /// What is done besides driving.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -53,7 +56,7 @@ pub struct StrategyFlags {
     /// the smallest camera's pixels; without it, what a file of the dataset holds
     #[arg(long = "strategy.target_video_file_size_mb", value_name = "MB", value_parser = clap::value_parser!(u64).range(1..))]
     target_video_file_size_mb: Option<u64>,
-    /// With sentry and dagger, after how many episodes they are uploaded; nothing is uploaded yet
+    /// With sentry and dagger, after how many episodes they are uploaded; with --push each is, once it is saved
     #[arg(long = "strategy.upload_every_n_episodes", value_name = "N")]
     upload_every_n_episodes: Option<u64>,
     /// With highlight, how many seconds are kept [default: 10]
@@ -65,7 +68,7 @@ pub struct StrategyFlags {
     /// With highlight, the key that makes an episode, and ends it [default: s]
     #[arg(long = "strategy.save_key", value_name = "KEY", value_parser = key)]
     save_key: Option<Code>,
-    /// With highlight, the key that uploads; nothing is uploaded yet [default: h]
+    /// With highlight, the key that uploads, with --push [default: h]
     #[arg(long = "strategy.push_key", value_name = "KEY", value_parser = key)]
     push_key: Option<Code>,
 }
@@ -161,7 +164,7 @@ impl StrategyFlags {
                     );
                 }
                 if self.upload_every_n_episodes.is_some() {
-                    report.warn(NOT_UPLOADED);
+                    report.warn(EVERY_EPISODE);
                 }
             }
             Strategy::Dagger | Strategy::Sentry => {
@@ -171,7 +174,9 @@ impl StrategyFlags {
                     );
                 }
                 (by.cut, by.megabytes) = (Cut::Seamless, self.target_video_file_size_mb);
-                report.warn(NOT_UPLOADED);
+                if self.upload_every_n_episodes.is_some() {
+                    report.warn(EVERY_EPISODE);
+                }
             }
             Strategy::Highlight => {
                 let seconds = self.ring_buffer_seconds.unwrap_or(10.0);

@@ -6,10 +6,11 @@ use sinew_teleop::handover::{Trouble, Turn};
 use crate::cli::report::{Report, Tone};
 use crate::cli::voice::Voice;
 use crate::run::record::{Cut, Event, Plan};
+use crate::uploads::Background;
 
 /// What is said where an upload is asked for.
-pub const NOT_UPLOADED: &str = "nothing is uploaded: this program has no client of the Hub yet; once it \
-    has ended, hf upload REPO DIR --repo-type=dataset uploads the dataset";
+const NOT_UPLOADED: &str =
+    "nothing is uploaded without --push; once it has ended: sinew hub push DIR REPO";
 
 /// How long a recording takes where nobody cuts it short.
 pub struct Course {
@@ -58,7 +59,12 @@ impl Course {
 }
 
 /// Says what a recording goes through.
-pub fn teller(report: &Report, course: Course, voice: Voice) -> impl FnMut(Event<'_>) {
+pub fn teller(
+    report: &Report,
+    course: Course,
+    voice: Voice,
+    uploads: Option<&Background>,
+) -> impl FnMut(Event<'_>) {
     let (mut now, mut which, mut kept) = (String::new(), 0, 0_u64);
     move |event| match event {
         Event::Begun { nth, episode } => {
@@ -93,7 +99,10 @@ pub fn teller(report: &Report, course: Course, voice: Voice) -> impl FnMut(Event
         }
         Event::Push => {
             report.progress("");
-            report.warn(NOT_UPLOADED);
+            match uploads {
+                Some(uploads) => uploads.ask(),
+                None => report.warn(NOT_UPLOADED),
+            }
         }
         Event::Turn { turn, smooth } => {
             let (phase, words) = match (turn, smooth) {
@@ -145,6 +154,9 @@ pub fn teller(report: &Report, course: Course, voice: Voice) -> impl FnMut(Event
             }));
             report.progress("");
             report.note(format!("episode {} is saved: {} frames", saved.episode, saved.frames));
+            if let Some(uploads) = uploads {
+                uploads.ask();
+            }
             if let Some(why) = &saved.failure {
                 report.warn(format!("{} frames of it are lost: {why}", saved.lost));
             }

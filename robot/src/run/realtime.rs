@@ -61,11 +61,20 @@ pub fn hasten() -> bool {
 /// By how much threads that may be late give way to those that must not be.
 const NICE: libc::c_int = 5;
 
+/// By how much those that anybody may overtake do.
+const LEAST: libc::c_int = 19;
+
 /// Lets this thread, and those that it starts, give way to others where the machine is busy: also to
 /// the kernel's own, which carry bytes to and from the buses.
 pub fn give_way() {
     // SAFETY: it takes a number alone. It speaks of the calling thread, and always may be refused.
     unsafe { libc::nice(NICE) };
+}
+
+/// Lets this thread, and those that it starts, run only where nobody else wants to.
+pub fn stand_back() {
+    // SAFETY: as above.
+    unsafe { libc::nice(LEAST) };
 }
 
 /// Does `work` on a thread that gives way, and so will all that it starts.

@@ -2,6 +2,9 @@
 
 mod login;
 mod logout;
+mod push;
+mod retry;
+mod status;
 mod whoami;
 
 use clap::{Args, Subcommand};
@@ -22,6 +25,9 @@ enum What {
     Login(login::Login),
     Logout(logout::Logout),
     Whoami(whoami::Whoami),
+    Push(push::Push),
+    Status(status::Status),
+    Retry(retry::Retry),
 }
 
 impl Hub {
@@ -31,6 +37,9 @@ impl Hub {
             What::Login(command) => command.run(report),
             What::Logout(command) => command.run(report),
             What::Whoami(command) => command.run(report),
+            What::Push(command) => command.run(report),
+            What::Status(command) => command.run(report),
+            What::Retry(command) => command.run(report),
         }
     }
 }

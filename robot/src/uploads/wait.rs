@@ -1,0 +1,154 @@
+//! Pushing while somebody looks.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sinew_drivers::stop::StopFlag;
+use sinew_hub::queue::{Entry, Standing};
+use sinew_hub::{Account, Flow, Pushed, Repo};
+
+use super::attempt::{Wrong, attempt, now};
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::report::Report;
+use crate::commands::dataset::bytes;
+
+/// How often the line on the terminal is drawn anew.
+const DRAWN: Duration = Duration::from_millis(200);
+
+/// Draws how far a push is.
+pub struct Shown<'a> {
+    report: &'a Report,
+    begun: Instant,
+    what: String,
+}
+
+impl<'a> Shown<'a> {
+    /// Of what goes to this place.
+    pub fn new(report: &'a Report, what: &str) -> Self {
+        Self { report, begun: Instant::now(), what: what.to_owned() }
+    }
+
+    /// Draws it.
+    pub fn draw(&self, flow: &Flow) {
+        let ((files, seen), sent, waiting) = (flow.files(), flow.sent(), flow.waiting());
+        let rate = sent as f64 / self.begun.elapsed().as_secs_f64().max(0.1);
+        let share = if waiting > 0 { sent.min(waiting) as f64 / waiting as f64 } else { 0.0 };
+        let line = format!(
+            "{}: {seen} of {files} files looked at, {} of {} sent, {}/s",
+            self.what,
+            bytes(sent.min(waiting)),
+            bytes(waiting),
+            bytes(rate as u64)
+        );
+        self.report.progress_at(&line, Some(share));
+    }
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        self.report.progress("");
+    }
+}
+
+/// Pushes what an entry of the queue says, again and again until it is there, somebody has to do
+/// something about it, or `flag` is raised. `once` tries no second time.
+pub fn see_through(
+    account: &Account,
+    entry: &Entry,
+    limit: Option<u64>,
+    once: bool,
+    flag: &StopFlag,
+    report: &Report,
+) -> Result<Pushed, Failure> {
+    let name = entry.job.repo.clone();
+    loop {
+        let Some(mut turn) = entry.turn()? else {
+            return Err(Failure::advise(
+                Exit::Refused,
+                format!("another program is pushing {name} just now"),
+                "see how far it is: sinew hub status",
+            ));
+        };
+        let flow = Flow::at_most(limit);
+        let shown = Shown::new(report, &name);
+        let result = std::thread::scope(|scope| {
+            let pushing = std::thread::Builder::new().name("upload".into());
+            let pushing = pushing.spawn_scoped(scope, || attempt(account, &mut turn, &flow));
+            let pushing = pushing.map_err(|error| {
+                Failure::new(Exit::Failed, format!("cannot start a thread: {error}"))
+            })?;
+            while !pushing.is_finished() {
+                if flag.raised().is_some() {
+                    flow.end();
+                }
+                shown.draw(&flow);
+                std::thread::park_timeout(DRAWN);
+            }
+            Ok::<_, Failure>(
+                pushing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            )
+        })?;
+        drop(shown);
+        let state = turn.state().clone();
+        drop(turn);
+        let wrong = match result {
+            Ok(pushed) => return Ok(pushed),
+            Err(wrong) => wrong,
+        };
+        let wait = match Standing::of(&entry.job, &state, now()) {
+            Standing::Waiting(wait) if !once && flag.raised().is_none() => wait,
+            _ => return Err(failure(wrong, &name)),
+        };
+        report.warn(format!("{}; the next try is in {wait} s", wrong.what));
+        let until = Instant::now() + Duration::from_secs(wait);
+        while Instant::now() < until {
+            if flag.raised().is_some() {
+                return Err(failure(wrong, &name));
+            }
+            report.progress(&format!("{name}: {} s", (until - Instant::now()).as_secs()));
+            std::thread::park_timeout(DRAWN);
+        }
+        report.progress("");
+    }
+}
+
+fn failure(wrong: Wrong, name: &str) -> Failure {
+    let later = format!("what was sent stays sent; go on with: sinew hub retry {name}");
+    if wrong.is_an_end() {
+        return Failure::advise(Exit::Interrupted, wrong.what, later);
+    }
+    match wrong.hub {
+        Some(error) => {
+            let failure = Failure::from(*error);
+            Failure { remedy: Some(failure.remedy.unwrap_or(later)), ..failure }
+        }
+        None => Failure::advise(Exit::Failed, wrong.what, later),
+    }
+}
+
+/// Says that it is there, and where.
+pub fn summary(account: &Account, entry: &Entry, pushed: &Pushed, report: &Report) -> Value {
+    let page = match Repo::new(entry.job.kind, &entry.job.repo) {
+        Ok(repo) => format!("{}/{}", account.endpoint(), repo.place()),
+        Err(_checked_before) => String::new(),
+    };
+    let Pushed { commit, changed, removed, ignored } = pushed;
+    let changes = match (changed, removed) {
+        (0, 0) => "nothing was new".to_owned(),
+        (changed, 0) => format!("{changed} files are new or changed"),
+        (changed, removed) => format!("{changed} files are new or changed, {removed} are gone"),
+    };
+    report.say(format!("{page}: {changes}, every file verified"));
+    if *ignored > 0 {
+        report.warn(format!("{ignored} files are left out by the repository's own .gitignore"));
+    }
+    json!({
+        "repo": entry.job.repo,
+        "url": page,
+        "branch": entry.job.branch,
+        "commit": commit,
+        "changed": changed,
+        "removed": removed,
+        "ignored": ignored,
+    })
+}
