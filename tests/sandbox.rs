@@ -17,6 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Sandbox {
     home: TempDir,
     binary: PathBuf,
+    variables: Vec<(String, String)>,
 }
 
 /// How a command ended.
@@ -81,7 +82,14 @@ fn binary() -> &'static Path {
 impl Sandbox {
     /// A fresh home.
     pub fn new() -> Self {
-        Self { home: tempfile::tempdir().unwrap(), binary: binary().to_owned() }
+        let (home, variables) = (tempfile::tempdir().unwrap(), Vec::new());
+        Self { home, binary: binary().to_owned(), variables }
+    }
+
+    /// The same home, where a variable says something.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// A fresh home with the binary as it is now, whatever is built in the hours to come.
@@ -105,6 +113,7 @@ impl Sandbox {
             .env_clear()
             .env("HOME", self.home.path())
             .env("XDG_RUNTIME_DIR", self.home.path())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
     }

@@ -23,4 +23,5 @@ mod stop_an_arm;
 mod talk_to_a_rollout;
 mod teleoperate;
 mod try_a_policy_in_simulation;
+mod upload_to_a_hub;
 mod use_a_policy;
