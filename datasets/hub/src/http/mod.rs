@@ -101,6 +101,11 @@ impl Client {
         Ok(Self { agent: config.build().into(), options })
     }
 
+    /// How often something is tried that may pass.
+    pub(crate) fn tries(&self) -> u32 {
+        self.options.tries
+    }
+
     /// Tries until it works, or does not pass, or was tried often enough.
     pub(crate) fn patiently<T>(&self, mut once: impl FnMut() -> Result<T, Failed>) -> Result<T> {
         let mut wait = self.options.first_wait;

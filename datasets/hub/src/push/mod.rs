@@ -91,6 +91,8 @@ struct Way<'a> {
     /// What must be there at the end.
     after: BTreeMap<&'a str, (u64, Digest)>,
     pending: Vec<Change<'a>>,
+    /// What was committed under way.
+    made: HashSet<&'a str>,
     pushed: Pushed,
 }
 
@@ -105,7 +107,8 @@ impl Push<'_> {
         let head = self.hub.state(self.repo, Some(self.branch))?.sha;
         let pushed = Pushed { commit: head.clone(), changed: 0, removed: 0, ignored: 0 };
         let (before, after, pending) = (HashMap::new(), BTreeMap::new(), Vec::new());
-        let mut way = Way { push: self, ledger, flow, head, before, after, pending, pushed };
+        let made = HashSet::new();
+        let mut way = Way { push: self, ledger, flow, head, before, after, pending, made, pushed };
         for files in self.files.chunks(MOST_FILES) {
             way.bring(files)?;
             let carried: u64 = way.pending.iter().map(Change::carried).sum();
@@ -233,7 +236,7 @@ impl<'a> Way<'a> {
         let Push { hub, repo, branch, title, .. } = *self.push;
         let carried: u64 = self.pending.iter().map(Change::carried).sum();
         self.flow.waiting.fetch_add(carried, Ordering::Relaxed);
-        let mut rebases = 0;
+        let (mut rebases, mut lost) = (0, 0);
         while !self.pending.is_empty() {
             self.flow.go_on()?;
             let message = Message { title, text: "", parent: &self.head };
@@ -252,6 +255,15 @@ impl<'a> Way<'a> {
                 // tells.
                 Err(error) => {
                     let head = hub.state(repo, Some(branch))?.sha;
+                    if head == self.head && matches!(error, Error::Unreachable { .. }) {
+                        // It knows its parent: should it be under way all the same, one of the two
+                        // comes too late.
+                        lost += 1;
+                        if lost >= hub.client.tries() {
+                            return Err(Error::GaveUp { tries: lost, last: Box::new(error) });
+                        }
+                        continue;
+                    }
                     rebases += 1;
                     if head == self.head || rebases > MOST_REBASES {
                         return Err(error);
@@ -298,10 +310,11 @@ impl<'a> Way<'a> {
     }
 
     /// A change is in the repository.
-    fn made(&mut self, change: &Change<'_>) -> Result<()> {
+    fn made(&mut self, change: &Change<'a>) -> Result<()> {
         match change {
             Change::Put { file, digest, .. } => {
                 self.pushed.changed += 1;
+                self.made.insert(file.path());
                 self.ledger.give(file.path(), Some(digest.text()))
             }
             Change::Remove(path) => {
@@ -322,6 +335,9 @@ impl<'a> Way<'a> {
                 entry.size == *size && (!alike || entry.digest == *digest)
             });
             if !right {
+                // What is there of ours is not anybody else's: the next push replaces it.
+                let found = there.get(path).filter(|_| self.made.contains(path));
+                self.ledger.give(path, found.map(|entry| entry.digest.text()))?;
                 let url = self.push.hub.page(self.push.repo);
                 return Err(Error::Unverified { path: (*path).to_owned(), url });
             }

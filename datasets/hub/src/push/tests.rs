@@ -142,7 +142,7 @@ fn whatever_ends_it_no_more_than_the_part_on_its_way_is_sent_again() {
     loop {
         let flow = std::sync::Arc::new(Flow::default());
         let (cut, ender) = (random.u64(1..=2 * PART), std::sync::Arc::clone(&flow));
-        let watch = std::thread::spawn(move || {
+        let watch = std::thread::Builder::new().name("watch".into()).spawn(move || {
             while ender.sent() < cut && !ender.is_ended() {
                 std::thread::yield_now();
             }
@@ -150,7 +150,7 @@ fn whatever_ends_it_no_more_than_the_part_on_its_way_is_sent_again() {
         });
         let result = bench.push(&Ledger::open(&ledger).unwrap(), &flow);
         flow.end();
-        watch.join().unwrap();
+        watch.unwrap().join().unwrap();
         sent += flow.sent();
         match result {
             Ok(_) => break,
