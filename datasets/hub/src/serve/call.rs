@@ -50,6 +50,15 @@ pub struct Call {
     path: String,
 }
 
+/// How somebody shows that they may come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// With a token, or without one where everybody may look.
+    Token,
+    /// With something that was given out here; the handler looks at it.
+    Signature,
+}
+
 /// Answers one kind of request. It may take its time and wait for disks.
 pub type Handler = fn(&mut Call) -> Result<Answer, Refusal>;
 
@@ -182,14 +191,20 @@ impl Call {
 /// Answers a request on a thread that may wait.
 pub async fn answer(
     State(app): State<Arc<App>>,
-    handler: Handler,
+    (door, handler): (Door, Handler),
     parameters: RawPathParams,
     request: Request,
 ) -> Response {
     let Ok(_turn) = app.turns.acquire().await else { return response(Refusal::nothing().answer()) };
     let (head, body) = request.into_parts();
     let known = app.guests.host(&head.headers);
-    let known = known.and_then(|host| Ok((host, app.guests.caller(&head.headers)?)));
+    let known = known.and_then(|host| {
+        let caller = match door {
+            Door::Token => app.guests.caller(&head.headers)?,
+            Door::Signature => None,
+        };
+        Ok((host, caller))
+    });
     let parameters = parameters.iter().map(|(name, part)| (name.to_owned(), part.to_owned()));
     let parameters: BTreeMap<_, _> = parameters.collect();
     let body = Box::new(Sent::pump(body, app.limits));

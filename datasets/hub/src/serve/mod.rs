@@ -19,6 +19,7 @@ mod routes;
 mod store;
 #[cfg(test)]
 mod tests;
+pub mod xet;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};

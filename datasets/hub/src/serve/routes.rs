@@ -6,11 +6,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{RawPathParams, Request, State};
 use axum::response::Response;
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{MethodRouter, any, delete, get, post, put};
 
 use super::answer::Refusal;
 use super::api::{account, commit, files, info, lfs, preupload, refs, repos, resolve};
-use super::call::{self, App, Handler};
+use super::call::{self, App, Door, Handler};
+use super::xet::cas;
 
 /// All of them.
 pub fn all(app: Arc<App>) -> Router {
@@ -21,8 +22,12 @@ pub fn all(app: Arc<App>) -> Router {
         .route("/api/repos/delete", delete(on(repos::delete)))
         .route("/api/repos/move", post(on(repos::rename)))
         .route("/api/lfs/verify", post(on(lfs::verify)))
-        .route("/api/lfs/{ticket}", put(on(lfs::whole)).post(on(lfs::complete)))
-        .route("/api/lfs/{ticket}/{number}", put(on(lfs::piece)))
+        .route("/api/lfs/{ticket}", put(signed(lfs::whole)).post(signed(lfs::complete)))
+        .route("/api/lfs/{ticket}/{number}", put(signed(lfs::piece)))
+        .route("/api/cas/{id}/v1/xorbs/default/{hash}", post(signed(cas::xorb)))
+        .route("/api/cas/{id}/v1/shards", post(signed(cas::shard)))
+        // What else there is under this address is not here, which clients know how to take.
+        .route("/api/cas/{id}/{*rest}", any(signed(|_call| Err(Refusal::nothing()))))
         .route("/api/{kind}", get(on(repos::list)));
     for (rest, methods) in repository() {
         router = router.route(&format!("/api/{{kind}}/{{owner}}/{{name}}{rest}"), methods);
@@ -37,7 +42,7 @@ pub fn all(app: Arc<App>) -> Router {
 }
 
 /// What is below a repository's address in the interface for programs.
-fn repository() -> [(&'static str, MethodRouter<Arc<App>>); 13] {
+fn repository() -> [(&'static str, MethodRouter<Arc<App>>); 14] {
     [
         ("", get(on(info::newest))),
         ("/revision/{rev}", get(on(info::at))),
@@ -52,13 +57,36 @@ fn repository() -> [(&'static str, MethodRouter<Arc<App>>); 13] {
         ("/branch/{rev}", post(on(refs::branch)).delete(on(refs::unbranch))),
         ("/preupload/{rev}", post(on(preupload::plan))),
         ("/commit/{rev}", post(on(commit::commit))),
+        ("/xet-write-token/{rev}", get(on(cas::token))),
     ]
 }
 
-fn on(
-    handler: Handler,
-) -> impl Fn(State<Arc<App>>, RawPathParams, Request) -> Answering + Clone + Send + Sync + 'static {
-    move |app, parameters, request| Box::pin(call::answer(app, handler, parameters, request))
+/// For those who show a token, or none.
+fn on(handler: Handler) -> impl Answers {
+    through(Door::Token, handler)
+}
+
+/// For those who show what was given out here.
+fn signed(handler: Handler) -> impl Answers {
+    through(Door::Signature, handler)
+}
+
+fn through(door: Door, handler: Handler) -> impl Answers {
+    move |app, parameters, request| {
+        let answer = call::answer(app, (door, handler), parameters, request);
+        Box::pin(answer) as Answering
+    }
+}
+
+/// What the router calls.
+trait Answers:
+    Fn(State<Arc<App>>, RawPathParams, Request) -> Answering + Clone + Send + Sync + 'static
+{
+}
+
+impl<F> Answers for F where
+    F: Fn(State<Arc<App>>, RawPathParams, Request) -> Answering + Clone + Send + Sync + 'static
+{
 }
 
 /// An answer to come.

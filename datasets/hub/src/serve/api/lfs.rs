@@ -74,11 +74,12 @@ pub fn batch(call: &mut Call) -> Result<Answer, Refusal> {
     let offered = |transfer: &str| batch.transfers.iter().any(|offered| offered == transfer);
     let in_parts = offered("multipart");
     let mut objects = Vec::with_capacity(batch.objects.len());
-    let mut transfer = "basic";
+    // Some clients that offer the newest way know no other.
+    let mut transfer = if offered("xet") { "xet" } else { "basic" };
     for wanted in &batch.objects {
         let (object, parts) = object(call, wanted, in_parts)?;
         objects.push(object);
-        if parts {
+        if parts && transfer == "basic" {
             transfer = "multipart";
         }
     }

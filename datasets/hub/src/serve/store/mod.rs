@@ -21,6 +21,7 @@ pub mod path;
 mod record;
 mod repository;
 mod tree;
+mod xorbs;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -34,6 +35,7 @@ pub use objects::Objects;
 pub use record::Entry;
 pub use repository::{About, Change, Purpose, Repository, Snapshot};
 pub use tree::{Item, Leaf};
+use xorbs::Xorbs;
 
 use crate::serve::answer::Refusal;
 use crate::{Error, Kind, Repo, Result};
@@ -57,6 +59,7 @@ pub struct Store {
     folder: PathBuf,
     objects: Objects,
     keys: Keys,
+    xorbs: Xorbs,
     repositories: RwLock<BTreeMap<Repo, Arc<Repository>>>,
     /// Kept for its lock.
     _lock: File,
@@ -91,10 +94,17 @@ impl Store {
         for made in [&incoming, &folder.join("uploads"), &folder.join("xorbs")] {
             durable::make_folder(made)?;
         }
-        let keys = keys(&folder.join("store.json"))?;
+        let path = folder.join("store.json");
+        let mut keys = keys(&path)?;
+        let xorbs = Xorbs::open(&folder.join("xorbs"), &keys.xorbs)?;
+        if xorbs.current() != keys.xorbs {
+            xorbs.current().clone_into(&mut keys.xorbs);
+            durable::replace(&path, &keys)?;
+        }
         let objects = Objects::open(&folder.join("objects"), &incoming)?;
         let repositories = RwLock::new(repositories(&folder.join("repositories"))?);
-        let store = Self { folder: folder.to_owned(), objects, keys, repositories, _lock: lock };
+        let folder = folder.to_owned();
+        let store = Self { folder, objects, keys, xorbs, repositories, _lock: lock };
         store.sweep()?;
         Ok(store)
     }
@@ -102,6 +112,11 @@ impl Store {
     /// The contents.
     pub fn objects(&self) -> &Objects {
         &self.objects
+    }
+
+    /// What newer clients send large files in.
+    pub fn xorbs(&self) -> &Xorbs {
+        &self.xorbs
     }
 
     /// Where halves of things are.
@@ -188,6 +203,7 @@ impl Store {
                 wanted.insert(entry.sha256.clone());
             });
         }
+        self.xorbs.sweep()?;
         self.objects.sweep(LEFTOVER, |hash| wanted.contains(hash))
     }
 }
@@ -203,13 +219,18 @@ fn keys(path: &Path) -> Result<Keys> {
     if path.exists() {
         return durable::read(path);
     }
-    let mut bytes = [0; 48];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Error::io("the system gives no randomness", path)(error.into()))?;
-    let (secret, xorbs) = bytes.split_at(32);
-    let keys = Keys { secret: hash::hex(secret), xorbs: hash::hex(xorbs) };
+    let secret = random_name(path)? + &random_name(path)?;
+    let keys = Keys { secret, xorbs: random_name(path)? };
     durable::replace(path, &keys)?;
     Ok(keys)
+}
+
+/// A name that nobody guesses: 32 digits.
+fn random_name(path: &Path) -> Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::io("the system gives no randomness", path)(error.into()))?;
+    Ok(hash::hex(&bytes))
 }
 
 /// Every repository below a folder.

@@ -127,6 +127,11 @@ impl Incoming<'_> {
         Ok(written.map_err(Error::io("cannot write the object", self.file.path()))?)
     }
 
+    /// What has come, to look at it before it is kept.
+    pub fn reader(&self) -> Result<File> {
+        self.file.reopen().map_err(Error::io("cannot open the file", self.file.path()))
+    }
+
     /// How much has come.
     pub fn size(&self) -> u64 {
         self.size

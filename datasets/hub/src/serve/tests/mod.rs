@@ -1,6 +1,9 @@
 //! A hub, asked over the wire.
 
+mod abuse;
+mod chunks;
 mod life;
+mod rights;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -8,7 +11,7 @@ use tempfile::TempDir;
 use ureq::Body;
 use ureq::http::{Request, Response};
 
-use super::{Options, Server};
+use super::{Access, Options, Server};
 
 /// A hub in a folder that goes with it.
 struct Bench {
