@@ -200,4 +200,5 @@ def main():
     CHECKS.done("lerobot", version("lerobot"))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@
 mod datasets;
 mod edits;
 mod ffprobe;
+mod hub;
 mod policies;
 mod recording;
 mod rerun;
@@ -59,12 +60,17 @@ fn run_on(
 pub(crate) fn script(test: &str, script: &str, arguments: &[&str]) -> Option<Value> {
     let folder = tempfile::tempdir().unwrap();
     let mut command = command(test, script, folder.path())?;
+    report(test, command.args(arguments))
+}
+
+/// Runs a peer to its end and returns its report, or `None` where it says that it was skipped.
+fn report(test: &str, command: &mut Command) -> Option<Value> {
     // A peer that failed says nothing about the next.
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let output = command.args(arguments).output().unwrap();
+    let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{script} {arguments:?}:\n{said}\n{complained}");
+    assert!(output.status.success(), "{command:?}:\n{said}\n{complained}");
     let last = said.lines().last().unwrap_or_default();
     let report: Value = serde_json::from_str(last).unwrap();
     if let Some(why) = report["skipped"].as_str() {
@@ -82,6 +88,11 @@ fn command(test: &str, script: &str, folder: &Path) -> Option<Command> {
         eprintln!("SKIPPED {test}: set {PYTHON} to a Python with the peers' packages");
         return None;
     };
+    Some(with_python(python.as_ref(), script, folder))
+}
+
+/// A peer's script in this Python, with a folder of its own for what it caches.
+fn with_python(python: &Path, script: &str, folder: &Path) -> Command {
     let mut command = Command::new(python);
     command
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script))
@@ -89,7 +100,7 @@ fn command(test: &str, script: &str, folder: &Path) -> Option<Command> {
         .env("HF_HOME", folder.join("hub"))
         .env("HF_HUB_OFFLINE", "1")
         .env("PYTHONDONTWRITEBYTECODE", "1");
-    Some(command)
+    command
 }
 
 /// A peer's script that stays, and answers every line with a report: starting one takes seconds.

@@ -9,7 +9,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, any, delete, get, post, put};
 
 use super::answer::Refusal;
-use super::api::{account, commit, files, info, lfs, preupload, refs, repos, resolve};
+use super::api::{account, card, commit, files, info, lfs, preupload, refs, repos, resolve};
 use super::call::{self, App, Door, Handler};
 use super::xet::cas;
 
@@ -17,7 +17,7 @@ use super::xet::cas;
 pub fn all(app: Arc<App>) -> Router {
     let mut router = Router::new()
         .route("/api/whoami-v2", get(on(account::whoami)))
-        .route("/api/validate-yaml", post(on(account::validate_card)))
+        .route("/api/validate-yaml", post(on(card::validate)))
         .route("/api/repos/create", post(on(repos::create)))
         .route("/api/repos/delete", delete(on(repos::delete)))
         .route("/api/repos/move", post(on(repos::rename)))

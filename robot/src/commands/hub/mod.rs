@@ -4,6 +4,8 @@ mod login;
 mod logout;
 mod push;
 mod retry;
+#[cfg(feature = "hub-serve")]
+mod serve;
 mod status;
 mod whoami;
 
@@ -28,6 +30,8 @@ enum What {
     Push(push::Push),
     Status(status::Status),
     Retry(retry::Retry),
+    #[cfg(feature = "hub-serve")]
+    Serve(serve::Serve),
 }
 
 impl Hub {
@@ -40,6 +44,8 @@ impl Hub {
             What::Push(command) => command.run(report),
             What::Status(command) => command.run(report),
             What::Retry(command) => command.run(report),
+            #[cfg(feature = "hub-serve")]
+            What::Serve(command) => command.run(report),
         }
     }
 }

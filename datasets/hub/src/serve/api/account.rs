@@ -1,4 +1,4 @@
-//! Who asks, and whether a card would do.
+//! Who asks.
 
 use serde_json::json;
 
@@ -27,11 +27,4 @@ pub fn whoami(call: &mut Call) -> Result<Answer, Refusal> {
             "accessToken": { "displayName": caller.name, "role": role },
         },
     }))
-}
-
-/// Whether the head of a card is one. Whatever it says is taken: what a card must say is between
-/// its writer and its readers.
-pub fn validate_card(call: &mut Call) -> Result<Answer, Refusal> {
-    call.bytes()?;
-    Answer::json(&json!({ "errors": [], "warnings": [] }))
 }

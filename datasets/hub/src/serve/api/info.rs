@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::files;
+use super::{card, files};
 use crate::Kind;
 use crate::serve::answer::{Answer, Refusal};
 use crate::serve::call::Call;
-use crate::serve::store::{About, Leaf, Repository, Snapshot};
+use crate::serve::store::{About, Leaf, Repository, Snapshot, Store};
 
 /// As its main branch is.
 pub fn newest(call: &mut Call) -> Result<Answer, Refusal> {
@@ -17,7 +17,7 @@ pub fn newest(call: &mut Call) -> Result<Answer, Refusal> {
 pub fn at(call: &mut Call) -> Result<Answer, Refusal> {
     let repository = call.repository()?;
     let snapshot = repository.at(call.revision())?;
-    let mut info = about(&repository, &snapshot);
+    let mut info = about(call.store(), &repository, &snapshot)?;
     let siblings = snapshot.tree.files();
     let siblings = siblings.map(|(path, leaf)| sibling(path, leaf, call.says("blobs")));
     info.insert("siblings".to_owned(), siblings.collect());
@@ -31,8 +31,8 @@ pub fn at(call: &mut Call) -> Result<Answer, Refusal> {
 }
 
 /// What stands in a list of repositories.
-pub fn short(repository: &Repository) -> Result<Value, Refusal> {
-    Ok(Value::Object(about(repository, &repository.at("main")?)))
+pub fn short(store: &Store, repository: &Repository) -> Result<Value, Refusal> {
+    Ok(Value::Object(about(store, repository, &repository.at("main")?)?))
 }
 
 /// How access is said to be asked for.
@@ -40,7 +40,14 @@ pub fn gated(about: &About) -> Value {
     if about.gated { json!("manual") } else { json!(false) }
 }
 
-fn about(repository: &Repository, snapshot: &Snapshot) -> Map<String, Value> {
+fn about(
+    store: &Store,
+    repository: &Repository,
+    snapshot: &Snapshot,
+) -> Result<Map<String, Value>, Refusal> {
+    // A card that cannot be read says nothing; its writer is told when it is checked.
+    let card = card::read(store, snapshot)?.unwrap_or_default();
+    let card = card::parse(card::split(&card).0).unwrap_or_default();
     let (repo, about) = (repository.repo(), repository.about());
     let mut info = Map::new();
     let mut say = |name: &str, value: Value| info.insert(name.to_owned(), value);
@@ -58,11 +65,14 @@ fn about(repository: &Repository, snapshot: &Snapshot) -> Map<String, Value> {
     say("disabled", json!(false));
     say("downloads", json!(0));
     say("likes", json!(0));
-    say("tags", json!([]));
+    say("tags", json!(card::tags(&card)));
+    if !card.is_empty() {
+        say("cardData", Value::Object(card));
+    }
     if let Some(sdk) = about.sdk {
         say("sdk", json!(sdk));
     }
-    info
+    Ok(info)
 }
 
 fn sibling(path: &str, leaf: &Leaf, whole: bool) -> Value {

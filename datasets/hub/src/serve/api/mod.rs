@@ -1,6 +1,7 @@
 //! What programs ask for: one file per thing that they ask about.
 
 pub mod account;
+pub mod card;
 pub mod commit;
 pub mod files;
 pub mod info;

@@ -112,7 +112,7 @@ pub fn list(call: &mut Call) -> Result<Answer, Refusal> {
             && call.query("author").is_none_or(|author| author == repo.owner())
             && repo.id().to_ascii_lowercase().contains(&search);
         if wanted && call.visible(repo).is_ok() && found.len() < limit.min(LISTED) {
-            found.push(info::short(&repository)?);
+            found.push(info::short(call.store(), &repository)?);
         }
     }
     Answer::json(&found)
