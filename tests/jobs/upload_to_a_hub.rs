@@ -122,7 +122,10 @@ fn without_a_network_nothing_is_lost_and_retry_brings_it_up() {
     assert_eq!(again.result()["uploads"], serde_json::json!([]));
     let cleared = sandbox.run(&["--json", "hub", "status", "--clear"]);
     assert_eq!(cleared.code, 0);
-    assert_eq!(sandbox.run(&["--json", "hub", "status"]).result()["uploads"], serde_json::json!([]));
+    assert_eq!(
+        sandbox.run(&["--json", "hub", "status"]).result()["uploads"],
+        serde_json::json!([])
+    );
 }
 
 #[test]

@@ -22,8 +22,8 @@ const NAMED: [&str; 5] =
 pub fn read(store: &Store, snapshot: &Snapshot) -> Result<Option<String>, Refusal> {
     let Some(leaf) = snapshot.tree.file(FILE) else { return Ok(None) };
     let mut bytes = Vec::new();
-    let file = store.objects().open_object(&leaf.entry.sha256)?;
-    file.take(LONGEST)
+    let file = store.objects().open_at(&leaf.entry.sha256, 0)?;
+    file.take(leaf.entry.size.min(LONGEST))
         .read_to_end(&mut bytes)
         .map_err(|error| Refusal::fault(format!("cannot read the card: {error}")))?;
     Ok(String::from_utf8(bytes).ok())

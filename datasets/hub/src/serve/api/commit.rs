@@ -7,11 +7,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::serve::answer::{Answer, Refusal};
 use crate::serve::call::Call;
 use crate::serve::store::hash::{self, Hash};
-use crate::serve::store::{Change, Entry, Purpose, Store, path};
+use crate::serve::store::{Change, Entry, Packing, Purpose, Store, path};
 
 /// What a line has beside the contents of its file.
 const AROUND: u64 = 64 * 1024;
@@ -70,6 +71,7 @@ pub fn commit(call: &mut Call) -> Result<Answer, Refusal> {
     // Before all of it is read; it is looked at again when it is made.
     repository.at(&branch)?;
     let (store, body) = call.parts();
+    let mut packing = store.objects().pack()?;
     let mut lines = BufReader::new(body.take(limits.commit.saturating_add(1)));
     let (mut header, mut change, mut taken) = (None, Change::default(), 0u64);
     let mut line = Vec::new();
@@ -100,13 +102,14 @@ pub fn commit(call: &mut Call) -> Result<Answer, Refusal> {
         })?;
         match parsed {
             Line::Header(found) => header = Some(found),
-            Line::File(file) => change.put.push(regular(store, file, limits.inline)?),
+            Line::File(file) => change.put.push(regular(store, &mut packing, file, limits.inline)?),
             Line::LfsFile(file) => change.put.push(large(store, file)?),
             Line::DeletedFile(gone) => change.files.push(gone.path),
             Line::DeletedFolder(gone) => change.folders.push(gone.path),
         }
     }
     let header = header.ok_or_else(|| Refusal::wrong("the commit has no header"))?;
+    packing.keep()?;
     let purpose = Purpose {
         title: header.summary,
         message: header.description.unwrap_or_default(),
@@ -124,7 +127,12 @@ pub fn commit(call: &mut Call) -> Result<Answer, Refusal> {
 }
 
 /// A file that is in the line itself.
-fn regular(store: &Store, file: File, limit: u64) -> Result<(String, Entry), Refusal> {
+fn regular(
+    store: &Store,
+    packing: &mut Packing<'_>,
+    file: File,
+    limit: u64,
+) -> Result<(String, Entry), Refusal> {
     path::check(&file.path).map_err(|what| Refusal::wrong(format!("{what}: {:?}", file.path)))?;
     let content = match file.encoding.as_deref() {
         Some("base64") => STANDARD
@@ -135,10 +143,15 @@ fn regular(store: &Store, file: File, limit: u64) -> Result<(String, Entry), Ref
             return Err(Refusal::wrong(format!("{} is in {other}, not in base64", file.path)));
         }
     };
-    let mut incoming = store.objects().incoming(limit)?;
-    incoming.add(&content)?;
-    let (size, git) = (incoming.size(), hash::git("blob", &content));
-    let sha256 = incoming.keep(None)?;
+    let size = content.len() as u64;
+    if size > limit {
+        return Err(Refusal::too_large(&file.path, limit));
+    }
+    let (git, sha256) = (hash::git("blob", &content), Hash::of(&Sha256::digest(&content).into()));
+    match store.objects().size(&sha256) {
+        Some(_) => store.objects().touch(&sha256)?,
+        None => packing.add(&sha256, &content)?,
+    }
     Ok((file.path, Entry { sha256, size, git, large: false }))
 }
 

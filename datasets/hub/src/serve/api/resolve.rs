@@ -1,7 +1,5 @@
 //! Files themselves, whole or in part, never from elsewhere.
 
-use std::io::{Seek, SeekFrom};
-
 use axum::http::HeaderMap;
 
 use crate::serve::answer::{Answer, Content, Refusal};
@@ -54,9 +52,7 @@ pub fn file(call: &mut Call) -> Result<Answer, Refusal> {
             return Ok(answer.with("content-range", format!("bytes */{}", entry.size)));
         }
     };
-    let mut file = call.store().objects().open_object(&entry.sha256)?;
-    file.seek(SeekFrom::Start(first))
-        .map_err(|error| Refusal::fault(format!("cannot read the object: {error}")))?;
+    let file = call.store().objects().open_at(&entry.sha256, first)?;
     answer.body = Content::File { file, length };
     Ok(answer)
 }

@@ -5,6 +5,7 @@
 //! DIR/store.json                  the keys that links are signed with
 //! DIR/incoming/                   half of something; emptied at every start
 //! DIR/objects/ab/abcd…            contents by SHA-256
+//! DIR/packs/…                     small ones, those of a commit together
 //! DIR/uploads/…                   parts of large files that are still to come
 //! DIR/xorbs/…                     what newer clients send large files in
 //! DIR/repositories/datasets/OWNER/NAME/{repository.json,refs.json,commits}
@@ -17,6 +18,7 @@
 pub mod durable;
 pub mod hash;
 mod objects;
+mod packs;
 pub mod path;
 mod record;
 mod repository;
@@ -32,6 +34,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use objects::Objects;
+pub use packs::Packing;
 pub use record::Entry;
 pub use repository::{About, Change, Purpose, Repository, Snapshot};
 pub use tree::{Item, Leaf};
@@ -101,7 +104,7 @@ impl Store {
             xorbs.current().clone_into(&mut keys.xorbs);
             durable::replace(&path, &keys)?;
         }
-        let objects = Objects::open(&folder.join("objects"), &incoming)?;
+        let objects = Objects::open(folder, &incoming)?;
         let repositories = RwLock::new(repositories(&folder.join("repositories"))?);
         let folder = folder.to_owned();
         let store = Self { folder, objects, keys, xorbs, repositories, _lock: lock };
@@ -250,16 +253,22 @@ fn repositories(folder: &Path) -> Result<BTreeMap<Repo, Arc<Repository>>> {
     Ok(found)
 }
 
-/// The folders in a folder.
+/// The names of the folders in a folder.
 fn names(folder: &Path) -> Result<Vec<String>> {
+    let paths = inside(folder)?.into_iter().filter(|path| path.is_dir());
+    Ok(paths.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
+}
+
+/// The files in a folder.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(inside(folder)?.into_iter().filter(|path| path.is_file()).collect())
+}
+
+fn inside(folder: &Path) -> Result<Vec<PathBuf>> {
     let failed = || Error::io("cannot look into the folder", folder);
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed())? {
-        let entry = entry.map_err(failed())?;
-        if entry.path().is_dir() {
-            names.extend(entry.file_name().into_string().ok());
-        }
-    }
-    names.sort();
-    Ok(names)
+    let entries = std::fs::read_dir(folder).map_err(failed())?;
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    let mut paths = paths.collect::<Result<Vec<_>, _>>().map_err(failed())?;
+    paths.sort();
+    Ok(paths)
 }

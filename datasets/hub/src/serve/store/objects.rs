@@ -1,15 +1,16 @@
 //! Contents by their SHA-256, each once, whoever has it.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::durable;
 use super::hash::Hash;
+use super::packs::{Packing, Packs};
+use super::{durable, files};
 use crate::serve::answer::Refusal;
 use crate::{Error, Result};
 
@@ -20,6 +21,7 @@ const TAKEN: usize = 256 * 1024;
 #[derive(Debug)]
 pub struct Objects {
     folder: PathBuf,
+    packs: Packs,
     incoming: PathBuf,
 }
 
@@ -34,30 +36,48 @@ pub struct Incoming<'a> {
 }
 
 impl Objects {
-    /// Those in a folder; `incoming` is a folder of the same file system.
-    pub fn open(folder: &Path, incoming: &Path) -> Result<Self> {
-        durable::make_folder(folder)?;
-        Ok(Self { folder: folder.to_owned(), incoming: incoming.to_owned() })
+    /// Those of a hub; `incoming` is a folder of the same file system.
+    pub fn open(hub: &Path, incoming: &Path) -> Result<Self> {
+        let folder = hub.join("objects");
+        durable::make_folder(&folder)?;
+        let packs = Packs::open(&hub.join("packs"), incoming)?;
+        Ok(Self { folder, packs, incoming: incoming.to_owned() })
     }
 
     /// Whether an object is there, and how large it is.
     pub fn size(&self, hash: &Hash) -> Option<u64> {
+        if let Some(place) = self.packs.find(hash) {
+            return Some(place.length);
+        }
         let found = std::fs::metadata(self.place(hash)).ok()?;
         found.is_file().then_some(found.len())
     }
 
-    /// An object to read from.
-    pub fn open_object(&self, hash: &Hash) -> Result<File> {
-        let path = self.place(hash);
-        File::open(&path).map_err(Error::io("cannot open the object", &path))
+    /// An object to read from, from an offset on. What is behind its end may be another's.
+    pub fn open_at(&self, hash: &Hash, first: u64) -> Result<File> {
+        let (path, first) = match self.packs.find(hash) {
+            Some(place) => (place.pack.to_path_buf(), place.first.saturating_add(first)),
+            None => (self.place(hash), first),
+        };
+        let opened = File::open(&path).and_then(|mut file| {
+            file.seek(SeekFrom::Start(first))?;
+            Ok(file)
+        });
+        opened.map_err(Error::io("cannot open the object", &path))
     }
 
     /// Notes that somebody is about to use an object that no commit may speak of yet.
     pub fn touch(&self, hash: &Hash) -> Result<()> {
-        let path = self.place(hash);
+        let packed = self.packs.find(hash).map(|place| place.pack.to_path_buf());
+        let path = packed.unwrap_or_else(|| self.place(hash));
         let file = File::options().append(true).open(&path);
         file.and_then(|file| file.set_modified(SystemTime::now()))
             .map_err(Error::io("cannot touch the object", &path))
+    }
+
+    /// A place for many small ones.
+    pub fn pack(&self) -> Result<Packing<'_>> {
+        self.packs.begin()
     }
 
     /// A new one, of at most `limit` bytes.
@@ -70,19 +90,14 @@ impl Objects {
     /// Removes what `wanted` does not know and nobody has touched for so long.
     pub fn sweep(&self, age: Duration, wanted: impl Fn(&Hash) -> bool) -> Result<()> {
         let old = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
-        for folder in std::fs::read_dir(&self.folder).map_err(looking(&self.folder))? {
-            let folder = folder.map_err(looking(&self.folder))?.path();
-            if !folder.is_dir() {
-                continue;
-            }
-            for object in std::fs::read_dir(&folder).map_err(looking(&folder))? {
-                let object = object.map_err(looking(&folder))?;
-                let touched = object.metadata().and_then(|about| about.modified());
-                let touched = touched.map_err(looking(&folder))?;
-                let name = object.file_name();
-                let Some(hash) = name.to_str().and_then(Hash::parse) else { continue };
+        self.packs.sweep(old, &wanted)?;
+        for folder in super::names(&self.folder)? {
+            for path in files(&self.folder.join(folder))? {
+                let touched = path.metadata().and_then(|about| about.modified());
+                let touched = touched.map_err(Error::io("cannot look for leftovers", &path))?;
+                let name = path.file_name().and_then(|name| name.to_str());
+                let Some(hash) = name.and_then(Hash::parse) else { continue };
                 if touched < old && !wanted(&hash) {
-                    let path = object.path();
                     std::fs::remove_file(&path)
                         .map_err(Error::io("cannot remove a leftover", &path))?;
                 }
@@ -95,10 +110,6 @@ impl Objects {
         let name = hash.as_str();
         self.folder.join(name.get(..2).unwrap_or_default()).join(name)
     }
-}
-
-fn looking(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
-    Error::io("cannot look for leftovers", path)
 }
 
 impl Incoming<'_> {
