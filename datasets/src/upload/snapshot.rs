@@ -69,8 +69,7 @@ impl Snapshot {
             let to = folder.join(file.path());
             if links {
                 let parent = to.parent().unwrap_or(folder);
-                fs::create_dir_all(parent).map_err(Error::io("cannot make", parent))?;
-                match fs::hard_link(&from, &to) {
+                match fs::create_dir_all(parent).and_then(|()| fs::hard_link(&from, &to)) {
                     Ok(()) => {}
                     Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                         fs::remove_file(&to).map_err(Error::io("cannot replace", &to))?;
@@ -78,6 +77,7 @@ impl Snapshot {
                     }
                     // It was replaced this instant: the look afterwards tells.
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                    // No links in this file system, or nothing may be written there.
                     Err(_no_links_here) => links = false,
                 }
             }

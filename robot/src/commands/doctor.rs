@@ -2,18 +2,21 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 use sinew_drivers::clock::{MICRO, MILLI};
 use sinew_drivers::scan::{self, Problem};
 use sinew_drivers::{Clock, port};
+use sinew_hub::{Account, Hub, Options};
 
 use super::scan::{Format, look};
+use super::space::free;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::{Report, Tone};
 
-/// Look over ports, motors, permissions, disk and timers, and name each remedy
+/// Look over ports, motors, permissions, disk, timers and the Hub, and name each remedy
 ///
 /// Example: sinew doctor
 #[derive(Debug, Args)]
@@ -50,6 +53,8 @@ impl Finding {
 
 /// Free space below which a recording is at risk, in bytes.
 const LITTLE_SPACE: u64 = 5 << 30;
+/// How long the Hub may take to say who this is.
+const HUB_PATIENCE: Duration = Duration::from_secs(3);
 /// A timer later than this costs a control loop its rhythm.
 const LATE: i64 = 2 * MILLI;
 
@@ -61,7 +66,7 @@ impl Doctor {
                 "sinew doctor looks at everything else",
             ));
         }
-        let mut findings = vec![timer(), disk(&lerobot_home()), group()];
+        let mut findings = vec![timer(), disk(&lerobot_home()), group(), hub()];
         let ports = match &self.port {
             Some(port) => vec![port.clone()],
             None => port::list().into_iter().filter(|p| p.usb.is_some()).map(|p| p.path).collect(),
@@ -135,7 +140,7 @@ fn lerobot_home() -> PathBuf {
 fn disk(folder: &Path) -> Finding {
     let there = folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(folder);
     let what = format!("disk at {}", there.display());
-    let Some(free) = free_space(there) else {
+    let Some(free) = free(there) else {
         return Finding::wrong(&what, "cannot tell how much is free", "check that it is mounted");
     };
     let says = format!("{:.1} GB free", free as f64 / 1e9);
@@ -147,14 +152,27 @@ fn disk(folder: &Path) -> Finding {
     }
 }
 
-fn free_space(folder: &Path) -> Option<u64> {
-    use std::os::unix::ffi::OsStrExt;
-    let path = std::ffi::CString::new(folder.as_os_str().as_bytes()).ok()?;
-    // SAFETY: a zeroed statvfs is valid; the call fills it.
-    let mut space: libc::statvfs = unsafe { std::mem::zeroed() };
-    // SAFETY: `path` is a valid C string and `space` outlives the call.
-    let failed = unsafe { libc::statvfs(path.as_ptr(), &raw mut space) } != 0;
-    (!failed).then(|| space.f_bavail as u64 * space.f_frsize as u64)
+/// Who this is on the Hub.
+fn hub() -> Finding {
+    let wrong = |error: sinew_hub::Error| {
+        let failure = Failure::from(error);
+        let remedy = failure.remedy.unwrap_or_else(|| "see sinew hub whoami".to_owned());
+        Finding::wrong("hub", failure.what, remedy)
+    };
+    let look = || -> Result<Finding, sinew_hub::Error> {
+        let account = Account::from_environment()?;
+        let Some(token) = account.token()? else {
+            return Ok(Finding::fine("hub", "nobody is logged in; to upload: sinew hub login"));
+        };
+        if account.is_offline() {
+            return Ok(Finding::fine("hub", "logged in, and HF_HUB_OFFLINE keeps it from being asked"));
+        }
+        let token = Some(token);
+        let options = Options { token, tries: 1, patience: HUB_PATIENCE, ..Options::default() };
+        let person = Hub::new(account.endpoint(), options)?.whoami()?;
+        Ok(Finding::fine("hub", format!("{} at {}", person.name, account.endpoint())))
+    };
+    look().unwrap_or_else(wrong)
 }
 
 /// Whether this user may open serial ports.
