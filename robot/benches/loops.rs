@@ -5,7 +5,8 @@
 //! ```
 //! `rollout`: 210 Hz control with two cameras recorded and a policy on the other core, beside a bare
 //! loop that only sleeps, with the same priority, at the same time. `teleoperate`: 60 Hz without
-//! cameras, with the CPU it takes. `record`: 30 Hz with two cameras. With `SINEW_PEER_PYTHON` LeRobot's
+//! cameras, with the CPU it takes. `record`: 30 Hz with two cameras, and in short episodes that go up to a
+//! hub beside it. With `SINEW_PEER_PYTHON` LeRobot's
 //! own loops run on the same buses.
 //! `SINEW_BENCH_POLICY` names an ACT checkpoint with the cameras `top` and `wrist` of 480×640, such as
 //! `policies/benches/policies.py FOLDER act2 1` writes. `SINEW_BENCH_SECONDS` (10) and
@@ -220,6 +221,73 @@ fn lerobot(home: &Path, what: &str, script: &str, ports: &[&Path], words: &[&str
     println!("LeRobot {what}: {}", said.lines().last().unwrap_or(&wrong));
 }
 
+/// Records with two cameras in short episodes, which go up to a hub beside it or do not.
+fn record_and_push(home: &Path, arms: [&Path; 2], seconds: u64, hub: Option<&str>) -> Value {
+    let [white, black] = arms;
+    let root = home.join("uploaded");
+    // The folder of the round before.
+    let _none = std::fs::remove_dir_all(&root);
+    let mut command = sinew(home);
+    command
+        .args(["--json", "record", "--robot.type=so101_follower", "--robot.id=white"])
+        .arg("--robot.port")
+        .arg(white)
+        .args(["--teleop.type=so101_leader", "--teleop.id=black", "--teleop.port"])
+        .arg(black)
+        .args(["--camera=top=pattern", "--camera=wrist=pattern", "--task=bench"])
+        .args(["--dataset.episode_time_s=3", "--dataset.reset_time_s=0", "--dataset=me/bench"])
+        .args(["--dry_run_s=0", "--play_sounds=false"])
+        .arg(format!("--dataset.num_episodes={}", (seconds / 3).max(1)))
+        .arg("--dataset.root")
+        .arg(&root);
+    if let Some(url) = hub {
+        command.arg("--push").env("HF_ENDPOINT", url).env("HF_TOKEN", "bench");
+    }
+    let (result, _) = run(command);
+    assert!(hub.is_none() || result["upload"]["done"] == true, "{}", result["upload"]);
+    result
+}
+
+/// What uploading beside a recording costs its rhythm: one with, one without, in turns.
+fn uploading(home: &Path, arms: [&Path; 2], seconds: u64, rounds: u64) {
+    let mut child = sinew(home)
+        .args(["--json", "hub", "serve", "--port=0"])
+        .arg(home.join("hub"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let _hub = Running(child);
+    let ready: Value = serde_json::from_str(&line).unwrap();
+    let mut ratios = Vec::new();
+    for round in 0..rounds {
+        let alone = record_and_push(home, arms, seconds, None);
+        let pushing = record_and_push(home, arms, seconds, ready["endpoint"].as_str());
+        let of = |result: &Value, what: &str, share: &str| result[what][share].as_f64().unwrap();
+        ratios.push(of(&pushing, "wake_us", "p999") / of(&alone, "wake_us", "p999").max(1.0));
+        let line = |result: &Value| {
+            format!(
+                "wake p50 {} p99.9 {} µs, tick p50 {} p99.9 {} µs, {} of {} ticks late, missed rows {}",
+                result["wake_us"]["p50"],
+                result["wake_us"]["p999"],
+                result["tick_us"]["p50"],
+                result["tick_us"]["p999"],
+                result["late_ticks"],
+                result["ticks"],
+                result["missed_rows"]
+            )
+        };
+        println!("record alone, round {round}: {}", line(&alone));
+        println!(
+            "record --push, round {round}: {}; {} sent",
+            line(&pushing),
+            pushing["upload"]["bytes"]
+        );
+    }
+    println!("wake p99.9 with an upload beside, median of {rounds}: {:.2}×", median(ratios));
+}
+
 fn main() {
     let (seconds, rounds) = (setting("SINEW_BENCH_SECONDS", 10), setting("SINEW_BENCH_ROUNDS", 5));
     let length = seconds.to_string();
@@ -254,6 +322,7 @@ fn main() {
         let what = format!("record, streaming_encoding={streaming}");
         lerobot(home, &what, "loops_record.py", &[&white, &black], &words);
     }
+    uploading(home, [&white, &black], seconds, rounds);
     let Some(policy) = std::env::var_os("SINEW_BENCH_POLICY") else {
         println!("rollout SKIPPED: SINEW_BENCH_POLICY is not set");
         return;

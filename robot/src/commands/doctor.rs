@@ -165,7 +165,10 @@ fn hub() -> Finding {
             return Ok(Finding::fine("hub", "nobody is logged in; to upload: sinew hub login"));
         };
         if account.is_offline() {
-            return Ok(Finding::fine("hub", "logged in, and HF_HUB_OFFLINE keeps it from being asked"));
+            return Ok(Finding::fine(
+                "hub",
+                "logged in, and HF_HUB_OFFLINE keeps it from being asked",
+            ));
         }
         let token = Some(token);
         let options = Options { token, tries: 1, patience: HUB_PATIENCE, ..Options::default() };

@@ -170,11 +170,14 @@ impl DatasetFlags {
     ) -> Result<Option<Background>, Failure> {
         let name = match (&self.repo_id, &self.root) {
             (None, _) => None,
-            // The folder's name has the date and time that the name here gets.
-            (Some(_), None) => root.strip_prefix(lerobot_home()).ok().and_then(Path::to_str),
-            (Some(name), Some(_)) => Some(name.as_str()),
+            // The folder's name has the date and time already.
+            (Some(_), None) => {
+                let named = root.strip_prefix(lerobot_home()).ok().and_then(Path::to_str);
+                named.map(str::to_owned)
+            }
+            (Some(name), Some(_)) => Some(format!("{name}{}", self.stamp())),
         };
-        self.upload.start(root, name, self.resume, flag, report)
+        self.upload.start(root, name.as_deref(), self.resume, flag, report)
     }
 
     /// Whether it goes by a name that LeRobot keeps for what a policy does.
@@ -192,9 +195,15 @@ impl DatasetFlags {
             None => format!("local/{}", slug(self.task.as_deref().unwrap_or_default())),
         };
         check_name(&name)?;
-        let stamp = chrono::Local::now().format("_%Y%m%d_%H%M%S").to_string();
-        let stamp = if self.no_stamp || self.resume { String::new() } else { stamp };
-        Ok(lerobot_home().join(format!("{name}{stamp}")))
+        Ok(lerobot_home().join(format!("{name}{}", self.stamp())))
+    }
+
+    /// The date and time behind a dataset's name, unless it has them or is to have none.
+    fn stamp(&self) -> String {
+        match self.no_stamp || self.resume {
+            true => String::new(),
+            false => chrono::Local::now().format("_%Y%m%d_%H%M%S").to_string(),
+        }
     }
 
     /// What the dataset will hold.
