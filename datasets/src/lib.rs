@@ -8,6 +8,7 @@ pub mod export;
 pub mod frame;
 pub mod image;
 pub mod loader;
+pub mod pull;
 pub mod reader;
 pub mod remote;
 pub mod report;

@@ -22,7 +22,15 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// Adds up the files below a dataset's folder. Links are not followed.
+    /// Adds up files by their paths and lengths.
+    pub fn listed<'a>(files: impl Iterator<Item = (&'a str, u64)>) -> Self {
+        let mut sizes = Self::default();
+        files.for_each(|(path, bytes)| sizes.add(Path::new(path), bytes));
+        sizes
+    }
+
+    /// Adds up the files below a dataset's folder. Links to folders are not followed; links to files
+    /// are what a cache is made of.
     pub fn of(root: &Path) -> Result<Self> {
         let mut sizes = Self::default();
         let mut folders = vec![root.to_owned()];
@@ -31,10 +39,12 @@ impl Sizes {
             for entry in entries {
                 let entry = entry.map_err(Error::io("cannot list", &folder))?;
                 let path = entry.path();
-                let metadata = entry.metadata().map_err(Error::io("cannot look at", &path))?;
-                if metadata.is_dir() {
+                let kind = entry.file_type().map_err(Error::io("cannot look at", &path))?;
+                if kind.is_dir() {
                     folders.push(path);
-                } else if metadata.is_file() {
+                } else if let Ok(metadata) = std::fs::metadata(&path)
+                    && metadata.is_file()
+                {
                     sizes.add(path.strip_prefix(root).unwrap_or(&path), metadata.len());
                 }
             }

@@ -13,7 +13,7 @@ use crate::abreast::abreast;
 use crate::cache::{Folder, Place, Shelf, Tally, Watch, fetch, files_below};
 use crate::hub::{Entry, is_commit, is_digest};
 use crate::repo::check_path;
-use crate::{Account, Error, Hub, Repo, Result};
+use crate::{Account, Error, Hub, Refs, Repo, Result};
 
 /// How many files are fetched at once.
 const AT_ONCE: usize = 8;
@@ -33,6 +33,7 @@ pub enum Target {
 /// A repository at a commit, of which files can be fetched.
 pub struct Snapshot {
     repo: Repo,
+    revision: String,
     commit: String,
     /// None where it may not or cannot be asked.
     hub: Option<Hub>,
@@ -46,7 +47,7 @@ enum Files {
     /// All of them.
     Listed(Vec<Entry>),
     /// Those that are here: whoever fetched them kept no list.
-    Found(Vec<String>),
+    Found(Vec<(String, u64)>),
 }
 
 /// How far a pull is.
@@ -74,29 +75,65 @@ impl Account {
         target: &Target,
     ) -> Result<Snapshot> {
         let name = revision.unwrap_or(MAIN);
+        let commit = |hub: &Hub| match is_commit(name) {
+            true => Ok((name.to_owned(), name.to_owned())),
+            false => Ok((name.to_owned(), hub.state(repo, revision)?.sha)),
+        };
+        self.look(repo, &commit, &[name], target)
+    }
+
+    /// A repository at the branch or tag that is chosen among all, or at `main` where none is; where
+    /// the hub cannot be asked, at the first of `names` that was fetched.
+    pub fn snapshot_of(
+        &self,
+        repo: &Repo,
+        choose: &dyn Fn(&Refs) -> Option<String>,
+        names: &[&str],
+        target: &Target,
+    ) -> Result<Snapshot> {
+        let chosen = |hub: &Hub| {
+            let refs = hub.refs(repo)?;
+            let name = choose(&refs).unwrap_or_else(|| MAIN.to_owned());
+            let commit = refs.tags.get(&name).or_else(|| refs.branches.get(&name)).cloned();
+            Ok(match commit {
+                Some(commit) => (name, commit),
+                None => (MAIN.to_owned(), hub.state(repo, None)?.sha),
+            })
+        };
+        self.look(repo, &chosen, names, target)
+    }
+
+    fn look(
+        &self,
+        repo: &Repo,
+        ask: &dyn Fn(&Hub) -> Result<(String, String)>,
+        names: &[&str],
+        target: &Target,
+    ) -> Result<Snapshot> {
         if self.is_offline() {
-            return self.kept(repo, name, target, None);
+            return self.kept(repo, names, target, None);
         }
+        // Where there is something to fall back on, nobody waits for long.
+        let fallback =
+            names.iter().any(|name| matches!(self.known(repo, name, target), Ok(Some(_))));
         let hub = self.hub()?;
-        if is_commit(name) {
-            return self.snapshot_at(repo, name, name, target);
-        }
-        match hub.state(repo, revision) {
-            Ok(state) => self.snapshot_at(repo, name, &state.sha, target),
-            Err(error) if error.passes() => self.kept(repo, name, target, Some(error)),
-            Err(error) => Err(error),
+        let asked = if fallback { ask(&self.hasty_hub()?) } else { ask(&hub) };
+        let opened = asked.and_then(|(name, commit)| self.open(hub, repo, &name, &commit, target));
+        match opened {
+            Err(error) if error.passes() => self.kept(repo, names, target, Some(error)),
+            other => other,
         }
     }
 
-    /// A repository at a commit, which is known to be what a revision stands for.
-    pub fn snapshot_at(
+    /// A repository at a commit that a hub has named.
+    fn open(
         &self,
+        hub: Hub,
         repo: &Repo,
-        revision: &str,
+        name: &str,
         commit: &str,
         target: &Target,
     ) -> Result<Snapshot> {
-        let hub = self.hub()?;
         if !is_commit(commit) {
             let what = format!("{commit:?} is no commit");
             return Err(Error::Nonsense { what, url: hub.page(repo) });
@@ -104,7 +141,7 @@ impl Account {
         let place: Box<dyn Place> = match target {
             Target::Cache(cache) => {
                 let shelf = Shelf::make(cache, repo, commit)?;
-                shelf.remember(revision)?;
+                shelf.remember(name)?;
                 Box::new(shelf)
             }
             Target::Folder(folder) => Box::new(Folder::make(folder, commit)?),
@@ -118,45 +155,53 @@ impl Account {
                 entries
             }
         };
-        let (repo, commit, files) = (repo.clone(), commit.to_owned(), Files::Listed(entries));
-        Ok(Snapshot { repo, commit, hub: Some(hub), place, files, trouble: None })
+        let (revision, commit) = (name.to_owned(), commit.to_owned());
+        let (hub, files, trouble) = (Some(hub), Files::Listed(entries), None);
+        Ok(Snapshot { repo: repo.clone(), revision, commit, hub, place, files, trouble })
+    }
+
+    /// The commit that a name stood for when it was fetched last.
+    fn known(&self, repo: &Repo, name: &str, target: &Target) -> Result<Option<String>> {
+        let cache = match target {
+            Target::Cache(cache) => cache,
+            Target::Folder(_) => self.cache(),
+        };
+        Shelf::commit_of(cache, repo, name)
     }
 
     /// A repository as it was fetched last; `trouble` is why the hub does not say.
     fn kept(
         &self,
         repo: &Repo,
-        name: &str,
+        names: &[&str],
         target: &Target,
         trouble: Option<Error>,
     ) -> Result<Snapshot> {
-        let (cache, folder) = match target {
-            Target::Cache(cache) => (cache.as_path(), None),
-            Target::Folder(folder) => (self.cache(), Some(folder)),
+        for name in names {
+            let Some(commit) = self.known(repo, name, target)? else { continue };
+            let place: Option<Box<dyn Place>> = match target {
+                Target::Cache(cache) => {
+                    Shelf::find(cache, repo, &commit).map(|shelf| Box::new(shelf) as _)
+                }
+                Target::Folder(folder) if folder.is_dir() => {
+                    Some(Box::new(Folder::make(folder, &commit)?))
+                }
+                Target::Folder(_) => None,
+            };
+            let Some(place) = place else { continue };
+            let files = match place.tree()? {
+                Some(entries) => Files::Listed(entries),
+                None => Files::Found(files_below(&place.root())?),
+            };
+            let (repo, revision) = (repo.clone(), (*name).to_owned());
+            return Ok(Snapshot { repo, revision, commit, hub: None, place, files, trouble });
+        }
+        let path = match target {
+            Target::Cache(cache) => cache.join(repo.folder()),
+            Target::Folder(folder) => folder.clone(),
         };
-        let found = match Shelf::commit_of(cache, repo, name)? {
-            None => None,
-            Some(commit) => {
-                let place: Option<Box<dyn Place>> = match folder {
-                    None => Shelf::find(cache, repo, &commit).map(|shelf| Box::new(shelf) as _),
-                    Some(folder) if folder.is_dir() => {
-                        Some(Box::new(Folder::make(folder, &commit)?))
-                    }
-                    Some(_) => None,
-                };
-                place.map(|place| (commit, place))
-            }
-        };
-        let Some((commit, place)) = found else {
-            let path = folder.cloned().unwrap_or_else(|| cache.join(repo.folder()));
-            let (what, repo) = (name.to_owned(), repo.to_string());
-            return Err(trouble.unwrap_or(Error::NotFetched { what, repo, path }));
-        };
-        let files = match place.tree()? {
-            Some(entries) => Files::Listed(entries),
-            None => Files::Found(files_below(&place.root())?),
-        };
-        Ok(Snapshot { repo: repo.clone(), commit, hub: None, place, files, trouble })
+        let what = names.join(", ");
+        Err(trouble.unwrap_or(Error::NotFetched { what, repo: repo.to_string(), path }))
     }
 }
 
@@ -191,12 +236,37 @@ impl Snapshot {
         self.trouble.as_ref()
     }
 
-    /// The paths of its files, as far as they are known.
-    pub fn paths(&self) -> Vec<&str> {
+    /// Which branch, tag or commit was asked for, or chosen.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// Its files with their lengths, as far as they are known.
+    pub fn files(&self) -> Vec<(&str, u64)> {
         match &self.files {
-            Files::Listed(entries) => entries.iter().map(|entry| entry.path.as_str()).collect(),
-            Files::Found(paths) => paths.iter().map(String::as_str).collect(),
+            Files::Listed(entries) => {
+                entries.iter().map(|entry| (entry.path.as_str(), entry.size)).collect()
+            }
+            Files::Found(files) => {
+                files.iter().map(|(path, size)| (path.as_str(), *size)).collect()
+            }
         }
+    }
+
+    /// Whether all files whose paths are wanted are here.
+    pub fn has(&self, wanted: &dyn Fn(&str) -> bool) -> Result<bool> {
+        let Files::Listed(entries) = &self.files else { return Ok(true) };
+        for entry in entries.iter().filter(|entry| wanted(&entry.path)) {
+            if !self.place.has(entry)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What its files are found below on the hub, where that may be asked.
+    pub fn address(&self) -> Option<String> {
+        self.hub.as_ref().map(|hub| hub.files_of(&self.repo, &self.commit))
     }
 
     /// Fetches the files whose paths are wanted, those that are not here already. They are on the disk
@@ -208,9 +278,10 @@ impl Snapshot {
     ) -> Result<Pulled> {
         let entries = match &self.files {
             Files::Listed(entries) => entries,
-            Files::Found(paths) => {
-                let files = paths.iter().filter(|path| wanted(path)).count() as u64;
-                return Ok(Pulled { files, of_files: files, ..Pulled::default() });
+            Files::Found(found) => {
+                let sizes = found.iter().filter(|(path, _)| wanted(path)).map(|(_, size)| *size);
+                let (files, bytes) = (sizes.clone().count() as u64, sizes.sum());
+                return Ok(Pulled { files, of_files: files, bytes, of_bytes: bytes, came: 0 });
             }
         };
         let (mut here, mut missing) = (Pulled::default(), Vec::new());

@@ -275,7 +275,7 @@ impl Dataset {
 
 impl Tables {
     /// Reads them; `stats` tells whether those of each episode are wanted.
-    fn load(root: &Path, info: &Info, stats: bool) -> Result<Self> {
+    pub(crate) fn load(root: &Path, info: &Info, stats: bool) -> Result<Self> {
         match info.version {
             Version::V30 => v30::load(root, info, stats),
             Version::V20 | Version::V21 => v21::load(root, info),

@@ -102,8 +102,21 @@ impl Account {
 
     /// The hub, asked with the token where there is one.
     pub fn hub(&self) -> Result<Hub> {
+        if self.offline {
+            return Err(Error::Offline { url: self.endpoint.clone() });
+        }
+        Hub::new(&self.endpoint, self.options()?)
+    }
+
+    /// The hub, asked once for whatever it is asked.
+    pub(crate) fn hasty_hub(&self) -> Result<Hub> {
+        Hub::new(&self.endpoint, Options { tries: 1, ..self.options()? })
+    }
+
+    /// How the hub is asked: with the token where there is one.
+    pub fn options(&self) -> Result<Options> {
         let token = if self.implicit { self.token()? } else { None };
-        self.hub_with(token)
+        Ok(self.options_with(token))
     }
 
     /// The hub, asked with this token or none. It is shown to the endpoint and nobody else.
@@ -111,11 +124,10 @@ impl Account {
         if self.offline {
             return Err(Error::Offline { url: self.endpoint.clone() });
         }
-        Hub::new(&self.endpoint, self.options(token))
+        Hub::new(&self.endpoint, self.options_with(token))
     }
 
-    /// How the hub is asked.
-    fn options(&self, token: Option<String>) -> Options {
+    fn options_with(&self, token: Option<String>) -> Options {
         Options { token, patience: self.patience, ..Options::default() }
     }
 }

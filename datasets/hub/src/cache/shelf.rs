@@ -166,7 +166,7 @@ impl Place for Shelf {
 }
 
 /// The files below a snapshot whose list was not kept.
-pub fn files_below(folder: &Path) -> Result<Vec<String>> {
+pub fn files_below(folder: &Path) -> Result<Vec<(String, u64)>> {
     let mut found = Vec::new();
     let mut open = vec![String::new()];
     while let Some(below) = open.pop() {
@@ -182,8 +182,8 @@ pub fn files_below(folder: &Path) -> Result<Vec<String>> {
             // A link to a folder is nothing that a cache has.
             if fs::symlink_metadata(&at).is_ok_and(|about| about.is_dir()) {
                 open.push(path);
-            } else if at.is_file() {
-                found.push(path);
+            } else if let Some(size) = length(&at)? {
+                found.push((path, size));
             }
         }
     }

@@ -315,14 +315,14 @@ fn offline_what_was_fetched_is_found_and_what_was_not_is_named() {
     bench.snapshot().unwrap().fetch(&|path| path == "a", &|_| {}).unwrap();
 
     let kept = offline.snapshot(&bench.repo, None, &target).unwrap();
-    assert_eq!((kept.commit(), kept.paths()), (COMMIT, vec!["a", "b"]));
+    assert_eq!((kept.commit(), kept.files()), (COMMIT, vec![("a", 1), ("b", 1)]));
     assert_eq!(kept.fetch(&|path| path == "a", &|_| {}).unwrap().files, 1);
     let missing = kept.fetch(&|_| true, &|_| {}).unwrap_err();
     assert!(matches!(&missing, Error::NotFetched { what, .. } if what == "b"), "{missing}");
     // Older clients kept no list: what is there is all that there is.
     fs::remove_dir_all(bench.folder().join("trees")).unwrap();
     let kept = offline.snapshot(&bench.repo, None, &target).unwrap();
-    assert_eq!((kept.paths(), kept.fetch(&|_| true, &|_| {}).unwrap().files), (vec!["a"], 1));
+    assert_eq!((kept.files(), kept.fetch(&|_| true, &|_| {}).unwrap().files), (vec![("a", 1)], 1));
     // A commit is its own name.
     assert!(offline.snapshot(&bench.repo, Some(COMMIT), &target).is_ok());
     assert!(offline.snapshot(&bench.repo, Some(LATER), &target).is_err());
