@@ -51,10 +51,12 @@ fn info_says_what_is_there_by_folder_and_by_name() {
 #[test]
 fn a_folder_without_a_dataset_is_named_with_what_to_do() {
     let sandbox = Sandbox::new();
-    for name in ["me/nothing", "/nowhere"] {
+    for (name, what) in
+        [("me/nothing", "is no folder of this machine"), ("/nowhere", "no dataset here")]
+    {
         let ended = sandbox.run(&["dataset", "info", name]);
         assert_eq!(ended.code, 4, "{ended:?}");
-        assert!(ended.err.contains("no dataset here"), "{}", ended.err);
+        assert!(ended.err.contains(what), "{}", ended.err);
         assert!(ended.err.contains("do:"), "{}", ended.err);
     }
 }

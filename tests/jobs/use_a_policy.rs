@@ -210,8 +210,8 @@ fn write_inputs(path: &Path) {
 fn what_is_no_policy_says_what_to_do() {
     let sandbox = Sandbox::new();
     let ended = sandbox.run(&["policy", "info", "me/act"]);
-    assert_eq!(ended.code, 2, "{ended:?}");
-    assert!(ended.err.contains("hf download me/act"), "{}", ended.err);
+    assert_eq!(ended.code, 4, "{ended:?}");
+    assert!(ended.err.contains("me/act is no folder of this machine"), "{}", ended.err);
     let folder = policy(&sandbox, 64);
     let config = folder.join("config.json");
     let text = fs::read_to_string(&config).unwrap();

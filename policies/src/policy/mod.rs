@@ -63,7 +63,7 @@ pub struct Action<'a> {
 }
 
 impl Policy {
-    /// Loads a checkpoint: a folder, one above it, or the id of one that was fetched from the Hub.
+    /// Loads a checkpoint: a folder, or one above it.
     pub fn load(path: &Path, device: Device, options: &Options) -> Result<Self> {
         let folder = folder::find(path)?;
         let config = Config::open(&folder)?;

@@ -11,6 +11,7 @@ mod doctor;
 mod driving;
 #[cfg(all(feature = "sim", feature = "policies"))]
 mod eval;
+mod fetching;
 mod find_cameras;
 mod find_port;
 mod hands;

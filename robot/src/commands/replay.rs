@@ -12,7 +12,7 @@ use sinew_drivers::arm::Arm;
 use sinew_drivers::stop::StopServer;
 use sinew_teleop::Played;
 
-use super::dataset::folder_of;
+use super::dataset::Place;
 use super::driving::{LoopFlags, arms, figures, finish, listen, rate, ready, remember};
 use super::watching::watch;
 use crate::cli::failure::{Exit, Failure};
@@ -31,7 +31,7 @@ use crate::view::display::Display;
 /// was off from where it was sent.
 #[derive(Debug, Args)]
 pub struct Replay {
-    /// The dataset: its folder, or a repo id that is looked for in LeRobot's folder
+    /// The dataset: its folder, or a repo id that is looked for in LeRobot's folder and on the Hub
     #[arg(
         long = "dataset.repo_id",
         visible_alias = "dataset",
@@ -76,11 +76,11 @@ struct Actions {
 impl Replay {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
         let robot = Robot::choose(&self.robot)?;
-        let root = match (&self.root, &self.repo_id) {
-            (Some(root), _) => root.clone(),
-            (None, name) => folder_of(name.as_deref().unwrap_or_default()),
+        let place = match (&self.root, &self.repo_id) {
+            (Some(root), _) => Place::Here(root.clone()),
+            (None, name) => Place::of(name.as_deref().unwrap_or_default()),
         };
-        let dataset = Dataset::open(&root)?;
+        let dataset = place.open(report)?;
         let actions = actions(&dataset, self.episode, &robot)?;
         let flag = listen()?;
         let _server = StopServer::start(&robot.name, flag.clone())?;
@@ -105,7 +105,7 @@ impl Replay {
             "{} plays episode {} of {}: {} rows; Ctrl-C ends it ({} afterwards)",
             robot.name,
             self.episode,
-            root.display(),
+            dataset.root().display(),
             actions.rows,
             robot.options.stop
         ));
@@ -129,7 +129,7 @@ impl Replay {
         let outcome = end(&mut pairs, ran);
         say(report, &tracking);
         let extra = json!({
-            "dataset": root,
+            "dataset": dataset.root(),
             "episode": self.episode,
             "rows": actions.rows,
             "tracking": tracking.json(),

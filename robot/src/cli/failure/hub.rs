@@ -18,7 +18,11 @@ pub fn exit_of(error: &Error) -> Exit {
         Error::GaveUp { last, .. } => exit_of(last),
         Error::Denied { .. } | Error::Token { .. } | Error::Untrusted { .. } => Exit::Refused,
         Error::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Exit::Refused,
-        Error::Missing { .. } | Error::Nonsense { .. } => Exit::Data,
+        Error::Missing { .. }
+        | Error::Nonsense { .. }
+        | Error::NotFetched { .. }
+        | Error::WrongHash { .. } => Exit::Data,
+        Error::InTheWay { .. } => Exit::Refused,
         Error::Address { .. }
         | Error::Name { .. }
         | Error::NoSuchToken { .. }
@@ -45,8 +49,13 @@ pub fn remedy_of(error: &Error) -> Option<String> {
              HF_HUB_OFFLINE=1"
                 .into()
         }
-        Error::Offline { .. } => "let it be asked: unset HF_HUB_OFFLINE".into(),
+        Error::Offline { .. } | Error::NotFetched { .. } => "let the Hub be asked: unset HF_HUB_OFFLINE".into(),
         Error::Token { .. } => "copy it once more from the Hub's page, and: sinew hub login".into(),
+        Error::NoRoom { .. } => {
+            "free some space, or let HF_HOME name a folder on a larger disk; of a dataset parts can be \
+             fetched: --episodes, --cameras, --meta-only"
+                .into()
+        }
         Error::Io { source, .. } if source.kind() == ErrorKind::StorageFull => {
             "free some space on that disk, and repeat it: it goes on where it stopped".into()
         }

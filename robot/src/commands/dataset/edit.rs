@@ -75,8 +75,11 @@ impl Outcome for Made {
 
 impl Edit {
     /// The dataset that is edited.
-    pub fn source(&self) -> Result<PathBuf, Failure> {
-        let folder = self.source.folder()?;
+    pub fn source(&self, report: &Report) -> Result<PathBuf, Failure> {
+        let folder = match self.in_place() {
+            true => self.source.own_folder()?,
+            false => self.source.folder(report)?,
+        };
         // In its place means where it really is, not where a link to it is.
         folder.canonicalize().map_err(|error| Error::io("cannot find", &folder)(error).into())
     }
@@ -92,7 +95,7 @@ impl Edit {
         report: &Report,
         make: impl Fn(&Path, Option<&Path>, Watch<'_>) -> DatasetResult<T>,
     ) -> Result<Exit, Failure> {
-        let source = self.source()?;
+        let source = self.source(report)?;
         let watch = |at: edit::Progress| show(report, at);
         let to = self.output.folder();
         let place = to.as_ref().unwrap_or(&source);

@@ -45,14 +45,15 @@ enum Format {
 
 impl Export {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
-        let root = self.source.folder()?;
         let output = free(self.output, self.yes)?;
         let format = match self.format {
             Format::Csv => export::Format::Csv,
             Format::Jsonl => export::Format::Jsonl,
-            Format::Rrd => return show(report, &root, None, To::File(output)),
+            Format::Rrd => {
+                return show(report, &self.source.folder(report)?, None, To::File(output));
+            }
         };
-        let dataset = sinew_datasets::Dataset::open(&root)?;
+        let dataset = self.source.place().open(report)?;
         let of = dataset.episodes().len();
         let rows = export::export(&dataset, format, &output, &mut |done| {
             report.progress(&format!("episode {} of {of}", done + 1));

@@ -2,10 +2,12 @@
 
 use clap::Args;
 use serde_json::{Value, json};
+use sinew_datasets::pull::Choice;
 use sinew_datasets::schema::{Dtype, Feature, Info as Schema};
 use sinew_datasets::sizes::Sizes;
 
-use super::source::Source;
+use super::super::fetching;
+use super::source::{Place, Source};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::{Report, Tone};
 
@@ -20,9 +22,23 @@ pub struct Info {
 
 impl Info {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
-        let root = self.source.folder()?;
+        // Of one on the Hub the tables suffice: how large the rest is stands in its list of files.
+        let (root, sizes) = match self.source.place() {
+            Place::Here(_) => {
+                let root = self.source.folder(report)?;
+                let sizes = Sizes::of(&root)?;
+                (root, sizes)
+            }
+            Place::Hub(repo) => {
+                let snapshot = fetching::find(report, &repo)?;
+                let tables = Choice { meta_only: true, ..Choice::default() };
+                let done = tables.fetch(&snapshot, &fetching::teller(report));
+                report.progress("");
+                done?;
+                (snapshot.folder(), Sizes::listed(snapshot.files().into_iter()))
+            }
+        };
         let info = Schema::load(&root)?;
-        let sizes = Sizes::of(&root)?;
         // What is broken keeps nobody from looking at the rest.
         let tasks = match sinew_datasets::Dataset::open(&root) {
             Ok(dataset) => dataset.tasks().to_vec(),

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sinew_datasets::edit;
+use sinew_datasets::pull::Choice;
 
 use super::edit::{Output, describe, finish, show, tell};
 use super::lists::Names;
-use super::source::folder_of;
+use super::source::Place;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::Report;
 
@@ -32,8 +33,8 @@ pub struct Merge {
 impl Merge {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
         let listed = self.roots.or(self.repo_ids).map(|names| names.0).unwrap_or_default();
-        let folders: Vec<PathBuf> =
-            self.datasets.iter().chain(&listed).map(|name| folder_of(name)).collect();
+        let folders: Vec<Place> =
+            self.datasets.iter().chain(&listed).map(|name| Place::of(name)).collect();
         if folders.len() < 2 {
             return Err(Failure::usage(
                 "merging takes at least two datasets",
@@ -43,6 +44,8 @@ impl Merge {
         let Some(to) = self.output.folder() else {
             return Err(Failure::usage("where to?", "--out DIR|REPO names the new dataset"));
         };
+        let fetched = folders.iter().map(|place| place.folder(report, &Choice::default()));
+        let folders: Vec<PathBuf> = fetched.collect::<Result<_, _>>()?;
         let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
         let place = (!self.output.dry_run).then_some(to.as_path());
         let made = edit::merge(&folders, place, &|at| show(report, at));

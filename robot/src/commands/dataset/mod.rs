@@ -6,7 +6,7 @@ mod delete_episodes;
 mod edit;
 mod export;
 mod info;
-mod lists;
+pub mod lists;
 mod merge;
 mod modify_tasks;
 mod recompute_stats;
@@ -24,7 +24,7 @@ mod viz;
 use clap::{Args, Subcommand};
 
 pub use info::bytes;
-pub use source::folder_of;
+pub use source::Place;
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::Report;

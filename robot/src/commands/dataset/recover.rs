@@ -22,7 +22,7 @@ pub struct Recover {
 
 impl Recover {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
-        let root = self.source.folder()?;
+        let root = self.source.own_folder()?;
         let recovered = writer::recover(&root)?;
         if recovered == writer::Recovered::default() {
             report.say(format!("{}: nothing was cut off here", root.display()));

@@ -33,7 +33,7 @@ struct Mended {
 
 impl Repair {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
-        let source = self.edit.source()?;
+        let source = self.edit.source(report)?;
         let found = look(report, &source, &Options::default());
         let mendable = |finding: &&Finding| {
             finding.severity == Severity::Error && !finding.code.is_of_the_recording()

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
+use sinew_datasets::pull::Choice;
 use sinew_datasets::report::{self, Options};
 use sinew_datasets::verify;
 
@@ -44,7 +45,9 @@ pub struct Shown {
 
 impl Page {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
-        let root = self.source.folder()?;
+        let episodes = self.shown.episodes.clone();
+        let choice = Choice { episodes, ..Choice::default() };
+        let root = self.source.place().folder(report, &choice)?;
         self.shown.write(report, &root, &self.output)
     }
 }

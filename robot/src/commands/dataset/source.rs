@@ -1,16 +1,21 @@
-//! Which dataset is meant: a folder, or the name of one that LeRobot keeps.
+//! Which dataset is meant: a folder, the name of one that LeRobot keeps, or of one on the Hub.
 
 use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
+use sinew_datasets::Dataset;
+use sinew_datasets::pull::Choice;
 use sinew_drivers::calibration_file::lerobot_home;
+use sinew_hub::{Kind, Repo};
 
+use super::super::fetching;
 use crate::cli::failure::Failure;
+use crate::cli::report::Report;
 
 /// Which dataset.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Source {
-    /// A folder, or a repo id such as me/pick, which is looked for in LeRobot's folder
+    /// A folder, or a repo id such as me/pick, which is looked for in LeRobot's folder and on the Hub
     #[arg(value_name = "DIR|REPO", required_unless_present_any = ["repo_id", "root"])]
     dataset: Option<String>,
     /// The repo id, as LeRobot's own programs take it
@@ -21,18 +26,76 @@ pub struct Source {
     root: Option<PathBuf>,
 }
 
+/// Where a dataset is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In a folder of this machine.
+    Here(PathBuf),
+    /// On the Hub, whatever of it may have been fetched.
+    Hub(Repo),
+}
+
 impl Source {
-    /// The folder that is meant, and that there is one.
-    pub fn folder(&self) -> Result<PathBuf, Failure> {
-        let folder = match (&self.root, self.dataset.as_deref().or(self.repo_id.as_deref())) {
-            (Some(root), _) => root.clone(),
-            (None, Some(name)) => folder_of(name),
-            (None, None) => PathBuf::from("."),
-        };
-        match folder.is_dir() {
-            true => Ok(folder),
-            false => Err(sinew_datasets::Error::NoDataset { path: folder }.into()),
+    /// Where it is.
+    pub fn place(&self) -> Place {
+        match (&self.root, self.dataset.as_deref().or(self.repo_id.as_deref())) {
+            (Some(root), _) => Place::Here(root.clone()),
+            (None, Some(name)) => Place::of(name),
+            (None, None) => Place::Here(PathBuf::from(".")),
         }
+    }
+
+    /// The folder that is meant, and that there is one; fetched where it is on the Hub.
+    pub fn folder(&self, report: &Report) -> Result<PathBuf, Failure> {
+        self.place().folder(report, &Choice::default())
+    }
+
+    /// The folder that is meant, which has to be the user's own.
+    pub fn own_folder(&self) -> Result<PathBuf, Failure> {
+        match self.place() {
+            Place::Here(folder) => there(folder),
+            Place::Hub(repo) => Err(Failure::usage(
+                format!("{repo} is not a folder of this machine, and only that can be changed"),
+                format!(
+                    "fetch it into a folder of your own: sinew hub pull {repo} --local-dir DIR, or \
+                     name the new dataset with --out"
+                ),
+            )),
+        }
+    }
+}
+
+impl Place {
+    /// What a path or a repo id stands for.
+    pub fn of(name: &str) -> Self {
+        let folder = folder_of(name);
+        match Repo::new(Kind::Dataset, name) {
+            Ok(repo) if !folder.is_dir() => Self::Hub(repo),
+            _ => Self::Here(folder),
+        }
+    }
+
+    /// A folder with what is wanted of it, fetched where it is on the Hub.
+    pub fn folder(&self, report: &Report, choice: &Choice) -> Result<PathBuf, Failure> {
+        match self {
+            Self::Here(folder) => there(folder.clone()),
+            Self::Hub(repo) => fetching::fetch(report, repo, choice),
+        }
+    }
+
+    /// Opens it, to read some of its rows or pictures: from the Hub where it is not here.
+    pub fn open(&self, report: &Report) -> Result<Dataset, Failure> {
+        match self {
+            Self::Here(folder) => Ok(Dataset::open(folder)?),
+            Self::Hub(repo) => fetching::open(report, repo),
+        }
+    }
+}
+
+fn there(folder: PathBuf) -> Result<PathBuf, Failure> {
+    match folder.is_dir() {
+        true => Ok(folder),
+        false => Err(sinew_datasets::Error::NoDataset { path: folder }.into()),
     }
 }
 

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 use sinew_datasets::edit::{self, Share};
+use sinew_datasets::pull::Choice;
 
 use super::edit::{Output, describe, fields, show};
 use super::lists::{Episodes, Table};
-use super::source::Source;
+use super::source::{Place, Source, folder_of};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::{Report, Tone};
 
@@ -31,13 +32,19 @@ pub struct Split {
 
 impl Split {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
-        let source = self.source.folder()?;
+        let from = self.source.place();
+        let source = from.folder(report, &Choice::default())?;
+        // The parts of one on the Hub go where datasets of this machine are, not into the cache.
+        let named = match &from {
+            Place::Here(_) => source.clone(),
+            Place::Hub(repo) => folder_of(&repo.to_string()),
+        };
         let pairs = self.into.iter().flat_map(|table| &table.0);
         let shares: Vec<(String, Share)> = pairs.map(share).collect::<Result<_, _>>()?;
         let out = self.output.folder();
         let place = |name: &str| match &out {
             Some(folder) => folder.join(name),
-            None => beside(&source, name),
+            None => beside(&named, name),
         };
         let to: Option<&dyn Fn(&str) -> PathBuf> = match self.output.dry_run {
             true => None,

@@ -30,7 +30,7 @@ pub struct Verify {
 
 impl Verify {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
-        let root = self.source.folder()?;
+        let root = self.source.folder(report)?;
         let options = Options { sample: self.sample, frozen_s: self.frozen };
         let mut found = look(report, &root, &options);
         found.ok &= !self.strict || found.findings.is_empty();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use sinew_datasets::pull::Choice;
 
 use super::recording::{To, show};
 use super::source::Source;
@@ -47,7 +48,8 @@ pub struct Viz {
 
 impl Viz {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
-        let root = self.source.folder()?;
+        let choice = Choice { episodes: self.episode.clone(), ..Choice::default() };
+        let root = self.source.place().folder(report, &choice)?;
         let to = match (self.save.as_deref().map(Saved::of), self.connect) {
             (None | Some(Saved::Not), None) => To::Viewer,
             (None | Some(Saved::Not), Some(url)) => To::Server(url),

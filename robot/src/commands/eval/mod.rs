@@ -15,7 +15,7 @@ use sinew_policies::{Device, Policy};
 use sinew_sim::{Env, Task};
 
 use super::driving::listen;
-use super::policy::source::Machine;
+use super::policy::source::{Machine, locate};
 use super::policy::{check, offered};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::{Report, Tone};
@@ -135,18 +135,22 @@ impl Eval {
             Some(count) => usize::from(count),
         };
         let threads = threads.min(usize::try_from(self.episodes).unwrap_or(usize::MAX));
-        let cameras = match policy == Path::new(EXPERT) {
-            true => Vec::new(),
-            false => self.fits(policy, task, report)?,
+        let policy = match policy == Path::new(EXPERT) {
+            true => None,
+            false => Some(locate(policy, report)?),
+        };
+        let cameras = match &policy {
+            None => Vec::new(),
+            Some(folder) => self.fits(folder, task, report)?,
         };
         let folder = self.out.join("videos").join(which);
         let failed = |error| Failure::new(Exit::Failed, format!("{}: {error}", folder.display()));
         std::fs::create_dir_all(&folder).map_err(failed)?;
         let actor = || -> Result<Box<dyn Actor>, Failure> {
-            if policy == Path::new(EXPERT) {
-                return Ok(Box::<Scripted>::default());
-            }
-            Ok(Box::new(Learned(self.load(policy)?)))
+            Ok(match &policy {
+                None => Box::<Scripted>::default(),
+                Some(folder) => Box::new(Learned(self.load(folder)?)),
+            })
         };
         let began = Instant::now();
         let attempts = Attempts {

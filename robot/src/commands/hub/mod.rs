@@ -2,6 +2,7 @@
 
 mod login;
 mod logout;
+mod pull;
 mod push;
 mod retry;
 #[cfg(feature = "hub-serve")]
@@ -28,6 +29,7 @@ enum What {
     Logout(logout::Logout),
     Whoami(whoami::Whoami),
     Push(push::Push),
+    Pull(pull::Pull),
     Status(status::Status),
     Retry(retry::Retry),
     #[cfg(feature = "hub-serve")]
@@ -42,6 +44,7 @@ impl Hub {
             What::Logout(command) => command.run(report),
             What::Whoami(command) => command.run(report),
             What::Push(command) => command.run(report),
+            What::Pull(command) => command.run(report),
             What::Status(command) => command.run(report),
             What::Retry(command) => command.run(report),
             #[cfg(feature = "hub-serve")]

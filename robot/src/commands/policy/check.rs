@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 use sinew_datasets::Dataset;
+use sinew_datasets::pull::Choice;
 use sinew_policies::Policy;
 use sinew_policies::preflight::{self, Offered, Preflight, Severity};
 
-use super::super::dataset::folder_of;
+use super::super::dataset::Place;
 use super::offered;
 use super::source::{Machine, Source};
 use crate::cli::cameras::CameraFlags;
@@ -29,7 +30,7 @@ pub struct Check {
     source: Source,
     #[command(flatten)]
     machine: Machine,
-    /// A dataset: its folder, or a repo id that is looked for in LeRobot's folder
+    /// A dataset: its folder, or a repo id that is looked for in LeRobot's folder and on the Hub
     #[arg(long, alias = "dataset.repo_id", value_name = "DIR|REPO")]
     dataset: Option<PathBuf>,
     #[command(flatten)]
@@ -42,7 +43,8 @@ impl Check {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
         let offered = match (&self.dataset, self.robot.any()) {
             (Some(name), _) => {
-                let root = folder_of(&name.to_string_lossy());
+                let tables = Choice { meta_only: true, ..Choice::default() };
+                let root = Place::of(&name.to_string_lossy()).folder(report, &tables)?;
                 offered::by_dataset(&Dataset::open(&root)?)
             }
             (None, true) => offered::by_robot(&Robot::choose(&self.robot)?, &self.cameras.specs()?),

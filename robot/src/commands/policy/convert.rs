@@ -40,7 +40,7 @@ enum Stored {
 
 impl Convert {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
-        let folder = self.source.folder()?;
+        let folder = self.source.folder(report)?;
         let storage = match self.to {
             Stored::F32 => Storage::F32,
             Stored::F16 => Storage::F16,

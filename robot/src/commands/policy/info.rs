@@ -22,7 +22,7 @@ pub struct Info {
 
 impl Info {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
-        let folder = self.source.folder()?;
+        let folder = self.source.folder(report)?;
         let config = Config::open(&folder)?;
         let tensors = Tensors::open(&folder.join("model.safetensors"))?;
         // What cannot be run can still be looked at.

@@ -39,12 +39,12 @@ impl Joint {
 pub fn run(
     report: &Report,
     policy: &mut Policy,
-    root: &Path,
+    dataset: &Dataset,
     episode: u64,
     page: Option<&Path>,
 ) -> Result<Exit, Failure> {
-    let dataset = Dataset::open(root)?;
-    let found = check::look(policy, &offered::by_dataset(&dataset), false);
+    let root = dataset.root();
+    let found = check::look(policy, &offered::by_dataset(dataset), false);
     if !found.ok() {
         check::say(report, &found);
         return Err(Failure::advise(
@@ -54,7 +54,7 @@ pub fn run(
         ));
     }
     let episode = dataset.episode(episode)?.clone();
-    let joints = joints(report, policy, &dataset, &episode)?;
+    let joints = joints(report, policy, dataset, &episode)?;
     say(report, &joints);
     if let Some(path) = page {
         let failed = sinew_datasets::Error::io("cannot write", path);

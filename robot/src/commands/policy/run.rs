@@ -8,7 +8,7 @@ use sinew_policies::checkpoint::{self, Tensors};
 use sinew_policies::draws::Draws;
 use sinew_policies::recorded;
 
-use super::super::dataset::folder_of;
+use super::super::dataset::Place;
 use super::open_loop;
 use super::source::{Machine, Source};
 use crate::cli::failure::{Exit, Failure};
@@ -33,7 +33,7 @@ pub struct Run {
     /// Where to write the answers to them
     #[arg(long, value_name = "FILE", requires = "inputs")]
     outputs: Option<PathBuf>,
-    /// A dataset: its folder, or a repo id that is looked for in LeRobot's folder
+    /// A dataset: its folder, or a repo id that is looked for in LeRobot's folder and on the Hub
     #[arg(long, alias = "dataset.repo_id", value_name = "DIR|REPO", conflicts_with = "inputs")]
     dataset: Option<PathBuf>,
     /// Which of its episodes
@@ -54,8 +54,8 @@ impl Run {
         match (&self.inputs, &self.outputs, &self.dataset) {
             (Some(inputs), Some(outputs), _) => recorded(report, &mut policy, inputs, outputs),
             (_, _, Some(dataset)) => {
-                let root = folder_of(&dataset.to_string_lossy());
-                open_loop::run(report, &mut policy, &root, self.episode, self.page.as_deref())
+                let dataset = Place::of(&dataset.to_string_lossy()).open(report)?;
+                open_loop::run(report, &mut policy, &dataset, self.episode, self.page.as_deref())
             }
             _ => Err(Failure::usage(
                 "run it on what?",

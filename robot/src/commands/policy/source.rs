@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use sinew_hub::{Kind, Repo};
 use sinew_policies::{Device, Options, Policy, Precision, folder};
 
+use super::super::fetching;
 use crate::cli::failure::Failure;
 use crate::cli::report::Report;
 
 /// Which policy.
 #[derive(Debug, Clone, Args)]
 pub struct Source {
-    /// A checkpoint's folder, one above it, or the id of one that LeRobot fetched from the Hub
+    /// A checkpoint's folder, one above it, or the id of one on the Hub
     #[arg(value_name = "DIR|REPO", required_unless_present = "policy_path")]
     policy: Option<PathBuf>,
     /// The same, as LeRobot's own programs take it
@@ -74,6 +76,15 @@ fn names(text: &str) -> Result<Names, String> {
     serde_yaml_ng::from_str(text).map_err(|error| format!("names and their names: {error}"))
 }
 
+/// The folder of a policy: one of this machine, or one that is fetched from the Hub.
+pub fn locate(typed: &Path, report: &Report) -> Result<PathBuf, Failure> {
+    let repo = typed.to_str().and_then(|id| Repo::new(Kind::Model, id).ok());
+    match repo.filter(|_| !typed.exists()) {
+        Some(repo) => fetching::policy(report, &repo),
+        None => Ok(folder::find(typed)?),
+    }
+}
+
 impl Source {
     /// What was typed.
     pub fn typed(&self) -> &Path {
@@ -81,13 +92,13 @@ impl Source {
     }
 
     /// The folder that is meant.
-    pub fn folder(&self) -> Result<PathBuf, Failure> {
-        Ok(folder::find(self.typed())?)
+    pub fn folder(&self, report: &Report) -> Result<PathBuf, Failure> {
+        locate(self.typed(), report)
     }
 
     /// Loads it, and tells what is odd about it.
     pub fn load(&self, machine: &Machine, report: &Report) -> Result<Policy, Failure> {
-        let mut policy = Policy::load(self.typed(), Device::Cpu, &machine.options())?;
+        let mut policy = Policy::load(&self.folder(report)?, Device::Cpu, &machine.options())?;
         if let Some(names) = &machine.rename_map {
             policy.rename(names.clone())?;
         }
