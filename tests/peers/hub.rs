@@ -11,6 +11,7 @@ use sinew_hub::serve::{Access, Options, Server};
 use tempfile::TempDir;
 
 use super::{PYTHON, report, with_python};
+use crate::sandbox::binary;
 
 /// Names the other Pythons.
 const OTHERS: &str = "SINEW_PEER_HUB_PYTHONS";
@@ -100,4 +101,13 @@ fn lerobot_pushes_and_loads_by_name() {
     let bench = Bench::new();
     let mut command = bench.command(python.as_ref(), "hub_lerobot.py");
     report("lerobot", command.arg(bench.path("sets")).arg("2")).unwrap();
+}
+
+#[test]
+fn what_one_program_fetched_no_other_has_to_fetch() {
+    for python in pythons("hub_cache") {
+        let bench = Bench::new();
+        let mut command = bench.command(&python, "hub_cache.py");
+        report("hub_cache", command.arg(binary()).arg(bench.path("files"))).unwrap();
+    }
 }
