@@ -15,6 +15,7 @@ mod answer;
 mod api;
 mod call;
 mod listen;
+mod page;
 mod routes;
 mod store;
 #[cfg(test)]

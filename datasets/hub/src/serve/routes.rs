@@ -11,6 +11,7 @@ use axum::routing::{MethodRouter, any, delete, get, post, put};
 use super::answer::Refusal;
 use super::api::{account, card, commit, files, info, lfs, preupload, refs, repos, resolve};
 use super::call::{self, App, Door, Handler};
+use super::page;
 use super::xet::cas;
 
 /// All of them.
@@ -28,13 +29,20 @@ pub fn all(app: Arc<App>) -> Router {
         .route("/api/cas/{id}/v1/shards", post(signed(cas::shard)))
         // What else there is under this address is not here, which clients know how to take.
         .route("/api/cas/{id}/{*rest}", any(signed(|_call| Err(Refusal::nothing()))))
-        .route("/api/{kind}", get(on(repos::list)));
+        .route("/api/{kind}", get(on(repos::list)))
+        .route("/", get(on(page::all)))
+        .route("/page/style.css", get(on(page::style)));
     for (rest, methods) in repository() {
         router = router.route(&format!("/api/{{kind}}/{{owner}}/{{name}}{rest}"), methods);
     }
     for place in ["", "/datasets", "/spaces"] {
         let place = format!("{place}/{{owner}}/{{name}}");
         router = router
+            .route(&place, get(on(page::repository)))
+            .route(&format!("{place}/tree/{{rev}}"), get(on(page::repository)))
+            .route(&format!("{place}/tree/{{rev}}/{{*path}}"), get(on(page::repository)))
+            .route(&format!("{place}/commit/{{rev}}"), get(on(page::repository)))
+            .route(&format!("{place}/blob/{{rev}}/{{*path}}"), get(on(page::file)))
             .route(&format!("{place}/info/lfs/objects/batch"), post(on(lfs::batch)))
             .route(&format!("{place}/resolve/{{rev}}/{{*path}}"), get(on(resolve::file)));
     }

@@ -3,6 +3,7 @@
 mod abuse;
 mod chunks;
 mod life;
+mod pages;
 mod rights;
 
 use serde_json::{Value, json};
