@@ -4,6 +4,7 @@ mod abuse;
 mod chunks;
 mod life;
 mod pages;
+mod recorded;
 mod rights;
 
 use serde_json::{Value, json};
