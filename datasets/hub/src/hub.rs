@@ -9,6 +9,7 @@ use ureq::http::Method;
 
 use crate::error::Absent;
 use crate::http::{Ask, Client, Content, Options};
+use crate::repo::check_path;
 use crate::{Error, Kind, Repo, Result, address};
 
 /// How many pages and files a list has before it is taken to be without end.
@@ -257,7 +258,7 @@ impl Hub {
         for _ in 0..MOST_PAGES {
             let answer = self.client.ask(&Ask::get(&url))?;
             let page: Vec<Listed> = answer.json()?;
-            files.extend(page.into_iter().filter(|one| one.kind == "file").map(Entry::from));
+            files.extend(entries(page));
             let Some(next) = answer.header("link").as_deref().and_then(next_page) else {
                 return Ok(files);
             };
@@ -329,6 +330,28 @@ impl Hub {
         });
         let ask = Ask { method: Method::DELETE, ..Ask::post(&url, Content::Json(&body)) };
         self.client.ask(&ask).map(drop)
+    }
+}
+
+/// The files on a page of a hub's list; none where the bytes are no such page.
+pub fn read_list(bytes: &[u8]) -> Option<Vec<Entry>> {
+    let page: Vec<Listed> = serde_json::from_slice(bytes).ok()?;
+    Some(entries(page).collect())
+}
+
+fn entries(page: Vec<Listed>) -> impl Iterator<Item = Entry> {
+    page.into_iter().filter(|one| one.kind == "file").map(Entry::from)
+}
+
+impl Entry {
+    /// Refuses names and hashes that no file of this machine may be called by.
+    pub fn check(&self) -> Result<()> {
+        check_path(&self.path)?;
+        if is_digest(&self.digest) {
+            return Ok(());
+        }
+        let what = format!("{:?} is no hash", self.digest.text());
+        Err(Error::Nonsense { what, url: self.path.clone() })
     }
 }
 

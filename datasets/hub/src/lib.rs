@@ -20,10 +20,11 @@ pub mod serve;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use account::{Account, Login, Logout};
+pub use account::{Account, Login, Logout, Stored};
+pub use cache::{read_tree, write_tree};
 pub use error::{Absent, Error, Result};
 pub use http::{Client, Options, Part};
-pub use hub::{Digest, Entry, Group, Hub, Person, Refs, State};
+pub use hub::{Digest, Entry, Group, Hub, Person, Refs, State, read_list};
 pub use link::{Link, Piece};
 pub use pull::{Pulled, Snapshot, Target};
 pub use push::{Flow, Ledger, Local, Push, Pushed, read_ledger};

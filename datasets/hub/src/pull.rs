@@ -11,8 +11,7 @@ use std::sync::atomic::Ordering;
 
 use crate::abreast::abreast;
 use crate::cache::{Folder, Place, Shelf, Tally, Watch, fetch, files_below};
-use crate::hub::{Entry, is_commit, is_digest};
-use crate::repo::check_path;
+use crate::hub::{Entry, is_commit};
 use crate::{Account, Error, Hub, Refs, Repo, Result};
 
 /// How many files are fetched at once.
@@ -150,7 +149,7 @@ impl Account {
             Some(entries) => entries,
             None => {
                 let entries = hub.files(repo, commit, "")?;
-                entries.iter().try_for_each(|entry| usable(entry, &hub.page(repo)))?;
+                entries.iter().try_for_each(Entry::check)?;
                 place.keep_tree(&entries)?;
                 entries
             }
@@ -203,16 +202,6 @@ impl Account {
         let what = names.join(", ");
         Err(trouble.unwrap_or(Error::NotFetched { what, repo: repo.to_string(), path }))
     }
-}
-
-/// Refuses names and hashes from a server that no file of this machine may be called by.
-fn usable(entry: &Entry, page: &str) -> Result<()> {
-    check_path(&entry.path)?;
-    if is_digest(&entry.digest) {
-        return Ok(());
-    }
-    let what = format!("{:?} is no hash of {}", entry.digest.text(), entry.path);
-    Err(Error::Nonsense { what, url: page.to_owned() })
 }
 
 impl Snapshot {

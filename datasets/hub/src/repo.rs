@@ -142,6 +142,10 @@ pub(crate) fn check_path(path: &str) -> Result<()> {
     if path.contains('\\') || path.chars().any(char::is_control) {
         return wrong("a file's path in a repository has neither '\\' nor control letters");
     }
+    // What lies there is run by git.
+    if path.split('/').any(|part| part.eq_ignore_ascii_case(".git")) {
+        return wrong("a repository's own .git cannot be written");
+    }
     Ok(())
 }
 

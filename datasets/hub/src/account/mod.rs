@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use environment::Environment;
 pub use login::{Login, Logout};
+pub use stored::Stored;
 
 use crate::{Error, Hub, Options, Result, durable};
 

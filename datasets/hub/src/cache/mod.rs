@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use fetch::{Tally, Watch, fetch};
 pub(crate) use folder::Folder;
 pub(crate) use shelf::{Shelf, files_below};
+pub use tree::{parse as read_tree, render as write_tree};
 
 use crate::durable;
 use crate::hub::Entry;

@@ -236,9 +236,16 @@ fn more_than_the_disk_holds_is_not_begun() {
 #[test]
 fn nothing_is_written_where_a_hostile_server_wants_it() {
     let oid = digest("x", false);
-    for path in
-        ["../evil", "/tmp/evil", "a/../../../../../evil", "a\\..\\evil", "a//evil", "", "a/\0evil"]
-    {
+    for path in [
+        "../evil",
+        "/tmp/evil",
+        "a/../../../../../evil",
+        ".git/hooks/evil",
+        "a\\..\\evil",
+        "a//evil",
+        "",
+        "a/\0evil",
+    ] {
         let bench = Bench::new(vec![state(COMMIT), listed_as(path, 1, &oid), text("x")]);
         let error = bench.pull().unwrap_err();
         assert!(matches!(error, Error::Name { .. }), "{path}: {error}");

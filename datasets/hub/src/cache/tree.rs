@@ -5,8 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::hub::{Digest, Entry, is_digest};
-use crate::repo::check_path;
+use crate::hub::{Digest, Entry};
 use crate::{Result, durable};
 
 /// The form that is written and read.
@@ -40,6 +39,11 @@ pub fn read(folder: &Path, commit: &str) -> Result<Option<Vec<Entry>>> {
 
 /// Keeps the list of a commit's files.
 pub fn write(folder: &Path, commit: &str, entries: &[Entry]) -> Result<()> {
+    durable::keep(&folder.join(format!("{commit}.json")), render(entries).as_bytes())
+}
+
+/// A list as it is kept.
+pub fn render(entries: &[Entry]) -> String {
     let files = entries.iter().map(|entry| {
         let (lfs_sha256, lfs_size) = match &entry.digest {
             Digest::Sha256(digest) => (Some(digest.clone()), Some(entry.size)),
@@ -49,8 +53,8 @@ pub fn write(folder: &Path, commit: &str, entries: &[Entry]) -> Result<()> {
         (entry.path.clone(), file)
     });
     let tree = Tree { format_version: FORMAT, files: files.collect() };
-    let text = serde_json::to_string_pretty(&tree).unwrap_or_default();
-    durable::keep(&folder.join(format!("{commit}.json")), text.as_bytes())
+    // Numbers and texts can always be written.
+    serde_json::to_string_pretty(&tree).unwrap_or_default()
 }
 
 /// A list, if it is one of which every name and hash can be used.
@@ -58,13 +62,12 @@ pub fn parse(text: &str) -> Option<Vec<Entry>> {
     let tree: Tree =
         serde_json::from_str(text).ok().filter(|tree: &Tree| tree.format_version == FORMAT)?;
     let entries = tree.files.into_iter().map(|(path, file)| {
-        check_path(&path).ok()?;
         let (size, digest) = match file.lfs_sha256 {
             Some(sha256) => (file.lfs_size.unwrap_or(file.size), Digest::Sha256(sha256)),
             None => (file.size, Digest::Git(file.blob_id.clone())),
         };
         let entry = Entry { path, size, digest, oid: file.blob_id };
-        is_digest(&entry.digest).then_some(entry)
+        entry.check().ok().map(|()| entry)
     });
     entries.collect()
 }

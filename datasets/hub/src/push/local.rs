@@ -75,10 +75,6 @@ impl Local {
 
     fn checked(path: &str, source: Source) -> Result<Self> {
         check_path(path)?;
-        if path.split('/').next() == Some(".git") {
-            let what = "a repository's own .git cannot be written";
-            return Err(Error::Name { what, name: path.to_owned() });
-        }
         Ok(Self { path: path.to_owned(), source, yields: false })
     }
 
