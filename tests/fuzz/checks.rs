@@ -19,17 +19,20 @@ use sinew_teleop::kinematics::{Chain, MOST_JOINTS, Solver, Tolerance};
 
 #[path = "dataset_checks.rs"]
 mod datasets;
+#[path = "hub_checks.rs"]
+mod hub;
 #[path = "policy_checks.rs"]
 mod policies;
 
 pub use datasets::*;
+pub use hub::*;
 pub use policies::*;
 
 /// A check: panics where something does not hold.
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 29] = [
+pub const CHECKS: [(&str, Check); 32] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
@@ -59,6 +62,9 @@ pub const CHECKS: [(&str, Check); 29] = [
     ("policy_config", policy_config),
     ("policy_steps", policy_steps),
     ("policy_weights", policy_weights),
+    ("hub_list", hub_list),
+    ("hub_tree", hub_tree),
+    ("hub_tokens", hub_tokens),
 ];
 
 /// A stream on a wire of Feetech protocol 0.

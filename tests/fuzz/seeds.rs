@@ -41,8 +41,30 @@ pub fn all() -> Vec<Seed> {
     seeds.push(("terminal_keys", "each".to_owned(), KEYS.into()));
     seeds.extend(super::dataset_seeds::all());
     seeds.extend(policies());
+    for (target, text) in HUB {
+        seeds.push((target, "whole".to_owned(), text.into()));
+    }
     seeds
 }
+
+/// What a hub answers, and what is kept of it and of tokens.
+const HUB: [(&str, &str); 3] = [
+    (
+        "hub_list",
+        r#"[{"type":"directory","path":"meta","oid":"","size":0},{"type":"file","path":"meta/info.json",
+"size":2,"oid":"9e26dfeeb6e641a33dae4961196235bdb965b21b"},{"type":"file","path":"a b.bin","size":3,
+"oid":"0123456789abcdef0123456789abcdef01234567","lfs":{"oid":
+"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","size":3,"pointerSize":126}}]"#,
+    ),
+    (
+        "hub_tree",
+        r#"{"format_version":1,"files":{"a b.bin":{"size":3,"blob_id":
+"0123456789abcdef0123456789abcdef01234567","lfs_sha256":
+"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","lfs_size":3},"meta/info.json":
+{"size":2,"blob_id":"9e26dfeeb6e641a33dae4961196235bdb965b21b"}}}"#,
+    ),
+    ("hub_tokens", "[board]\nhf_token = hf_a\n\n[oauth-me]\nhf_token: hf_b\nrefresh_token = c\n"),
+];
 
 /// The tasks that come along.
 const TASKS: [(&str, &str); 4] = [

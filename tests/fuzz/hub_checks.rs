@@ -1,0 +1,36 @@
+//! What must hold for any bytes in the place of what a hub answers, and of what is kept of it.
+
+use std::path::{Component, Path};
+
+use sinew_hub::{Stored, read_list, read_tree, write_tree};
+
+/// A page of a hub's list of files: what passes names files below a folder, by hashes that can be
+/// names, and is read again as it was kept.
+pub fn hub_list(bytes: &[u8]) {
+    let Some(entries) = read_list(bytes) else { return };
+    let mut good: Vec<_> = entries.into_iter().filter(|entry| entry.check().is_ok()).collect();
+    for entry in &good {
+        let mut parts = Path::new(&entry.path).components();
+        assert!(parts.all(|part| matches!(part, Component::Normal(_))), "{:?}", entry.path);
+        assert!(entry.digest.text().bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    }
+    good.sort_by(|a, b| a.path.cmp(&b.path));
+    good.dedup_by(|a, b| a.path == b.path);
+    assert_eq!(read_tree(&write_tree(&good)).map(|again| again.len()), Some(good.len()));
+}
+
+/// The list of a commit's files that is kept in the cache, which other programs write too.
+pub fn hub_tree(bytes: &[u8]) {
+    let Some(entries) = read_tree(&String::from_utf8_lossy(bytes)) else { return };
+    assert!(entries.iter().all(|entry| entry.check().is_ok()));
+    assert_eq!(read_tree(&write_tree(&entries)), Some(entries));
+}
+
+/// The list of tokens that other programs write too.
+pub fn hub_tokens(bytes: &[u8]) {
+    let mut stored = Stored::parse(&String::from_utf8_lossy(bytes));
+    assert_eq!(Stored::parse(&stored.render()), stored);
+    stored.put("mine", "hf_mine");
+    assert_eq!(Stored::parse(&stored.render()).token("mine"), Some("hf_mine"));
+    assert!(stored.forget("mine") && stored.names().all(|name| name != "mine"));
+}
