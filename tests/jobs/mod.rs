@@ -25,4 +25,4 @@ mod talk_to_a_rollout;
 mod teleoperate;
 mod try_a_policy_in_simulation;
 mod upload_to_a_hub;
-mod use_a_policy;
+pub(crate) mod use_a_policy;

@@ -11,7 +11,8 @@ use sinew_hub::serve::{Access, Options, Server};
 use tempfile::TempDir;
 
 use super::{PYTHON, report, with_python};
-use crate::sandbox::binary;
+use crate::jobs::use_a_policy::policy;
+use crate::sandbox::{Sandbox, binary};
 
 /// Names the other Pythons.
 const OTHERS: &str = "SINEW_PEER_HUB_PYTHONS";
@@ -110,4 +111,40 @@ fn what_one_program_fetched_no_other_has_to_fetch() {
         let mut command = bench.command(&python, "hub_cache.py");
         report("hub_cache", command.arg(binary()).arg(bench.path("files"))).unwrap();
     }
+}
+
+#[test]
+fn what_was_recorded_and_pushed_opens_in_lerobot_by_its_name() {
+    let Some(python) = std::env::var_os(PYTHON) else {
+        eprintln!("SKIPPED lerobot: set {PYTHON} to a Python with LeRobot");
+        return;
+    };
+    let bench = Bench::new();
+    let url = bench.server.url();
+    let sandbox = Sandbox::new().with("HF_ENDPOINT", &url).with("HF_TOKEN", WRITER);
+    let words = ["--json", "record", "--dry_run_s=0", "--robot=sim", "--teleop=sim"];
+    let set = ["--task=Pick the cube", "--dataset=writer/pick", "--dataset.no_stamp"];
+    let short = ["--dataset.episode_time_s=1", "--dataset.reset_time_s=0"];
+    let more = ["--dataset.num_episodes=2", "--camera=front=pattern@64x48x30"];
+    let push = ["--push", "--dataset.tags=so101"];
+    let ended = sandbox.run(&[&words[..], &set, &short, &more, &push].concat());
+    assert_eq!((ended.code, &ended.result()["upload"]["done"]), (0, &true.into()), "{ended:?}");
+    let checkpoint = policy(&sandbox, 64);
+    let pushed = sandbox.run(&["hub", "push", checkpoint.to_str().unwrap(), "writer/act"]);
+    assert_eq!(pushed.code, 0, "{}", pushed.err);
+
+    let root = sandbox.path(".cache/huggingface/lerobot/writer/pick");
+    let opens = |folder: &str, files: &str| {
+        let mut command = bench.command(python.as_ref(), "hub_opens.py");
+        command.arg(bench.path(folder)).arg("writer/pick").arg(&root);
+        report("pushed", command.arg("writer/act").arg(&checkpoint).arg(files)).unwrap();
+    };
+    opens("as recorded", "2");
+    // Rolled up, the files of the single episodes go there too.
+    let compacted = sandbox.run(&["dataset", "compact", "writer/pick", "--yes"]);
+    assert_eq!(compacted.code, 0, "{}", compacted.err);
+    let pushed = sandbox.run(&["--json", "hub", "push", "writer/pick"]);
+    assert_eq!(pushed.code, 0, "{}", pushed.err);
+    assert!(pushed.result()["removed"].as_u64().unwrap() > 0, "{pushed:?}");
+    opens("rolled up", "1");
 }
