@@ -55,8 +55,10 @@ impl Queue {
     }
 
     /// Asks for an upload; returns once that is on the disk. An earlier job from the same folder to the
-    /// same branch becomes this one.
+    /// same branch becomes this one, which keeps its licence and its words unless it brings its own.
     pub fn ask(&self, job: &Job) -> Result<Entry> {
+        // The same folder, however it is written.
+        let job = &Job { root: job.root.components().collect(), ..job.clone() };
         let folder = self.folder.join(name_of(job));
         fs::create_dir_all(&folder).map_err(Error::io("cannot make", &folder))?;
         for made in [&folder, &self.folder] {
@@ -64,9 +66,18 @@ impl Queue {
         }
         let path = folder.join("job.json");
         // What cannot be read is written anew.
-        let earlier = read::<Job>(&path).ok().flatten().map_or(0, |earlier| earlier.asked);
+        let earlier = read::<Job>(&path).ok().flatten();
         let state: State = read(&folder.join("state.json")).ok().flatten().unwrap_or_default();
-        let job = Job { asked: earlier.max(state.done).saturating_add(1), ..job.clone() };
+        let mut job = job.clone();
+        job.asked =
+            earlier.as_ref().map_or(0, |earlier| earlier.asked).max(state.done).saturating_add(1);
+        if let Some(earlier) = earlier {
+            // What its page says is said once.
+            job.license = job.license.or(earlier.license);
+            if job.tags.is_empty() {
+                job.tags = earlier.tags;
+            }
+        }
         write(&path, &job)?;
         Ok(Entry { folder, job, state })
     }

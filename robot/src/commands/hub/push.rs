@@ -37,9 +37,9 @@ pub struct Push {
     /// Words that it is found by, with commas between them
     #[arg(long, value_delimiter = ',', value_name = "WORDS")]
     tags: Vec<String>,
-    /// The licence that the card names
-    #[arg(long, value_name = "NAME", default_value = "apache-2.0")]
-    license: String,
+    /// The licence that the card names [default: apache-2.0, or what was said before]
+    #[arg(long, value_name = "NAME")]
+    license: Option<String>,
     /// Do not replace what others have written there since you last pushed
     #[arg(long)]
     careful: bool,
@@ -72,7 +72,7 @@ impl Push {
             branch: self.branch,
             private: self.private,
             tags: self.tags,
-            license: Some(self.license),
+            license: self.license,
             replace: !self.careful,
             asked: 0,
         };
