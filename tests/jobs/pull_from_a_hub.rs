@@ -291,3 +291,66 @@ fn a_dataset_on_the_hub_is_edited_into_another_only() {
     let info = bench.sandbox.run(&["--json", "dataset", "info", out.to_str().unwrap()]);
     assert_eq!(info.result()["total_episodes"], 1);
 }
+
+#[test]
+fn an_arm_does_what_the_hub_has() {
+    let bench = Bench::new();
+    let recorded = [
+        "record",
+        "--robot.type=so101_follower",
+        "--robot.port=sim",
+        "--teleop.type=so101_leader",
+        "--teleop.port=sim",
+        "--task=Move",
+        "--dataset=me/moves",
+        "--dataset.no_stamp",
+        "--dataset.num_episodes=1",
+        "--dataset.episode_time_s=1",
+        "--dry_run_s=0",
+    ];
+    let ended = bench.sandbox.run(&recorded);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let moves = bench.sandbox.path(".cache/huggingface/lerobot/me/moves");
+    bench.put(Kind::Dataset, "local/moves", &moves, Some("v3.0"));
+    bench.put(Kind::Model, "local/act", &policy(&bench.sandbox, 64), None);
+
+    let machine = bench.elsewhere();
+    let words = [
+        "--json",
+        "replay",
+        "--robot=sim",
+        "--dataset=local/moves",
+        "--episode=0",
+        "--dry_run_s=0",
+    ];
+    let replayed = machine.run(&words);
+    assert_eq!(replayed.code, 0, "{}", replayed.err);
+    assert_eq!(replayed.result()["rows"], 30, "{replayed:?}");
+    let words = [
+        "--json",
+        "rollout",
+        "--policy=local/act",
+        "--robot=sim",
+        "--camera=top=sim@64x64x30",
+        "--duration=1",
+        "--dry_run_s=0",
+    ];
+    let driven = machine.run(&words);
+    assert_eq!(driven.code, 0, "{}", driven.err);
+    assert!(driven.result()["chunks"].as_u64().unwrap() > 0, "{driven:?}");
+}
+
+#[test]
+fn what_lerobot_fetched_is_found_where_lerobot_keeps_it() {
+    let bench = Bench::new();
+    bench.put_dataset("v30_video", "local/pick", Some("v3.0"));
+    let home = bench.sandbox.path(".cache/huggingface");
+    let lerobots = home.join("lerobot/hub");
+    // LeRobot has the Hub's client use a folder of its own.
+    let machine = bench.elsewhere().with("HF_HUB_CACHE", lerobots.to_str().unwrap());
+    assert_eq!(machine.run(&["hub", "pull", "local/pick"]).code, 0);
+    let offline = bench.sandbox.with("HF_HUB_OFFLINE", "1");
+    let ended = offline.run(&["--json", "hub", "pull", "local/pick"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(Path::new(ended.result()["path"].as_str().unwrap()).starts_with(lerobots));
+}
