@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::tree;
-use crate::hub::Digest;
 use crate::tests::server::{Server, answer};
 use crate::{Account, Error, Kind, Local, Pulled, Repo, Result, Snapshot, Target, durable};
 
@@ -375,32 +373,4 @@ fn a_folder_of_ones_own_gets_the_files_and_keeps_what_was_changed() {
     fs::write(folder.join("a.txt"), "my own").unwrap();
     assert!(matches!(pull().unwrap_err(), Error::InTheWay { .. }));
     assert_eq!(fs::read_to_string(folder.join("a.txt")).unwrap(), "my own");
-}
-
-#[test]
-fn lists_are_kept_as_they_are_and_damaged_ones_are_none() {
-    let folder = tempfile::tempdir().unwrap();
-    let entry = |path: &str, digest: Digest| crate::Entry {
-        path: path.into(),
-        size: 7,
-        digest,
-        oid: "0".repeat(40),
-    };
-    let entries = vec![
-        entry("a/b.json", Digest::Git("0".repeat(40))),
-        entry("c.bin", Digest::Sha256("1".repeat(64))),
-    ];
-    tree::write(folder.path(), COMMIT, &entries).unwrap();
-    assert_eq!(tree::read(folder.path(), COMMIT).unwrap(), Some(entries));
-    assert_eq!(tree::read(folder.path(), LATER).unwrap(), None);
-    let good = fs::read_to_string(folder.path().join(format!("{COMMIT}.json"))).unwrap();
-    for (from, to) in [
-        ("\"format_version\": 1", "\"format_version\": 2"),
-        ("a/b.json", "../b.json"),
-        ("\"blob_id\": \"0", "\"blob_id\": \"/"),
-        ("7", "-7"),
-        ("}", ""),
-    ] {
-        assert_eq!(tree::parse(&good.replace(from, to)), None, "{from}");
-    }
 }

@@ -71,3 +71,38 @@ pub fn parse(text: &str) -> Option<Vec<Entry>> {
     });
     entries.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::hub::{Digest, Entry};
+
+    #[test]
+    fn lists_are_kept_as_they_are_and_damaged_ones_are_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let entry = |path: &str, digest: Digest| Entry {
+            path: path.into(),
+            size: 7,
+            digest,
+            oid: "0".repeat(40),
+        };
+        let entries = vec![
+            entry("a/b.json", Digest::Git("0".repeat(40))),
+            entry("c.bin", Digest::Sha256("1".repeat(64))),
+        ];
+        super::write(folder.path(), "one", &entries).unwrap();
+        assert_eq!(super::read(folder.path(), "one").unwrap(), Some(entries));
+        assert_eq!(super::read(folder.path(), "other").unwrap(), None);
+        let good = fs::read_to_string(folder.path().join(format!("one.json"))).unwrap();
+        for (from, to) in [
+            ("\"format_version\": 1", "\"format_version\": 2"),
+            ("a/b.json", "../b.json"),
+            ("\"blob_id\": \"0", "\"blob_id\": \"/"),
+            ("7", "-7"),
+            ("}", ""),
+        ] {
+            assert_eq!(super::parse(&good.replace(from, to)), None, "{from}");
+        }
+    }
+}

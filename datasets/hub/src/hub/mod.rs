@@ -1,5 +1,7 @@
 //! A hub's interface for programs: who one is, what repositories there are and what is in them.
 
+mod entry;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,9 +9,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
+pub(crate) use entry::is_commit;
+pub use entry::{Digest, Entry, read_list};
+use entry::{Listed, entries};
+
 use crate::error::Absent;
 use crate::http::{Ask, Client, Content, Options};
-use crate::repo::check_path;
 use crate::{Error, Kind, Repo, Result, address};
 
 /// How many pages and files a list has before it is taken to be without end.
@@ -71,28 +76,6 @@ pub struct State {
     pub private: bool,
 }
 
-/// A file in a repository.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its path, with `/` between folders.
-    pub path: String,
-    /// How long it is.
-    pub size: u64,
-    /// What it must hash to.
-    pub digest: Digest,
-    /// Git's SHA-1 of it; of a large file, of what git keeps in its place.
-    pub oid: String,
-}
-
-/// A file's hash, as the Hub keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Digest {
-    /// SHA-256 of a large file.
-    Sha256(String),
-    /// Git's SHA-1 of a small one: of `blob `, its length, a zero byte, and its content.
-    Git(String),
-}
-
 /// The branches and tags of a repository, with the commits they stand for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refs {
@@ -100,24 +83,6 @@ pub struct Refs {
     pub branches: BTreeMap<String, String>,
     /// Tags.
     pub tags: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-struct Listed {
-    #[serde(rename = "type")]
-    kind: String,
-    path: String,
-    #[serde(default)]
-    size: u64,
-    #[serde(default)]
-    oid: String,
-    lfs: Option<Large>,
-}
-
-#[derive(Deserialize)]
-struct Large {
-    oid: String,
-    size: u64,
 }
 
 #[derive(Deserialize)]
@@ -133,32 +98,6 @@ struct Names {
 struct Name {
     name: String,
     target_commit: String,
-}
-
-/// Whether this names a commit by its hash.
-pub(crate) fn is_commit(text: &str) -> bool {
-    text.len() == 40 && is_hex(text)
-}
-
-/// Whether a hash that a server names can be one: files are named by it.
-pub(crate) fn is_digest(digest: &Digest) -> bool {
-    match digest {
-        Digest::Sha256(text) => text.len() == 64 && is_hex(text),
-        Digest::Git(text) => text.len() == 40 && is_hex(text),
-    }
-}
-
-fn is_hex(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-impl Digest {
-    /// Its hexadecimal digits.
-    pub fn text(&self) -> &str {
-        match self {
-            Self::Sha256(text) | Self::Git(text) => text,
-        }
-    }
 }
 
 impl Person {
@@ -330,38 +269,6 @@ impl Hub {
         });
         let ask = Ask { method: Method::DELETE, ..Ask::post(&url, Content::Json(&body)) };
         self.client.ask(&ask).map(drop)
-    }
-}
-
-/// The files on a page of a hub's list; none where the bytes are no such page.
-pub fn read_list(bytes: &[u8]) -> Option<Vec<Entry>> {
-    let page: Vec<Listed> = serde_json::from_slice(bytes).ok()?;
-    Some(entries(page).collect())
-}
-
-fn entries(page: Vec<Listed>) -> impl Iterator<Item = Entry> {
-    page.into_iter().filter(|one| one.kind == "file").map(Entry::from)
-}
-
-impl Entry {
-    /// Refuses names and hashes that no file of this machine may be called by.
-    pub fn check(&self) -> Result<()> {
-        check_path(&self.path)?;
-        if is_digest(&self.digest) {
-            return Ok(());
-        }
-        let what = format!("{:?} is no hash", self.digest.text());
-        Err(Error::Nonsense { what, url: self.path.clone() })
-    }
-}
-
-impl From<Listed> for Entry {
-    fn from(listed: Listed) -> Self {
-        let (size, digest) = match listed.lfs {
-            Some(large) => (large.size, Digest::Sha256(large.oid)),
-            None => (listed.size, Digest::Git(listed.oid.clone())),
-        };
-        Self { path: listed.path, size, digest, oid: listed.oid }
     }
 }
 
