@@ -12,6 +12,7 @@ mod flow;
 mod ledger;
 mod local;
 mod plan;
+mod room;
 mod store;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -22,6 +23,7 @@ use crate::hub::Digest;
 use crate::{Error, Hub, Repo, Result};
 use commit::{Change, Message};
 use plan::MOST_FILES;
+use room::Room;
 use store::{Large, Store};
 
 #[cfg(test)]
@@ -194,7 +196,8 @@ impl<'a> Way<'a> {
             return Ok(());
         }
         let Push { hub, repo, branch: revision, .. } = *self.push;
-        let store = Store { hub, repo, revision, ledger: self.ledger, flow: self.flow };
+        let (ledger, flow, room) = (self.ledger, self.flow, Room::default());
+        let store = Store { hub, repo, revision, ledger, flow, room: &room };
         let actions = store.ask(&large)?;
         large.retain(|file| actions.get(&file.sha256).is_some_and(store::Actions::wants_bytes));
         let bytes = large.iter().map(|file| file.size).sum();

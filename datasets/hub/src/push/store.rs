@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::flow::{Flow, Outgoing};
 use super::ledger::{Ledger, Started};
 use super::local::Local;
+use super::room::Room;
 use crate::http::{Ask, Content, nonsense};
 use crate::{Error, Hub, Repo, Result, address};
 
@@ -74,6 +75,7 @@ pub(crate) struct Store<'a> {
     pub revision: &'a str,
     pub ledger: &'a Ledger,
     pub flow: &'a Flow,
+    pub room: &'a Room,
 }
 
 impl Actions {
@@ -143,6 +145,7 @@ impl Store<'_> {
             .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
             .filter(|(name, _)| !name.eq_ignore_ascii_case("content-length"))
             .collect();
+        let _taken = self.room.take(file.size, self.flow)?;
         let open = || self.open(file, 0, file.size);
         let put = Ask::put(&upload.href, Content::Stream(file.size, &open));
         self.hub.client.ask(&Ask { headers: &headers, ..put }).map(drop)
@@ -178,12 +181,14 @@ impl Store<'_> {
             self.check(href)?;
             let first = part as u64 * started.chunk;
             let length = (file.size - first).min(started.chunk);
+            let taken = self.room.take(length, self.flow)?;
             let open = || self.open(file, first, length);
             let answer = self.hub.client.ask(&Ask::put(href, Content::Stream(length, &open)))?;
             let etag = answer.header("etag").ok_or_else(|| {
                 nonsense(href, "it takes a part and does not say what it calls it (no ETag)")
             })?;
             self.ledger.part(&file.sha256, part, &etag)?;
+            drop(taken);
             started.etags.insert(part, etag);
         }
         let parts = (0..started.parts.len())
