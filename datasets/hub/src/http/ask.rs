@@ -42,7 +42,8 @@ pub(crate) enum Content<'a> {
 
 /// What came back, of status 2xx.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Answer<'a> {
+    client: &'a Client,
     url: String,
     headers: HeaderMap,
     bytes: Vec<u8>,
@@ -73,7 +74,7 @@ impl<'a> Ask<'a> {
 
 impl Client {
     /// Asks; anything but 2xx is an error.
-    pub(crate) fn ask(&self, ask: &Ask<'_>) -> Result<Answer> {
+    pub(crate) fn ask(&self, ask: &Ask<'_>) -> Result<Answer<'_>> {
         address::check(ask.url)?;
         let url = ask.url;
         let lost = |failed: Failed| if ask.repeatable { failed } else { failed.error.into() };
@@ -90,7 +91,12 @@ impl Client {
                 let url = address::shown(url).to_owned();
                 return Err(Error::TooLarge { limit: LONGEST_ANSWER, url }.into());
             }
-            Ok(Answer { url: url.to_owned(), headers: response.headers().clone(), bytes })
+            Ok(Answer {
+                client: self,
+                url: url.to_owned(),
+                headers: response.headers().clone(),
+                bytes,
+            })
         })
     }
 
@@ -121,10 +127,11 @@ impl Client {
     }
 }
 
-impl Answer {
+impl Answer<'_> {
     /// What it says, as a value of this shape.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(&self.bytes).map_err(|error| nonsense(&self.url, &error.to_string()))
+        serde_json::from_slice(&self.bytes)
+            .map_err(|error| self.client.told(nonsense(&self.url, &error.to_string())))
     }
 
     /// A header that is text.

@@ -115,9 +115,10 @@ impl Client {
                 Ok(done) => return Ok(done),
                 Err(failed) => failed,
             };
-            let Some(again) = failed.again else { return Err(failed.error) };
+            let Some(again) = failed.again else { return Err(self.told(failed.error)) };
             if tries >= self.options.tries {
-                return Err(Error::GaveUp { tries, last: Box::new(failed.error) });
+                let last = Box::new(self.told(failed.error));
+                return Err(Error::GaveUp { tries, last });
             }
             std::thread::sleep(match again {
                 Wait::Usual => wait,
@@ -157,6 +158,9 @@ impl Client {
             at = address::joined(&at, &next).ok_or_else(|| {
                 nonsense(ask.url, "it sends on to an address that cannot be followed")
             })?;
+            if address::leads_inside(ask.url, &at) {
+                return Err(nonsense(ask.url, "it sends on to this machine itself").into());
+            }
             if !empty && address::origin(&at) != home {
                 let what = "it sends what is sent to it on to another server";
                 return Err(nonsense(ask.url, what).into());

@@ -38,7 +38,7 @@ impl Client {
         headers: &HeaderMap,
         said: &[u8],
     ) -> Failed {
-        let url = address::shown(url).to_owned();
+        let url = self.words(address::shown(url));
         let message = self.message(headers, said);
         let error = match status {
             401 | 403 => {
@@ -58,7 +58,7 @@ impl Client {
         Failed { error, again: passes.then(wait) }
     }
 
-    /// A server's own words: short, in one line, and without the token, which some repeat.
+    /// What the server says about it, where it does.
     fn message(&self, headers: &HeaderMap, said: &[u8]) -> String {
         let header = text(headers, "x-error-message").filter(|words| !words.is_empty());
         let words = header.or_else(|| {
@@ -66,7 +66,31 @@ impl Client {
             let error = body.get("error").or_else(|| body.get("message"))?;
             error.as_str().map(str::to_owned)
         });
-        let mut words = words.unwrap_or_default().replace(char::is_control, " ");
+        self.words(&words.unwrap_or_default())
+    }
+
+    /// An error in which a server's words stand, as it may be shown.
+    pub(crate) fn told(&self, error: Error) -> Error {
+        let words = |text: String| self.words(&text);
+        match error {
+            Error::Nonsense { what, url } => Error::Nonsense { what: words(what), url: words(url) },
+            Error::Unreachable { what, url } => {
+                Error::Unreachable { what: words(what), url: words(url) }
+            }
+            Error::Status { status, message, url } => {
+                Error::Status { status, message: words(message), url: words(url) }
+            }
+            Error::Address { what, url } => Error::Address { what, url: words(url) },
+            Error::GaveUp { tries, last } => {
+                Error::GaveUp { tries, last: Box::new(self.told(*last)) }
+            }
+            other => other,
+        }
+    }
+
+    /// A server's words: short, in one line, and without the token, which some repeat.
+    fn words(&self, words: &str) -> String {
+        let mut words = words.replace(char::is_control, " ");
         if let Some(token) = self.options.token.as_deref().map(str::trim).filter(|t| !t.is_empty())
         {
             words = words.replace(token, "(hidden)");

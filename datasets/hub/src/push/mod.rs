@@ -101,6 +101,10 @@ struct Way<'a> {
 impl Push<'_> {
     /// Does it.
     pub fn run(&self, ledger: &Ledger, flow: &Flow) -> Result<Pushed> {
+        self.see_through(ledger, flow).map_err(|error| self.hub.client.told(error))
+    }
+
+    fn see_through(&self, ledger: &Ledger, flow: &Flow) -> Result<Pushed> {
         flow.files.store(self.files.len() as u64, Ordering::Relaxed);
         self.hub.create(self.repo, self.private)?;
         if self.branch != "main" {

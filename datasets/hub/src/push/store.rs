@@ -18,6 +18,9 @@ use crate::{Error, Hub, Repo, Result, address};
 const TYPED: [(&str, &str); 2] =
     [("content-type", "application/vnd.git-lfs+json"), ("accept", "application/vnd.git-lfs+json")];
 
+/// What a hub does not say of the bytes: how they are sent is this side's business.
+const OURS: [&str; 5] = ["connection", "content-length", "expect", "host", "transfer-encoding"];
+
 /// The most parts that a file may have.
 const MOST_PARTS: usize = 10_000;
 
@@ -143,7 +146,7 @@ impl Store<'_> {
             .header
             .iter()
             .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
-            .filter(|(name, _)| !name.eq_ignore_ascii_case("content-length"))
+            .filter(|(name, _)| !OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours)))
             .collect();
         let _taken = self.room.take(file.size, self.flow)?;
         let open = || self.open(file, 0, file.size);
@@ -209,12 +212,15 @@ impl Store<'_> {
         Ok(Box::new(Outgoing { bytes, flow: self.flow, left: length, path: file.file.path() }))
     }
 
-    /// Files that came here encrypted do not leave in the open.
+    /// Files do not leave in the open where the hub is asked in secret, nor turn back to this machine.
     fn check(&self, href: &str) -> Result<()> {
         address::check(href)?;
-        let open = |url: &str| url.starts_with("http://");
+        let open = |url: &str| address::origin(url).is_none_or(|(scheme, ..)| scheme != "https");
         if open(href) && !open(self.hub.endpoint()) {
             return Err(nonsense(href, "it wants files sent in the open"));
+        }
+        if address::leads_inside(self.hub.endpoint(), href) {
+            return Err(nonsense(href, "it wants files sent to this machine itself"));
         }
         Ok(())
     }
@@ -235,15 +241,83 @@ impl Started {
         let numbered = upload.header.iter().filter_map(|(number, href)| {
             Some((number.parse::<usize>().ok()?, href.as_str()?.to_owned()))
         });
-        let parts: Vec<String> = numbered.collect::<BTreeMap<_, _>>().into_values().collect();
-        if parts.len() != count {
+        let numbered: BTreeMap<_, _> = numbered.collect();
+        if !numbered.keys().copied().eq(1..=count) {
             return Err(wrong("other parts than the file has"));
         }
+        let parts = numbered.into_values().collect();
         Ok(Some(Self { href: upload.href.clone(), chunk, parts, etags: HashMap::new() }))
     }
 
     /// Whether its parts make a file of this size.
     fn fits(&self, size: u64) -> bool {
         self.chunk > 0 && size.div_ceil(self.chunk) == self.parts.len() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Kind, Options};
+
+    #[test]
+    fn files_leave_in_secret_and_to_somewhere_else() {
+        let hub = Hub::new("https://hub.example", Options::default()).unwrap();
+        let repo = Repo::new(Kind::Dataset, "me/pick").unwrap();
+        let (ledger, flow, room) = (Ledger::default(), Flow::default(), Room::default());
+        let store = Store {
+            hub: &hub,
+            repo: &repo,
+            revision: "main",
+            ledger: &ledger,
+            flow: &flow,
+            room: &room,
+        };
+        store.check("https://store.example/x?signature=1").unwrap();
+        for wrong in [
+            "http://store.example/x",
+            "HTTP://store.example/x",
+            "https://127.0.0.1/x",
+            "https://localhost/x",
+            "ftp://store.example/x",
+            "file:///etc/passwd",
+            "/x",
+            "",
+            "https://me:secret@store.example/x",
+            "https://store.example\r\nX: y/x",
+        ] {
+            let error = store.check(wrong).unwrap_err();
+            let refused = matches!(error, Error::Nonsense { .. } | Error::Address { .. });
+            assert!(refused && !error.to_string().contains("secret"), "{wrong:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn parts_are_those_that_the_file_has() {
+        let offered = |header: Value| {
+            let action = json!({ "href": "http://hub/x?secret", "header": header });
+            Started::offered(&serde_json::from_value(action).unwrap(), 25)
+        };
+        let right = json!({ "chunk_size": "10", "01": "a", "02": "b", "03": "c", "other": "d" });
+        let right = offered(right).unwrap().unwrap();
+        assert_eq!((right.chunk, right.parts), (10, vec!["a".into(), "b".into(), "c".into()]));
+        assert!(offered(json!({})).unwrap().is_none());
+        for wrong in [
+            json!({ "chunk_size": 0, "1": "a" }),
+            json!({ "chunk_size": -5, "1": "a" }),
+            json!({ "chunk_size": "ten", "1": "a" }),
+            json!({ "chunk_size": [10], "1": "a" }),
+            json!({ "chunk_size": 10 }),
+            json!({ "chunk_size": 10, "1": "a", "2": "b" }),
+            json!({ "chunk_size": 10, "0": "a", "1": "b", "2": "c" }),
+            json!({ "chunk_size": 10, "1": "a", "2": "b", "4": "c" }),
+            json!({ "chunk_size": 10, "1": "a", "2": "b", "3": 7 }),
+            json!({ "chunk_size": 1, "1": "a" }),
+            json!({ "chunk_size": "18446744073709551615" }),
+        ] {
+            let error = offered(wrong.clone()).unwrap_err();
+            assert!(matches!(error, Error::Nonsense { .. }), "{wrong}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
     }
 }

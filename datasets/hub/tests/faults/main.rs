@@ -7,5 +7,6 @@ mod interrupted;
 mod mixed;
 #[path = "../../../../tests/proxy/mod.rs"]
 mod proxy;
+mod refused;
 mod single;
 mod stand;

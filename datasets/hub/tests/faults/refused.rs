@@ -1,0 +1,157 @@
+//! A hub that means no good, and one that repeats what it was told in confidence.
+
+use serde_json::{Value, json};
+use sinew_hub::{Error, Hub, Options};
+
+use crate::proxy::{Fault, Question};
+use crate::stand::{Stand, TOKEN, is_clear, repo};
+
+/// An answer with something in it.
+fn answer(status: u16, headers: &[&str], body: &str) -> Fault {
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let length = body.len();
+    Fault::Say(format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {length}\r\n\r\n{body}"))
+}
+
+/// Says this wherever something at this stage is asked.
+fn always(stage: &'static str, fault: Fault) -> impl FnMut(&Question) -> Option<Fault> + Send {
+    move |question| question.path.contains(stage).then(|| fault.clone())
+}
+
+fn refused(stage: &'static str, fault: Fault) -> Error {
+    let stand = Stand::new();
+    stand.write("videos/file-000.mp4", 5000, 0);
+    stand.proxy.plan(always(stage, fault));
+    let error = stand.push().expect_err(stage);
+    is_clear(&error);
+    error
+}
+
+/// What a hub could say of the one large file there is.
+fn batch(upload: &Value) -> Fault {
+    let stand = Stand::new();
+    stand.write("videos/file-000.mp4", 5000, 0);
+    stand.push().unwrap();
+    let oid = stand.there().iter().find_map(|entry| match &entry.digest {
+        sinew_hub::Digest::Sha256(oid) => Some(oid.clone()),
+        sinew_hub::Digest::Git(_) => None,
+    });
+    let object = json!({ "oid": oid, "size": 5000, "actions": { "upload": upload } });
+    answer(200, &[], &json!({ "transfer": "basic", "objects": [object] }).to_string())
+}
+
+#[test]
+fn files_are_not_sent_where_no_file_belongs() {
+    for href in [
+        "ftp://store.example/x",
+        "file:///etc/passwd",
+        "/api/lfs/x",
+        "",
+        "http://me:secret@127.0.0.1/x",
+        "http://127.0.0.1:1\r\nX-Evil: y/x",
+        "http://127.0.0.1:99999/x",
+    ] {
+        let error = refused("/objects/batch", batch(&json!({ "href": href })));
+        let right = matches!(error, Error::Nonsense { .. } | Error::Address { .. });
+        assert!(right && !error.to_string().contains("secret"), "{href:?}: {error}");
+    }
+}
+
+#[test]
+fn a_header_cannot_carry_another() {
+    let evil = [("x\r\nEvil", "y"), ("x", "y\r\nEvil: z"), ("", "y"), ("x y", "z"), ("x", "\0")];
+    for (name, value) in evil {
+        let upload = json!({ "href": "http://127.0.0.1:9/x", "header": { name: value } });
+        let error = refused("/objects/batch", batch(&upload));
+        assert!(matches!(error, Error::Nonsense { .. }), "{name:?}: {value:?}: {error}");
+    }
+}
+
+#[test]
+fn how_bytes_are_sent_is_not_the_hubs_to_say() {
+    let stand = Stand::new();
+    stand.write("videos/file-000.mp4", 5000, 0);
+    let header = json!({
+        "Transfer-Encoding": "chunked", "Content-Length": "1", "Host": "elsewhere",
+        "Connection": "close", "X-Own": "kept",
+    });
+    let upload = json!({ "href": format!("{}/api/lfs/x", stand.proxy.url()), "header": header });
+    stand.proxy.plan(always("/objects/batch", batch(&upload)));
+    is_clear(&stand.push().unwrap_err());
+    let passed = stand.proxy.passed();
+    let put = passed.iter().find(|passed| passed.question.method == "PUT").unwrap();
+    assert_eq!((put.question.length, put.sent, put.question.signed), (5000, 5000, false));
+}
+
+#[test]
+fn answers_are_bounded_however_deep_or_long_they_are() {
+    let deep = "[".repeat(1 << 20);
+    let deep_header = format!("{{\"objects\":[{{\"oid\":\"x\",\"actions\":{deep}");
+    let long = format!("{{\"files\":[{{\"path\":\"{}\"}}]}}", "x".repeat(1 << 20));
+    let mode = "y".repeat(1 << 20);
+    let mode = json!({ "files": [{ "path": "videos/file-000.mp4", "uploadMode": mode }] });
+    for body in [deep.as_str(), &deep_header, &long, &mode.to_string(), "", "null", "7", "\u{0}"] {
+        for stage in ["/preupload/", "/objects/batch", "/commit/main", "/tree/", "/revision/"] {
+            // A commit is made by whoever says so; whether it was is seen afterwards.
+            let error = refused(stage, answer(200, &[], body));
+            assert!(!error.may_pass() || matches!(error, Error::GaveUp { .. }), "{error}");
+        }
+    }
+    let error = refused("/preupload/", answer(200, &[], &" ".repeat((64 << 20) + 1)));
+    assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+}
+
+/// Every way in which a hub can repeat the token, at every stage.
+#[test]
+fn a_token_is_not_repeated_by_anybody() {
+    let one = json!({
+        "path": TOKEN, "uploadMode": TOKEN, "oid": TOKEN, "type": TOKEN, "size": TOKEN,
+        "actions": { "upload": { "href": TOKEN, "header": { TOKEN: TOKEN } } },
+        "error": { "code": 422, "message": TOKEN },
+    });
+    let own = "videos/file-000.mp4";
+    let mode = json!({ "files": [{ "path": own, "uploadMode": TOKEN }] });
+    let href = json!({ "href": format!("ftp://x/{TOKEN}?{TOKEN}") });
+    let bodies = [
+        json!(TOKEN),
+        json!([TOKEN]),
+        json!({ TOKEN: TOKEN }),
+        one.clone(),
+        json!([one]),
+        json!({ "error": TOKEN }),
+        json!({ "message": TOKEN }),
+        json!({ "sha": [TOKEN] }),
+        json!({ "files": [one] }),
+        json!({ "objects": [one] }),
+        json!({ "objects": TOKEN }),
+        json!({ "transfer": TOKEN, "objects": [] }),
+        json!({ "commitOid": TOKEN }),
+        mode,
+    ];
+    let said = format!("X-Error-Message: no {TOKEN} here");
+    let code = format!("X-Error-Code: {TOKEN}");
+    let moved = format!("Location: ftp://x/{TOKEN}");
+    let mut told = 0;
+    for status in [200, 302, 307, 400, 401, 403, 404, 409, 412, 413, 416, 429, 500] {
+        let stand = Stand::new();
+        stand.write(own, 5000, 0);
+        for stage in
+            ["/create", "/revision/", "/preupload/", "/batch", "/lfs/", "/commit/", "/tree/"]
+        {
+            for body in &bodies {
+                let headers = [said.as_str(), &code, &moved, "Retry-After: 0"];
+                stand.proxy.plan(always(stage, answer(status, &headers, &body.to_string())));
+                if let Err(error) = stand.push() {
+                    is_clear(&error);
+                    told += 1;
+                }
+            }
+        }
+    }
+    is_clear(&refused("/objects/batch", batch(&href)));
+    assert!(told > 300, "{told} errors");
+    let hub =
+        Hub::new("http://127.0.0.1:9", Options { token: Some(TOKEN.into()), ..Options::default() });
+    let hub = hub.unwrap();
+    assert!(!format!("{hub:?} {:?}", repo()).contains(TOKEN));
+}
