@@ -94,7 +94,7 @@ mod tests {
         super::write(folder.path(), "one", &entries).unwrap();
         assert_eq!(super::read(folder.path(), "one").unwrap(), Some(entries));
         assert_eq!(super::read(folder.path(), "other").unwrap(), None);
-        let good = fs::read_to_string(folder.path().join(format!("one.json"))).unwrap();
+        let good = fs::read_to_string(folder.path().join("one.json")).unwrap();
         for (from, to) in [
             ("\"format_version\": 1", "\"format_version\": 2"),
             ("a/b.json", "../b.json"),

@@ -92,7 +92,7 @@ pub(crate) fn is_commit(text: &str) -> bool {
 }
 
 /// Whether a hash that a server names can be one: files are named by it.
-pub(crate) fn is_digest(digest: &Digest) -> bool {
+fn is_digest(digest: &Digest) -> bool {
     match digest {
         Digest::Sha256(text) => text.len() == 64 && is_hex(text),
         Digest::Git(text) => text.len() == 40 && is_hex(text),
