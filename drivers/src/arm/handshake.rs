@@ -64,6 +64,10 @@ impl std::fmt::Display for Notice {
 /// How far a supply may be from what a model is made for before anybody is told, as a part of it.
 const SUPPLY_TOLERANCE: f64 = 0.25;
 
+/// How far outside its range a joint may stand before anybody is told, in counts: it rests on its stop,
+/// which gives way a little, and has some play.
+pub(super) const OUTSIDE: i32 = 12;
+
 /// Makes sure that every motor of `spec` answers and is of its model.
 pub(crate) fn run(bus: &mut Bus, spec: &ArmSpec) -> Result<Vec<Notice>, Error> {
     let mut findings = Vec::new();
@@ -201,7 +205,7 @@ impl Arm {
             reading.outcome = Ok(sample);
             reading.last = Some(sample);
             reading.faults = answer.faults;
-            if axis.limiter.goal() != position {
+            if axis.limiter.goal().saturating_sub(position).saturating_abs() > OUTSIDE {
                 let range = axis.scale.range();
                 let joint = joint.name.clone();
                 notices.push(Notice::OutsideRange { joint, position, range });

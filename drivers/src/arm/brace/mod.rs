@@ -8,6 +8,7 @@
 
 use sinew_core::limits::Limits;
 
+use super::handshake::OUTSIDE;
 use super::observe::GLANCE;
 use super::{Arm, DOOR, State};
 use crate::bus::Patience;
@@ -19,9 +20,6 @@ pub(super) const GENTLE_SPEED: f64 = 90.0;
 
 /// How far its goal may be from where it is, in degrees: what holds it there pushes it away.
 pub(super) const GENTLE_STEP: f64 = 10.0;
-
-/// How far outside its range a joint may come under torque, in counts.
-const OUTSIDE: i32 = 12;
 
 /// Whether a joint that usually moves freely is under torque.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

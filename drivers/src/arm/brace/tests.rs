@@ -3,7 +3,7 @@
 use super::*;
 use crate::ArmSpec;
 use crate::arm::bench::Bench;
-use crate::arm::{ArmOptions, OnMismatch};
+use crate::arm::{ArmOptions, Notice, OnMismatch};
 use crate::clock::{MILLI, SECOND};
 use crate::stop::StopFlag;
 use sinew_core::register::Reg;
@@ -191,6 +191,21 @@ fn an_unplugged_one_is_limp_first_thing_on_its_return_and_goes_on() {
     bench.clock.sleep(SECOND);
     assert!(arm.observe().is_err());
     assert_eq!(torques(&bench), [0; 6]);
+}
+
+#[test]
+fn a_joint_that_rests_on_its_stop_is_no_news() {
+    let spec = ArmSpec::builtin("so101_leader").unwrap();
+    for (stands, told) in [(2000, false), (3008, false), (992, false), (3040, true), (900, true)] {
+        let bench = Bench::new(&spec);
+        let mut calibration = bench.calibration(&spec);
+        (calibration[4].1.range_min, calibration[4].1.range_max) = (1000, 3000);
+        bench.set(5, Reg::PresentPosition, stands);
+        let options = ArmOptions { on_mismatch: OnMismatch::Write, ..ArmOptions::default() };
+        let arm = Arm::connect(spec.clone(), bench.bus(), &calibration, options).unwrap();
+        let outside = |notice: &Notice| matches!(notice, Notice::OutsideRange { .. });
+        assert_eq!(arm.notices().iter().any(outside), told, "{stands}: {:?}", arm.notices());
+    }
 }
 
 #[test]
