@@ -17,6 +17,8 @@ use sinew_sim::world::{Free, World};
 use sinew_teleop::keys::Parser;
 use sinew_teleop::kinematics::{Chain, MOST_JOINTS, Solver, Tolerance};
 
+#[path = "chunk_checks.rs"]
+mod chunks;
 #[path = "dataset_checks.rs"]
 mod datasets;
 #[path = "hub_checks.rs"]
@@ -24,6 +26,7 @@ mod hub;
 #[path = "policy_checks.rs"]
 mod policies;
 
+pub use chunks::*;
 pub use datasets::*;
 pub use hub::*;
 pub use policies::*;
@@ -32,7 +35,7 @@ pub use policies::*;
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 32] = [
+pub const CHECKS: [(&str, Check); 34] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
@@ -59,6 +62,8 @@ pub const CHECKS: [(&str, Check); 32] = [
     ("dataset_images", dataset_images),
     ("dataset_spool", dataset_spool),
     ("dataset_picture", dataset_picture),
+    ("hub_xorb", hub_xorb),
+    ("hub_shard", hub_shard),
     ("policy_config", policy_config),
     ("policy_steps", policy_steps),
     ("policy_weights", policy_weights),

@@ -35,6 +35,7 @@ pub fn all() -> Vec<Seed> {
     seeds.extend(texts());
     seeds.extend(buses());
     seeds.extend(streams());
+    seeds.extend(chunks());
     for (name, text) in TASKS {
         seeds.push(("task_file", name.to_owned(), text.into()));
     }
@@ -323,4 +324,39 @@ fn policies() -> Vec<Seed> {
         {"registry_name": "absolute_actions_processor", "config": {"enabled": true}}]}"#;
     seeds.push(("policy_steps", "relative".to_owned(), relative.as_bytes().to_vec()));
     seeds
+}
+
+/// The letters `abcabcabcabcabcabc` in an LZ4 frame.
+const FRAME: [u8; 28] = [
+    4, 34, 77, 24, 96, 64, 130, 13, 0, 0, 0, 53, 97, 98, 99, 3, 0, 96, 97, 98, 99, 97, 98, 99, 0,
+    0, 0, 0,
+];
+/// The same, by their places in groups of four.
+const GROUPED_FRAME: [u8; 33] = [
+    4, 34, 77, 24, 96, 64, 130, 18, 0, 0, 128, 97, 98, 99, 97, 98, 98, 99, 97, 98, 99, 99, 97, 98,
+    99, 97, 98, 99, 97, 0, 0, 0, 0,
+];
+
+/// A xorb with a chunk of each kind, and a shard with a file of it.
+fn chunks() -> Vec<Seed> {
+    let chunk = |scheme: u8, packed: &[u8], raw: u8| {
+        [&[0, packed.len() as u8, 0, 0, scheme, raw, 0, 0][..], packed].concat()
+    };
+    let xorb = [chunk(0, b"plain", 5), chunk(1, &FRAME, 18), chunk(2, &GROUPED_FRAME, 18)].concat();
+    let row = |fill: u8, numbers: [u32; 4]| {
+        let numbers: Vec<u8> = numbers.into_iter().flat_map(u32::to_le_bytes).collect();
+        [&[fill; 32][..], &numbers].concat()
+    };
+    let shard = [
+        row(9, [2, 0, 0, 0]),
+        row(1, [3 << 30, 2, 0, 0]),
+        row(2, [0, 23, 0, 2]),
+        row(2, [0, 18, 2, 3]),
+        row(0, [0; 4]),
+        row(0, [0; 4]),
+        row(7, [0; 4]),
+        row(0xff, [0; 4]),
+    ]
+    .concat();
+    vec![("hub_xorb", "kinds".to_owned(), xorb), ("hub_shard", "file".to_owned(), shard)]
 }

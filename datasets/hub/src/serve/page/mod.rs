@@ -45,7 +45,8 @@ pub fn all(call: &mut Call) -> Result<Answer, Refusal> {
             let snapshot = repository.at("main")?;
             let bytes: u64 = snapshot.tree.files().map(|(_, leaf)| leaf.entry.size).sum();
             page.push(&format!(
-                "<tr><td><a href=\"/{}\">{}</a></td><td class=\"number\">{}</td><td>{}</td></tr>",
+                "<tr><td><a href=\"/{}\">{}</a></td><td class=\"number\">{}</td>\
+                 <td class=\"number\">{}</td></tr>",
                 escape(&repository.repo().place()),
                 escape(&repository.repo().id()),
                 size(bytes),
