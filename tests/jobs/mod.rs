@@ -16,6 +16,7 @@ mod record_what_a_policy_does;
 mod repair_a_dataset;
 mod replay_an_episode;
 mod see_the_demo;
+mod serve_a_hub;
 mod set_an_arm_up;
 mod set_up_in_one_go;
 mod show_a_dataset;
