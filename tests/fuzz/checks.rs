@@ -70,6 +70,8 @@ pub const CHECKS: [(&str, Check); 34] = [
     ("hub_list", hub_list),
     ("hub_tree", hub_tree),
     ("hub_tokens", hub_tokens),
+    ("hub_batch", hub_batch),
+    ("hub_ledger", hub_ledger),
 ];
 
 /// A stream on a wire of Feetech protocol 0.

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path};
 
-use sinew_hub::{Stored, read_list, read_tree, write_tree};
+use sinew_hub::{Stored, read_batch, read_ledger, read_list, read_tree, write_tree};
 
 /// A page of a hub's list of files: what passes names files below a folder, by hashes that can be
 /// names, and is read again as it was kept.
@@ -33,4 +33,19 @@ pub fn hub_tokens(bytes: &[u8]) {
     stored.put("mine", "hf_mine");
     assert_eq!(Stored::parse(&stored.render()).token("mine"), Some("hf_mine"));
     assert!(stored.forget("mine") && stored.names().all(|name| name != "mine"));
+}
+
+/// Where a hub wants large files: the parts are those that the file has.
+pub fn hub_batch(bytes: &[u8]) {
+    for size in [1, 25, u64::MAX] {
+        for (chunk, parts) in read_batch(bytes, size) {
+            assert!(parts <= 10_000 && size.div_ceil(chunk) == parts as u64, "{parts} of {chunk}");
+        }
+    }
+}
+
+/// What is known of a push, after whatever became of the disk: no line says more than one thing.
+pub fn hub_ledger(bytes: &[u8]) {
+    let (hashes, given, started) = read_ledger(bytes);
+    assert!(hashes + given + started <= bytes.split(|byte| *byte == b'\n').count());
 }

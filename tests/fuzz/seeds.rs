@@ -49,7 +49,7 @@ pub fn all() -> Vec<Seed> {
 }
 
 /// What a hub answers, and what is kept of it and of tokens.
-const HUB: [(&str, &str); 3] = [
+const HUB: [(&str, &str); 5] = [
     (
         "hub_list",
         r#"[{"type":"directory","path":"meta","oid":"","size":0},{"type":"file","path":"meta/info.json",
@@ -65,6 +65,23 @@ const HUB: [(&str, &str); 3] = [
 {"size":2,"blob_id":"9e26dfeeb6e641a33dae4961196235bdb965b21b"}}}"#,
     ),
     ("hub_tokens", "[board]\nhf_token = hf_a\n\n[oauth-me]\nhf_token: hf_b\nrefresh_token = c\n"),
+    (
+        "hub_batch",
+        r#"{"transfer":"multipart","objects":[{"oid":"ba78","size":25,"actions":{"upload":{"href":
+"http://hub/x","header":{"chunk_size":"10","1":"http://hub/x/1","2":"http://hub/x/2","3":
+"http://hub/x/3"}},"verify":{"href":"http://hub/v","header":{}}}},{"oid":"ba79","size":25},{"oid":
+"ba80","error":{"code":422,"message":"no"}}]}"#,
+    ),
+    (
+        "hub_ledger",
+        r#"{"hash":["a",{"size":1,"modified":5,"inode":7},"aa"]}
+{"given":["a","aa"]}
+{"given":["b",null]}
+{"started":["cc",{"href":"http://x","chunk":10,"parts":["http://x/1","http://x/2"]}]}
+{"part":["cc",1,"\"e\""]}
+{"over":"dd"}
+"#,
+    ),
 ];
 
 /// The tasks that come along.

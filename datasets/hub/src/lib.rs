@@ -27,5 +27,5 @@ pub use http::{Client, Options, Part};
 pub use hub::{Digest, Entry, Group, Hub, Person, Refs, State, read_list};
 pub use link::{Link, Piece};
 pub use pull::{Pulled, Snapshot, Target};
-pub use push::{Flow, Ledger, Local, Push, Pushed, read_ledger};
+pub use push::{Flow, Ledger, Local, Push, Pushed, read_batch, read_ledger};
 pub use repo::{Kind, Repo};

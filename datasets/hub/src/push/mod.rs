@@ -33,6 +33,7 @@ pub use flow::Flow;
 pub use ledger::{Ledger, read_ledger};
 pub use local::Local;
 pub(crate) use local::hex;
+pub use store::read_batch;
 
 /// How many files are hashed, and how many are sent, at once.
 const HASHING: usize = 2;

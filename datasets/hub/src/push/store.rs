@@ -255,6 +255,16 @@ impl Started {
     }
 }
 
+/// Takes bytes for what a hub answers about large files: how long the parts are, and how many, in which
+/// it would have each file of this size. For fuzzing.
+#[doc(hidden)]
+pub fn read_batch(bytes: &[u8], size: u64) -> Vec<(u64, usize)> {
+    let Ok(batch) = serde_json::from_slice::<Batch>(bytes) else { return Vec::new() };
+    let actions = batch.objects.into_iter().filter_map(|object| object.actions?.upload);
+    let offered = actions.filter_map(|upload| Started::offered(&upload, size).ok()?);
+    offered.map(|started| (started.chunk, started.parts.len())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
