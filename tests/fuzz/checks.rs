@@ -35,7 +35,7 @@ pub use policies::*;
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 34] = [
+pub const CHECKS: [(&str, Check); 36] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
