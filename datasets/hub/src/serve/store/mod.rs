@@ -207,6 +207,13 @@ impl Store {
             });
         }
         self.xorbs.sweep()?;
+        for name in names(&self.uploads())? {
+            let folder = self.uploads().join(name);
+            if xorbs::ages(&folder)?.1 > LEFTOVER {
+                std::fs::remove_dir_all(&folder)
+                    .map_err(Error::io("cannot remove a leftover", &folder))?;
+            }
+        }
         self.objects.sweep(LEFTOVER, |hash| wanted.contains(hash))
     }
 }

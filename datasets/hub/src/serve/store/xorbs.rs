@@ -63,7 +63,7 @@ impl Xorbs {
 }
 
 /// How long ago the first and the last file of a folder came.
-fn ages(folder: &Path) -> Result<(Duration, Duration)> {
+pub fn ages(folder: &Path) -> Result<(Duration, Duration)> {
     let failed = || Error::io("cannot look for leftovers", folder);
     let now = SystemTime::now();
     let (mut oldest, mut newest) = (Duration::ZERO, Duration::MAX);

@@ -110,3 +110,41 @@ fn what_was_answered_is_there_after_a_restart() {
     assert_eq!(bench.get("/datasets/me/pick/resolve/v3.0/b.bin").verdict(), (404, "EntryNotFound"));
     assert_eq!(std::fs::read_dir(bench.folder.path().join("hub/uploads")).unwrap().count(), 0);
 }
+
+#[test]
+fn what_nobody_speaks_of_is_cleared_away_when_it_is_old() {
+    let mut bench = Bench::with(|options| options.limits.part = 1000);
+    bench.create("pick");
+    let (kept, left) = (vec![1; 500], vec![2; 500]);
+    assert_eq!((bench.large("pick", &kept).status, bench.large("pick", &left).status), (200, 200));
+    assert_eq!(bench.commit("pick", &[large_file("a", &kept), file("b", b"b")]).status, 200);
+    let batch = |bench: &Bench, content: &[u8]| {
+        let object = json!({ "oid": sha256(content), "size": content.len() });
+        let batch =
+            json!({ "operation": "upload", "transfers": ["multipart"], "objects": [object] });
+        let batch = bench.post("/datasets/me/pick.git/info/lfs/objects/batch", batch);
+        batch.json()["objects"][0]["actions"]["upload"].clone()
+    };
+    let parts = batch(&bench, &[3; 1500]);
+    let part = bench.ask("PUT", parts["header"]["1"].as_str().unwrap(), &[], &[3; 1000]);
+    assert_eq!(part.status, 200);
+    bench.restart();
+    assert!(batch(&bench, &left).is_null());
+    let hub = bench.folder.path().join("hub");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(8 * 24 * 3600);
+    let mut open = vec![hub.join("objects"), hub.join("packs"), hub.join("uploads")];
+    while let Some(path) = open.pop() {
+        match path.is_dir() {
+            true => {
+                open.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()))
+            }
+            false => std::fs::File::open(path).unwrap().set_modified(old).unwrap(),
+        }
+    }
+    bench.restart();
+    assert!(!batch(&bench, &left).is_null());
+    assert!(batch(&bench, &kept).is_null());
+    assert_eq!(std::fs::read_dir(hub.join("uploads")).unwrap().count(), 0);
+    assert_eq!(bench.get("/datasets/me/pick/resolve/main/a").bytes, kept);
+    assert_eq!(bench.get("/datasets/me/pick/resolve/main/b").bytes, b"b");
+}
