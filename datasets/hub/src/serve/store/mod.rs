@@ -158,7 +158,11 @@ impl Store {
             .map_err(Error::io("cannot make a folder", &self.incoming()))?;
         Repository::make(half.path(), about, author)?;
         let place = self.place(repo);
-        rename(half.path(), &place)?;
+        let above = place.parent().unwrap_or(&self.folder);
+        durable::make_folder(above)?;
+        std::fs::rename(half.path(), &place)
+            .map_err(Error::io("cannot move the folder", &place))?;
+        durable::sync_folder(above)?;
         known.insert(repo.clone(), Arc::new(Repository::open(repo.clone(), &place)?));
         Ok(())
     }
@@ -166,13 +170,12 @@ impl Store {
     /// Removes a repository, for good. Its contents go when nobody else has them.
     pub fn delete(&self, repo: &Repo) -> Result<(), Refusal> {
         let mut known = self.repositories.write().unwrap_or_else(PoisonError::into_inner);
-        if known.remove(repo).is_none() {
-            return Err(Refusal::no_repo());
-        }
+        let found = known.get(repo).ok_or_else(Refusal::no_repo)?;
         let place = self.place(repo);
         let half = tempfile::tempdir_in(self.incoming())
             .map_err(Error::io("cannot make a folder", &self.incoming()))?;
-        rename(&place, &half.path().join("gone"))?;
+        found.leave(&half.path().join("gone"))?;
+        known.remove(repo);
         durable::sync_folder(place.parent().unwrap_or(&self.folder))?;
         Ok(half.close().map_err(Error::io("cannot remove the folder", &place))?)
     }
@@ -183,13 +186,14 @@ impl Store {
         if known.contains_key(to) {
             return Err(Refusal::exists("the repository"));
         }
-        if !known.contains_key(from) {
-            return Err(Refusal::no_repo());
-        }
+        let found = known.get(from).ok_or_else(Refusal::no_repo)?;
         let (old, new) = (self.place(from), self.place(to));
-        rename(&old, &new)?;
-        durable::sync_folder(old.parent().unwrap_or(&self.folder))?;
+        let above = new.parent().unwrap_or(&self.folder);
+        durable::make_folder(above)?;
+        found.leave(&new)?;
         known.remove(from);
+        durable::sync_folder(above)?;
+        durable::sync_folder(old.parent().unwrap_or(&self.folder))?;
         known.insert(to.clone(), Arc::new(Repository::open(to.clone(), &new)?));
         Ok(())
     }
@@ -216,13 +220,6 @@ impl Store {
         }
         self.objects.sweep(LEFTOVER, |hash| wanted.contains(hash))
     }
-}
-
-fn rename(from: &Path, to: &Path) -> Result<()> {
-    let above = to.parent().unwrap_or(Path::new("."));
-    durable::make_folder(above)?;
-    std::fs::rename(from, to).map_err(Error::io("cannot move the folder", to))?;
-    durable::sync_folder(above)
 }
 
 fn keys(path: &Path) -> Result<Keys> {
@@ -278,4 +275,45 @@ fn inside(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = paths.collect::<Result<Vec<_>, _>>().map_err(failed())?;
     paths.sort();
     Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn about() -> About {
+        About { created: now(), private: false, gated: false, sdk: None }
+    }
+
+    fn dataset(name: &str) -> Repo {
+        Repo::new(Kind::Dataset, name).unwrap()
+    }
+
+    #[test]
+    fn whoever_holds_a_repository_that_is_gone_changes_none_that_took_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let (repo, other) = (dataset("me/pick"), dataset("me/other"));
+        let refused = |held: &Repository| {
+            let commit = held.commit("main", Purpose::default(), Change::default());
+            assert_eq!(commit.unwrap_err(), Refusal::no_repo());
+            assert_eq!(held.change_refs(|_refs| Ok(())).unwrap_err(), Refusal::no_repo());
+            assert_eq!(held.change_about(|_about| {}).unwrap_err(), Refusal::no_repo());
+        };
+        store.create(&repo, &about(), "me").unwrap();
+        let held = store.find(&repo).unwrap();
+        store.delete(&repo).unwrap();
+        refused(&held);
+        store.create(&repo, &about(), "me").unwrap();
+        refused(&held);
+        let held = store.find(&repo).unwrap();
+        store.rename(&repo, &other).unwrap();
+        store.create(&repo, &about(), "me").unwrap();
+        refused(&held);
+        let heads =
+            |store: &Store| [&repo, &other].map(|repo| store.find(repo).unwrap().refs().branches);
+        let before = heads(&store);
+        drop(store);
+        assert_eq!(heads(&Store::open(folder.path()).unwrap()), before);
+    }
 }

@@ -11,7 +11,7 @@ use super::path;
 use super::record::{Commit, Entry, Record};
 use super::tree::Tree;
 use crate::serve::answer::Refusal;
-use crate::{Repo, Result};
+use crate::{Error, Repo, Result};
 
 const ABOUT: &str = "repository.json";
 const REFS: &str = "refs.json";
@@ -71,8 +71,9 @@ pub struct Change {
 pub struct Repository {
     repo: Repo,
     folder: PathBuf,
-    /// Held by who changes anything, for as long as that takes.
-    record: Mutex<Record>,
+    /// Held by who changes anything, for as long as that takes; nothing once the folder is gone, which
+    /// may be another's by then.
+    record: Mutex<Option<Record>>,
     state: RwLock<State>,
 }
 
@@ -125,10 +126,10 @@ impl Repository {
         let places: HashMap<_, _> = commits.iter().enumerate().map(place).collect();
         if let Some((name, _)) = refs.all().find(|(_, id)| !places.contains_key(*id)) {
             let what = format!("{name} stands for a commit that is not there");
-            return Err(crate::Error::Damaged { what, path: folder.join(REFS) });
+            return Err(Error::Damaged { what, path: folder.join(REFS) });
         }
         let state = State { about, refs, commits, places, trees: Vec::new() };
-        let (record, state) = (Mutex::new(record), RwLock::new(state));
+        let (record, state) = (Mutex::new(Some(record)), RwLock::new(state));
         Ok(Self { repo, folder: folder.to_owned(), record, state })
     }
 
@@ -189,7 +190,8 @@ impl Repository {
         purpose: Purpose,
         change: Change,
     ) -> Result<Arc<Commit>, Refusal> {
-        let mut record = self.lock();
+        let mut held = self.lock();
+        let record = held.as_mut().ok_or_else(Refusal::no_repo)?;
         let refs = self.refs();
         let branch = branch.strip_prefix("refs/heads/").unwrap_or(branch);
         let Some(head) = refs.branches.get(branch) else {
@@ -242,7 +244,8 @@ impl Repository {
         &self,
         change: impl FnOnce(&mut Refs) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
-        let _held = self.lock();
+        let held = self.lock();
+        held.as_ref().ok_or_else(Refusal::no_repo)?;
         let mut refs = self.refs();
         change(&mut refs)?;
         durable::replace(&self.folder.join(REFS), &refs)?;
@@ -252,7 +255,8 @@ impl Repository {
 
     /// Changes what the owner says, for good.
     pub fn change_about(&self, change: impl FnOnce(&mut About)) -> Result<(), Refusal> {
-        let _held = self.lock();
+        let held = self.lock();
+        held.as_ref().ok_or_else(Refusal::no_repo)?;
         let mut about = self.about();
         change(&mut about);
         durable::replace(&self.folder.join(ABOUT), &about)?;
@@ -260,7 +264,15 @@ impl Repository {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Record> {
+    /// Moves its folder, after which nothing is changed through this any more.
+    pub fn leave(&self, to: &Path) -> Result<()> {
+        let mut held = self.lock();
+        std::fs::rename(&self.folder, to).map_err(Error::io("cannot move the folder", to))?;
+        *held = None;
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Record>> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
