@@ -69,6 +69,11 @@ impl App {
         Self { store, guests, limits, turns: Semaphore::new(limits.requests) }
     }
 
+    /// All that is kept.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// How much is taken.
     pub fn limits(&self) -> Limits {
         self.limits

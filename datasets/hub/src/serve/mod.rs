@@ -88,6 +88,7 @@ pub struct Server {
     address: SocketAddr,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
+    app: Arc<App>,
 }
 
 impl Options {
@@ -142,17 +143,24 @@ impl Server {
             .map_err(failed)?;
         let app = Arc::new(App::new(store, &options));
         let (stop, stopped) = watch::channel(false);
+        let serving = Arc::clone(&app);
         let serve = move || {
-            runtime.block_on(listen::serve(listener, app, stopped));
+            runtime.block_on(listen::serve(listener, serving, stopped));
             runtime.shutdown_timeout(Duration::from_secs(5));
         };
         let thread = std::thread::Builder::new().name("hub-server".to_owned()).spawn(serve);
-        Ok(Self { address, stop, thread: Some(thread.map_err(failed)?) })
+        Ok(Self { address, stop, thread: Some(thread.map_err(failed)?), app })
     }
 
     /// Where it is, as `HF_ENDPOINT` wants it.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Why repositories are not served that are in the folder: one that is damaged is left as it is,
+    /// and keeps nobody from the others.
+    pub fn aside(&self) -> &[Error] {
+        self.app.store().aside()
     }
 
     /// Serves until the process ends.

@@ -63,10 +63,14 @@ pub struct Store {
     objects: Objects,
     keys: Keys,
     xorbs: Xorbs,
-    repositories: RwLock<BTreeMap<Repo, Arc<Repository>>>,
+    repositories: RwLock<Known>,
+    /// Why some repositories are not served.
+    aside: Vec<Error>,
     /// Kept for its lock.
     _lock: File,
 }
+
+type Known = BTreeMap<Repo, Arc<Repository>>;
 
 /// What must stay the same from one start to the next, so that links stay good.
 #[derive(Clone, Serialize, Deserialize)]
@@ -105,11 +109,16 @@ impl Store {
             durable::replace(&path, &keys)?;
         }
         let objects = Objects::open(folder, &incoming)?;
-        let repositories = RwLock::new(repositories(&folder.join("repositories"))?);
-        let folder = folder.to_owned();
-        let store = Self { folder, objects, keys, xorbs, repositories, _lock: lock };
+        let (known, aside) = repositories(&folder.join("repositories"))?;
+        let (folder, repositories) = (folder.to_owned(), RwLock::new(known));
+        let store = Self { folder, objects, keys, xorbs, repositories, aside, _lock: lock };
         store.sweep()?;
         Ok(store)
+    }
+
+    /// Why some repositories are not served, whose folders stay as they are.
+    pub fn aside(&self) -> &[Error] {
+        &self.aside
     }
 
     /// The contents.
@@ -151,9 +160,7 @@ impl Store {
     /// Makes a repository, for good.
     pub fn create(&self, repo: &Repo, about: &About, author: &str) -> Result<(), Refusal> {
         let mut known = self.repositories.write().unwrap_or_else(PoisonError::into_inner);
-        if known.contains_key(repo) {
-            return Err(Refusal::exists("the repository"));
-        }
+        self.free(&known, repo)?;
         let half = tempfile::tempdir_in(self.incoming())
             .map_err(Error::io("cannot make a folder", &self.incoming()))?;
         Repository::make(half.path(), about, author)?;
@@ -183,9 +190,7 @@ impl Store {
     /// Gives a repository another name, for good.
     pub fn rename(&self, from: &Repo, to: &Repo) -> Result<(), Refusal> {
         let mut known = self.repositories.write().unwrap_or_else(PoisonError::into_inner);
-        if known.contains_key(to) {
-            return Err(Refusal::exists("the repository"));
-        }
+        self.free(&known, to)?;
         let found = known.get(from).ok_or_else(Refusal::no_repo)?;
         let (old, new) = (self.place(from), self.place(to));
         let above = new.parent().unwrap_or(&self.folder);
@@ -196,6 +201,19 @@ impl Store {
         durable::sync_folder(old.parent().unwrap_or(&self.folder))?;
         known.insert(to.clone(), Arc::new(Repository::open(to.clone(), &new)?));
         Ok(())
+    }
+
+    /// Refuses a name that a repository has, or one that was set aside.
+    fn free(&self, known: &Known, repo: &Repo) -> Result<(), Refusal> {
+        if known.contains_key(repo) {
+            return Err(Refusal::exists("the repository"));
+        }
+        match self.place(repo).exists() {
+            true => {
+                Err(Refusal::fault("a repository of this name could not be opened: mend it first"))
+            }
+            false => Ok(()),
+        }
     }
 
     fn place(&self, repo: &Repo) -> PathBuf {
@@ -218,7 +236,11 @@ impl Store {
                     .map_err(Error::io("cannot remove a leftover", &folder))?;
             }
         }
-        self.objects.sweep(LEFTOVER, |hash| wanted.contains(hash))
+        // Nobody can tell which contents those have that were set aside.
+        match self.aside.is_empty() {
+            true => self.objects.sweep(LEFTOVER, |hash| wanted.contains(hash)),
+            false => Ok(()),
+        }
     }
 }
 
@@ -240,21 +262,24 @@ fn random_name(path: &Path) -> Result<String> {
     Ok(hash::hex(&bytes))
 }
 
-/// Every repository below a folder.
-fn repositories(folder: &Path) -> Result<BTreeMap<Repo, Arc<Repository>>> {
-    let mut found = BTreeMap::new();
+/// Every repository below a folder, and why the others cannot be opened.
+fn repositories(folder: &Path) -> Result<(Known, Vec<Error>)> {
+    let (mut found, mut aside) = (BTreeMap::new(), Vec::new());
     for kind in [Kind::Model, Kind::Dataset, Kind::Space] {
         let folder = folder.join(kind.plural());
         durable::make_folder(&folder)?;
         for owner in names(&folder)? {
             for name in names(&folder.join(&owner))? {
-                let repo = Repo::new(kind, &format!("{owner}/{name}"))?;
-                let repository = Repository::open(repo.clone(), &folder.join(&owner).join(name))?;
-                found.insert(repo, Arc::new(repository));
+                let place = folder.join(&owner).join(&name);
+                let repo = Repo::new(kind, &format!("{owner}/{name}"));
+                match repo.and_then(|repo| Repository::open(repo, &place)) {
+                    Ok(opened) => drop(found.insert(opened.repo().clone(), Arc::new(opened))),
+                    Err(error) => aside.push(error),
+                }
             }
         }
     }
-    Ok(found)
+    Ok((found, aside))
 }
 
 /// The names of the folders in a folder.

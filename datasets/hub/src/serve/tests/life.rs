@@ -148,3 +148,34 @@ fn what_nobody_speaks_of_is_cleared_away_when_it_is_old() {
     assert_eq!(bench.get("/datasets/me/pick/resolve/main/a").bytes, kept);
     assert_eq!(bench.get("/datasets/me/pick/resolve/main/b").bytes, b"b");
 }
+
+#[test]
+fn a_damaged_repository_keeps_nobody_from_the_others() {
+    let mut bench = Bench::new();
+    bench.create("pick");
+    bench.create("other");
+    let content = vec![5; 500];
+    assert_eq!(bench.large("pick", &content).status, 200);
+    assert_eq!(bench.commit("pick", &[large_file("a", &content)]).status, 200);
+    let hub = bench.folder.path().join("hub");
+    let refs = hub.join("repositories/datasets/me/pick/refs.json");
+    let whole = std::fs::read(&refs).unwrap();
+    std::fs::write(&refs, &whole[1..]).unwrap();
+    let object = hub.join("objects").join(&sha256(&content)[..2]).join(sha256(&content));
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(8 * 24 * 3600);
+    std::fs::File::open(object).unwrap().set_modified(old).unwrap();
+    bench.restart();
+    let aside = bench.server.as_ref().unwrap().aside();
+    assert!(matches!(aside, [crate::Error::Damaged { path, .. }] if *path == refs), "{aside:?}");
+    assert_eq!(bench.get("/api/datasets/me/other").status, 200);
+    assert_eq!(bench.get(REPO).verdict(), (404, "RepoNotFound"));
+    let again = json!({ "name": "pick", "organization": "me", "type": "dataset" });
+    assert_eq!(bench.post("/api/repos/create", again).status, 500);
+    let renamed = json!({ "fromRepo": "me/other", "toRepo": "me/pick", "type": "dataset" });
+    assert_eq!(bench.post("/api/repos/move", renamed).status, 500);
+    // Put back from a copy, it has all it had.
+    std::fs::write(&refs, whole).unwrap();
+    bench.restart();
+    assert!(bench.server.as_ref().unwrap().aside().is_empty());
+    assert_eq!(bench.get(&format!("{FILE}/a")).bytes, content);
+}
