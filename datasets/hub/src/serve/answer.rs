@@ -8,6 +8,9 @@ use serde_json::json;
 
 use crate::Error;
 
+/// How many letters of what people are shown are in a header.
+const SHOWN: usize = 1000;
+
 /// An answer to one request.
 #[derive(Debug)]
 pub struct Answer {
@@ -156,7 +159,10 @@ impl Refusal {
         answer.status = self.status;
         answer.headers.extend(self.code.map(|code| ("x-error-code", code.to_owned())));
         let plain = |letter: char| if (' '..='~').contains(&letter) { letter } else { '?' };
-        answer.with("x-error-message", self.message.chars().map(plain).collect::<String>())
+        answer.with(
+            "x-error-message",
+            self.message.chars().take(SHOWN).map(plain).collect::<String>(),
+        )
     }
 }
 

@@ -14,9 +14,9 @@ use crate::serve::call::Call;
 use crate::serve::store::hash::{self, Hash};
 use crate::serve::store::{Change, Entry, Packing, Purpose, Store, path};
 
-/// What a line has beside the contents of its file.
+/// What a line has beside the contents of its file, or in all where there are none.
 const AROUND: u64 = 64 * 1024;
-/// How many files a commit may be about.
+/// How many lines a commit has beside its header.
 const MOST: usize = 100_000;
 
 #[derive(Deserialize)]
@@ -74,7 +74,7 @@ pub fn commit(call: &mut Call) -> Result<Answer, Refusal> {
     let mut packing = store.objects().pack()?;
     let mut lines = BufReader::new(body.take(limits.commit.saturating_add(1)));
     let (mut header, mut change, mut taken) = (None, Change::default(), 0u64);
-    let mut line = Vec::new();
+    let (mut line, mut number) = (Vec::new(), 0);
     loop {
         let longest = limits.inline.saturating_mul(4) / 3 + AROUND;
         line.clear();
@@ -93,19 +93,26 @@ pub fn commit(call: &mut Call) -> Result<Answer, Refusal> {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        if change.put.len() + change.files.len() + change.folders.len() >= MOST {
+        number += 1;
+        if number > MOST + 1 {
             let what = format!("a commit is about at most {MOST} files: make several");
             return Err(Refusal::wrong(what));
         }
         let parsed = serde_json::from_slice(&line).map_err(|error| {
             Refusal::wrong(format!("a line of the commit makes no sense: {error}"))
         })?;
+        if line.len() as u64 > AROUND && !matches!(parsed, Line::File(_)) {
+            return Err(Refusal::too_large("a line of the commit", AROUND));
+        }
         match parsed {
             Line::Header(found) => header = Some(found),
             Line::File(file) => change.put.push(regular(store, &mut packing, file, limits.inline)?),
             Line::LfsFile(file) => change.put.push(large(store, file)?),
-            Line::DeletedFile(gone) => change.files.push(gone.path),
-            Line::DeletedFolder(gone) => change.folders.push(gone.path),
+            Line::DeletedFile(gone) => change.files.push(named(gone.path)?),
+            Line::DeletedFolder(gone) => match gone.path.trim_end_matches('/') {
+                "" => change.folders.push(String::new()),
+                folder => change.folders.push(named(folder.to_owned())?),
+            },
         }
     }
     let header = header.ok_or_else(|| Refusal::wrong("the commit has no header"))?;
@@ -126,6 +133,14 @@ pub fn commit(call: &mut Call) -> Result<Answer, Refusal> {
     }))
 }
 
+/// A path, if a file may have it.
+fn named(path: String) -> Result<String, Refusal> {
+    match path::check(&path) {
+        Ok(()) => Ok(path),
+        Err(what) => Err(Refusal::wrong(format!("{what}: {path:?}"))),
+    }
+}
+
 /// A file that is in the line itself.
 fn regular(
     store: &Store,
@@ -133,31 +148,32 @@ fn regular(
     file: File,
     limit: u64,
 ) -> Result<(String, Entry), Refusal> {
-    path::check(&file.path).map_err(|what| Refusal::wrong(format!("{what}: {:?}", file.path)))?;
+    let path = named(file.path)?;
     let content = match file.encoding.as_deref() {
         Some("base64") => STANDARD
             .decode(&file.content)
-            .map_err(|error| Refusal::wrong(format!("{} is not in base64: {error}", file.path)))?,
+            .map_err(|error| Refusal::wrong(format!("{path} is not in base64: {error}")))?,
         None | Some("utf-8") => file.content.into_bytes(),
         Some(other) => {
-            return Err(Refusal::wrong(format!("{} is in {other}, not in base64", file.path)));
+            return Err(Refusal::wrong(format!("{path} is in {other}, not in base64")));
         }
     };
     let size = content.len() as u64;
     if size > limit {
-        return Err(Refusal::too_large(&file.path, limit));
+        return Err(Refusal::too_large(&path, limit));
     }
     let (git, sha256) = (hash::git("blob", &content), Hash::of(&Sha256::digest(&content).into()));
     match store.objects().size(&sha256) {
         Some(_) => store.objects().touch(&sha256)?,
         None => packing.add(&sha256, &content)?,
     }
-    Ok((file.path, Entry { sha256, size, git, large: false }))
+    Ok((path, Entry { sha256, size, git, large: false }))
 }
 
 /// A file whose contents came before.
 fn large(store: &Store, file: LfsFile) -> Result<(String, Entry), Refusal> {
-    let wrong = |what: String| Refusal::wrong(format!("{}: {what}", file.path));
+    let path = named(file.path)?;
+    let wrong = |what: String| Refusal::wrong(format!("{path}: {what}"));
     if file.algo.as_deref().is_some_and(|algo| algo != "sha256") {
         return Err(wrong("large files are called by their SHA-256".to_owned()));
     }
@@ -169,5 +185,5 @@ fn large(store: &Store, file: LfsFile) -> Result<(String, Entry), Refusal> {
         return Err(wrong(format!("its contents have {size} bytes")));
     }
     let git = hash::git("blob", hash::pointer(&hash, size).as_bytes());
-    Ok((file.path, Entry { sha256: hash, size, git, large: true }))
+    Ok((path, Entry { sha256: hash, size, git, large: true }))
 }

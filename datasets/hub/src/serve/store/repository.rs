@@ -1,6 +1,6 @@
 //! One repository: its commits, what its branches and tags stand for, and who may see it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -60,7 +60,7 @@ pub struct Purpose {
 pub struct Change {
     /// Files to remove, each of which must be there.
     pub files: Vec<String>,
-    /// Folders to remove.
+    /// Folders to remove, without a '/' at the end; all files are below "".
     pub folders: Vec<String>,
     /// Files to write.
     pub put: Vec<(String, Entry)>,
@@ -283,22 +283,22 @@ impl Repository {
 
 /// The files that a change removes.
 fn gone(tree: &Tree, change: &Change) -> Result<Vec<String>, Refusal> {
-    let mut gone = Vec::new();
+    // Once each: the same may be said in many ways, and each time of many files.
+    let mut gone = BTreeSet::new();
     for path in &change.files {
         if tree.file(path).is_none() {
             return Err(Refusal::no_entry(path));
         }
-        gone.push(path.clone());
+        gone.insert(path.clone());
     }
-    for folder in &change.folders {
-        let folder = folder.trim_end_matches('/');
-        let before = gone.len();
-        gone.extend(tree.below(folder).map(|(path, _)| path.to_owned()));
-        if gone.len() == before && !folder.is_empty() {
+    for folder in change.folders.iter().collect::<BTreeSet<_>>() {
+        let mut below = tree.below(folder).map(|(path, _)| path.to_owned()).peekable();
+        if below.peek().is_none() && !folder.is_empty() {
             return Err(Refusal::no_entry(folder));
         }
+        gone.extend(below);
     }
-    Ok(gone)
+    Ok(gone.into_iter().collect())
 }
 
 impl Refs {

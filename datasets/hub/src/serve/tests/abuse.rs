@@ -106,6 +106,39 @@ fn a_commit_is_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_commit_has_no_more_than_it_is_about() {
+    let bench = Bench::new();
+    bench.create("pick");
+    let large = vec![7; 500];
+    assert_eq!(bench.large("pick", &large).status, 200);
+    assert_eq!(bench.commit("pick", &[file("dir/a", b"a"), file("b", b"b")]).status, 200);
+    let before = head(&bench);
+    let deleted = |key: &str, path: &str| json!({ "key": key, "value": { "path": path } });
+    let long = "x".repeat(30_000);
+    let nonsense = json!({ "key": "renamedFile" });
+    for line in
+        [deleted("deletedFile", &long), deleted("deletedFolder", &long), large_file(&long, &large)]
+    {
+        // Before the next line is looked at.
+        let refused = bench.commit("pick", &[line, nonsense.clone()]);
+        assert_eq!(refused.status, 400);
+        assert!(refused.header("x-error-message").contains("at most 1024"), "{refused:?}");
+        assert!(refused.header("x-error-message").len() < 2000);
+    }
+    let header = json!({ "key": "header", "value": { "summary": "x".repeat(70_000) } });
+    assert_eq!(bench.commit("pick", &[header]).status, 413);
+    let headers = vec![json!({ "key": "header", "value": {} }); 100_001];
+    assert_eq!(bench.commit("pick", &headers).status, 400);
+    assert_eq!(head(&bench), before);
+    let folders = ["dir", "dir/", "", "/", ""].map(|path| deleted("deletedFolder", path));
+    assert_eq!(bench.commit("pick", &folders).status, 200);
+    let record = bench.folder.path().join("hub/repositories/datasets/me/pick/commits");
+    let record = std::fs::read_to_string(record).unwrap();
+    let last: Value = serde_json::from_str(&record.lines().last().unwrap()[41..]).unwrap();
+    assert_eq!(last["gone"], json!(["b", "dir/a"]));
+}
+
+#[test]
 fn half_a_commit_is_none() {
     let bench = Bench::new();
     bench.create("pick");
