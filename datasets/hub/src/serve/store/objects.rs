@@ -164,6 +164,24 @@ impl Incoming<'_> {
         Ok(hash)
     }
 
+    /// Keeps it for good as a file of its own, unless there is one; says whether it was.
+    pub fn put_first(self, path: &Path) -> Result<bool, Refusal> {
+        let folder = self.synced(path)?;
+        let new = match self.file.persist_noclobber(path) {
+            Ok(_kept) => true,
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+                let touched = File::options().append(true).open(path);
+                touched
+                    .and_then(|file| file.set_modified(SystemTime::now()))
+                    .map_err(Error::io("cannot touch the file", path))?;
+                false
+            }
+            Err(error) => return Err(Error::io("cannot keep the file", path)(error.error).into()),
+        };
+        durable::sync_folder(folder)?;
+        Ok(new)
+    }
+
     /// Keeps it for good as a file of its own, which no object is; its hash comes back.
     pub fn put(mut self, path: &Path) -> Result<Hash, Refusal> {
         let hash = Hash::of(&self.hasher.finalize_reset().into());
@@ -171,11 +189,17 @@ impl Incoming<'_> {
         Ok(hash)
     }
 
-    fn save(self, place: &Path) -> Result<()> {
+    /// The folder of where it is to be, when nothing but its name there is left to be made durable.
+    fn synced<'b>(&self, place: &'b Path) -> Result<&'b Path> {
         let path = self.file.path();
         self.file.as_file().sync_all().map_err(Error::io("cannot save the file", path))?;
-        let folder = place.parent().unwrap_or(&self.objects.folder);
+        let folder = place.parent().unwrap_or(Path::new("."));
         durable::make_folder(folder)?;
+        Ok(folder)
+    }
+
+    fn save(self, place: &Path) -> Result<()> {
+        let folder = self.synced(place)?;
         self.file
             .persist(place)
             .map_err(|error| Error::io("cannot keep the file", place)(error.error))?;

@@ -76,6 +76,17 @@ fn files_are_put_together_from_chunks_sent_once() {
 }
 
 #[test]
+fn the_first_of_a_name_stays() {
+    let bench = Bench::new();
+    bench.create("pick");
+    let door = Door::of(&bench);
+    let other = [&[0, 5, 0, 0, 0, 5, 0, 0][..], b"other"].concat();
+    assert_eq!(door.send(&bench, XORB, &xorb()).json()["was_inserted"], true);
+    assert_eq!(door.send(&bench, XORB, &other).json()["was_inserted"], false);
+    assert_eq!(door.send(&bench, SHARD, &shard(&[(5, 0, 2)], b"abcde")).json()["result"], 1);
+}
+
+#[test]
 fn what_does_not_fit_is_refused_for_good() {
     let bench = Bench::with(|options| options.limits.file = 1000);
     bench.create("pick");

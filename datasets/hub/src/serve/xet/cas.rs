@@ -41,12 +41,12 @@ pub fn xorb(call: &mut Call) -> Result<Answer, Refusal> {
     let hash = Hash::parse(call.part("hash"));
     let hash = hash.ok_or_else(|| Refusal::wrong("a xorb is called by 64 digits"))?;
     let place = call.store().xorbs().place(call.part("id"), &hash).ok_or_else(Refusal::nothing)?;
-    let new = !place.exists();
     let (store, body) = call.parts();
     let mut incoming = store.objects().incoming(xorb::MOST)?;
     incoming.take(body)?;
     Layout::read(&mut incoming.reader()?).map_err(|error| wrong("the xorb", &error))?;
-    incoming.put(&place)?;
+    // Nothing tells whether it is what its name says, and files may be made of the first already.
+    let new = incoming.put_first(&place)?;
     Answer::json(&json!({ "was_inserted": new }))
 }
 
