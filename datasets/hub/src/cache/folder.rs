@@ -5,7 +5,6 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -24,7 +23,6 @@ const SLACK: f64 = 1.0;
 pub struct Folder {
     root: PathBuf,
     commit: String,
-    fresh: Mutex<Vec<String>>,
 }
 
 /// What was noted of a file when it was fetched.
@@ -38,8 +36,7 @@ struct Note {
 impl Folder {
     /// The folder, made where there is none.
     pub fn make(root: &Path, commit: &str) -> Result<Self> {
-        let folder =
-            Self { root: root.to_owned(), commit: commit.to_owned(), fresh: Mutex::default() };
+        let folder = Self { root: root.to_owned(), commit: commit.to_owned() };
         let notes = folder.notes();
         durable::make_folders(&notes.join("download"))?;
         tag(&notes)?;
@@ -62,6 +59,16 @@ impl Folder {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let text = format!("{}\n{}\n{now}\n", self.commit, entry.digest.text());
         durable::keep(&self.note(entry, "metadata"), text.as_bytes())
+    }
+
+    /// Notes a file that is in its place, once all of it is on the disk: after a power cut the note
+    /// would pass off what was there before as this file, where that is as long.
+    fn note_whole(&self, entry: &Entry) -> Result<()> {
+        let path = self.root.join(&entry.path);
+        let synced = File::open(&path).and_then(|file| file.sync_all());
+        synced.map_err(Error::io("cannot make durable", &path))?;
+        sync_all(&self.root, std::iter::once(entry.path.as_str()))?;
+        self.write_note(entry)
     }
 
     /// What was noted, where the file was not changed since.
@@ -116,7 +123,7 @@ impl Place for Folder {
             // As it was fetched, at another commit: it is replaced.
             Some(_older) => Ok(false),
             None if there == entry.size && fetch::fits(&path, entry)? => {
-                self.write_note(entry)?;
+                self.note_whole(entry)?;
                 Ok(true)
             }
             None => Err(Error::InTheWay { path }),
@@ -140,12 +147,11 @@ impl Place for Folder {
         let path = self.root.join(&entry.path);
         durable::make_folders(durable::folder_of(&path))?;
         fs::rename(part, &path).map_err(Error::io("cannot move into its place", &path))?;
-        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).push(entry.path.clone());
-        self.write_note(entry)
+        self.note_whole(entry)
     }
 
     fn settle(&self) -> Result<()> {
-        let fresh = std::mem::take(&mut *self.fresh.lock().unwrap_or_else(PoisonError::into_inner));
-        sync_all(&self.root, fresh.iter().map(String::as_str))
+        // Each was before it was noted.
+        Ok(())
     }
 }
