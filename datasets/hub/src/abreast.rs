@@ -52,9 +52,11 @@ mod tests {
         let begun = AtomicUsize::new(0);
         let ended = abreast("work", 4, &numbers, |number| {
             begun.fetch_add(1, Ordering::Relaxed);
-            if *number == 5 { Err(Error::Ended) } else { Ok(()) }
+            if *number >= 5 { Err(Error::Ended) } else { Ok(()) }
         });
         assert!(matches!(ended, Err(Error::Ended)));
+        let begun = begun.into_inner();
+        assert!(begun <= 5 + 4, "{begun} were begun: more than one by each after an error");
         assert!(abreast("work", 4, &[] as &[u32], |_| Ok(())).unwrap().is_empty());
     }
 }
