@@ -145,7 +145,7 @@ impl Account {
             }
             Target::Folder(folder) => Box::new(Folder::make(folder, commit)?),
         };
-        let entries = match place.tree()? {
+        let mut entries = match place.tree()? {
             Some(entries) => entries,
             None => {
                 let entries = hub.files(repo, commit, "")?;
@@ -154,6 +154,7 @@ impl Account {
                 entries
             }
         };
+        entries.retain(|entry| place.takes(&entry.path));
         let (revision, commit) = (name.to_owned(), commit.to_owned());
         let (hub, files, trouble) = (Some(hub), Files::Listed(entries), None);
         Ok(Snapshot { repo: repo.clone(), revision, commit, hub, place, files, trouble })
@@ -189,8 +190,15 @@ impl Account {
             };
             let Some(place) = place else { continue };
             let files = match place.tree()? {
-                Some(entries) => Files::Listed(entries),
-                None => Files::Found(files_below(&place.root())?),
+                Some(mut entries) => {
+                    entries.retain(|entry| place.takes(&entry.path));
+                    Files::Listed(entries)
+                }
+                None => {
+                    let mut found = files_below(&place.root())?;
+                    found.retain(|(path, _)| place.takes(path));
+                    Files::Found(found)
+                }
             };
             let (repo, revision) = (repo.clone(), (*name).to_owned());
             return Ok(Snapshot { repo, revision, commit, hub: None, place, files, trouble });

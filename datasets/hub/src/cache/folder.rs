@@ -18,6 +18,9 @@ use crate::{Error, Result, durable};
 /// By how much a file's time may lie behind what is noted: some disks keep whole seconds.
 const SLACK: f64 = 1.0;
 
+/// Where it is noted what was fetched.
+const NOTES: &str = ".cache/huggingface";
+
 /// A folder of the user's own, at a commit.
 #[derive(Debug)]
 pub struct Folder {
@@ -48,7 +51,7 @@ impl Folder {
     }
 
     fn notes(&self) -> PathBuf {
-        self.root.join(".cache/huggingface")
+        self.root.join(NOTES)
     }
 
     fn note(&self, entry: &Entry, ending: &str) -> PathBuf {
@@ -94,6 +97,14 @@ fn parse(text: &str) -> Option<Note> {
 impl Place for Folder {
     fn root(&self) -> PathBuf {
         self.root.clone()
+    }
+
+    fn takes(&self, path: &str) -> bool {
+        // Somebody else's notes would say that what the user changed is as it was fetched. Some disks
+        // tell large letters from small ones, some do not.
+        path.split_at_checked(NOTES.len()).is_none_or(|(head, rest)| {
+            !head.eq_ignore_ascii_case(NOTES) || !(rest.is_empty() || rest.starts_with('/'))
+        })
     }
 
     fn tree(&self) -> Result<Option<Vec<Entry>>> {

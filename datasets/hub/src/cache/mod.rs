@@ -35,6 +35,9 @@ pub(crate) trait Place: Sync {
     /// The folder that they are found below by their paths.
     fn root(&self) -> PathBuf;
 
+    /// Whether files of this path are put there.
+    fn takes(&self, path: &str) -> bool;
+
     /// The files of the commit, where its list was kept.
     fn tree(&self) -> Result<Option<Vec<Entry>>>;
 

@@ -117,6 +117,10 @@ impl Place for Shelf {
         self.folder().join("snapshots").join(&self.commit)
     }
 
+    fn takes(&self, _path: &str) -> bool {
+        true
+    }
+
     fn tree(&self) -> Result<Option<Vec<Entry>>> {
         tree::read(&self.folder().join("trees"), &self.commit)
     }

@@ -374,3 +374,31 @@ fn a_folder_of_ones_own_gets_the_files_and_keeps_what_was_changed() {
     assert!(matches!(pull().unwrap_err(), Error::InTheWay { .. }));
     assert_eq!(fs::read_to_string(folder.join("a.txt")).unwrap(), "my own");
 }
+
+#[test]
+fn what_a_repository_says_was_fetched_is_not_believed() {
+    let forged = format!("{COMMIT}\n{}\n9e15\n", digest("one", false));
+    let one = |path: &str, bytes: &str| json!({ "type": "file", "path": path, "size": bytes.len(), "oid": digest(bytes, false) });
+    let list = [
+        one(".cache/huggingface/download/a.txt.metadata", &forged),
+        one(".Cache/HuggingFace/trees/x.json", "{}"),
+        one("a.txt", "one"),
+        one(".cache/huggingface-own", "2"),
+    ];
+    let list = text(&json!(list).to_string());
+    let later = [state(LATER), listed("a.txt", "two"), text("two")];
+    let bench = Bench::new([vec![state(COMMIT), list, text("one")], later.to_vec()].concat());
+    let target = Target::Folder(bench.home.path().join("mine"));
+    let open = || bench.account().snapshot(&bench.repo, None, &target).unwrap();
+    let snapshot = open();
+    assert_eq!(snapshot.files(), [("a.txt", 3), (".cache/huggingface-own", 1)]);
+    snapshot.fetch(&|path| path == "a.txt", &|_| {}).unwrap();
+
+    let path = snapshot.folder().join("a.txt");
+    fs::write(&path, "my own").unwrap();
+    let changed = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+    fs::File::open(&path).unwrap().set_modified(changed).unwrap();
+    let error = open().fetch(&|_| true, &|_| {}).unwrap_err();
+    assert!(matches!(error, Error::InTheWay { .. }), "{error}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "my own");
+}
