@@ -163,7 +163,9 @@ pub fn complete(call: &mut Call) -> Result<Answer, Refusal> {
     if complete.oid != ticket.hash.as_str() {
         return Err(Refusal::wrong("the parts are another file's"));
     }
-    let store = call.store();
+    let (store, folder) = (call.store(), ticket.folder(call));
+    // Who waited for too long asks again, and waits for what they asked for first.
+    let _turn = store.alone(&folder);
     if store.objects().size(&ticket.hash).is_some() {
         return Ok(Answer::done());
     }
@@ -172,7 +174,6 @@ pub fn complete(call: &mut Call) -> Result<Answer, Refusal> {
         let what = format!("the parts are 1 to {}, in this order", ticket.parts());
         return Err(Refusal::wrong(what));
     }
-    let folder = ticket.folder(call);
     let mut incoming = store.objects().incoming(ticket.size)?;
     for part in &complete.parts {
         let path = folder.join(part.part_number.to_string());

@@ -15,6 +15,7 @@
 //! answered with success is there after a power cut, and whatever is not is as if it had never been
 //! asked for.
 
+mod alone;
 pub mod durable;
 pub mod hash;
 mod objects;
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use alone::{Alone, Turn};
 pub use objects::Objects;
 pub use packs::Packing;
 pub use record::Entry;
@@ -66,6 +68,7 @@ pub struct Store {
     repositories: RwLock<Known>,
     /// Why some repositories are not served.
     aside: Vec<Error>,
+    alone: Alone,
     /// Kept for its lock.
     _lock: File,
 }
@@ -111,7 +114,8 @@ impl Store {
         let objects = Objects::open(folder, &incoming)?;
         let (known, aside) = repositories(&folder.join("repositories"))?;
         let (folder, repositories) = (folder.to_owned(), RwLock::new(known));
-        let store = Self { folder, objects, keys, xorbs, repositories, aside, _lock: lock };
+        let alone = Alone::default();
+        let store = Self { folder, objects, keys, xorbs, repositories, aside, alone, _lock: lock };
         store.sweep()?;
         Ok(store)
     }
@@ -139,6 +143,11 @@ impl Store {
     /// Where parts of large files wait for the others.
     pub fn uploads(&self) -> PathBuf {
         self.folder.join("uploads")
+    }
+
+    /// Waits until nobody else puts together the parts in a folder.
+    pub fn alone<'a>(&'a self, folder: &'a Path) -> Turn<'a> {
+        self.alone.at(folder)
     }
 
     /// What links are signed with.

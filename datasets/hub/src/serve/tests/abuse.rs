@@ -229,6 +229,30 @@ fn parts_are_asked_for_and_no_others_taken() {
 }
 
 #[test]
+fn whoever_asks_again_gets_the_answer_of_the_first() {
+    let bench = Bench::with(|options| options.limits.part = 1 << 20);
+    bench.create("pick");
+    let content = vec![9; 8 << 20];
+    let object = json!({ "oid": sha256(&content), "size": content.len() });
+    let batch = json!({ "operation": "upload", "transfers": ["multipart"], "objects": [object] });
+    let batch = bench.post("/datasets/me/pick.git/info/lfs/objects/batch", batch).json();
+    let href = batch["objects"][0]["actions"]["upload"]["href"].as_str().unwrap();
+    let parts: Vec<_> = (1..=8).map(|n| json!({ "partNumber": n, "etag": "\"x\"" })).collect();
+    for (number, part) in (1..).zip(content.chunks(1 << 20)) {
+        assert_eq!(bench.ask("PUT", &format!("{href}/{number}"), &[], part).status, 200);
+    }
+    let complete = json!({ "oid": sha256(&content), "parts": parts });
+    std::thread::scope(|scope| {
+        let ask = || scope.spawn(|| bench.post(href, complete.clone()).status);
+        let asked: Vec<_> = std::iter::repeat_with(ask).take(8).collect();
+        for asked in asked {
+            assert_eq!(asked.join().unwrap(), 200);
+        }
+    });
+    assert_eq!(bench.commit("pick", &[large_file("a", &content)]).status, 200);
+}
+
+#[test]
 fn heads_and_questions_are_bounded() {
     let bench = Bench::with(|options| options.limits.question = 10_000);
     bench.create("pick");
