@@ -1,7 +1,7 @@
 //! Writing so that a power cut leaves the old or the new, and nothing between.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -40,16 +40,37 @@ pub fn sync_folder(path: &Path) -> Result<()> {
 
 /// Makes a folder and those above it, durably.
 pub fn make_folder(path: &Path) -> Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
-        make_folder(above)?;
-        match std::fs::create_dir(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            made => made.map_err(Error::io("cannot make the folder", path))?,
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    let above = above.unwrap_or(Path::new("."));
+    let made = match std::fs::create_dir(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound && above != Path::new(".") => {
+            make_folder(above)?;
+            std::fs::create_dir(path)
         }
-        return sync_folder(above);
+        made => made,
+    };
+    match made {
+        // Whoever made it meanwhile may not have come to what follows.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {}
+        made => made.map_err(Error::io("cannot make the folder", path))?,
     }
-    std::fs::create_dir_all(path).map_err(Error::io("cannot make the folder", path))
+    sync_folder(above)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_made_once_and_a_file_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a/b/c");
+        make_folder(&deep).unwrap();
+        make_folder(&deep).unwrap();
+        assert!(deep.is_dir());
+        let file = deep.join("file");
+        std::fs::write(&file, b"").unwrap();
+        assert!(make_folder(&file).is_err());
+        assert!(make_folder(&file.join("below")).is_err());
+    }
 }

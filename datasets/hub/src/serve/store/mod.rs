@@ -91,7 +91,10 @@ impl std::fmt::Debug for Keys {
 impl Store {
     /// Opens a folder, which is made if it is not there, and clears away what was left half done.
     pub fn open(folder: &Path) -> Result<Self> {
-        durable::make_folder(folder)?;
+        // What is above a folder that is there may be nobody's to open.
+        if !folder.is_dir() {
+            durable::make_folder(folder)?;
+        }
         let path = folder.join("lock");
         let lock = File::create(&path).map_err(Error::io("cannot make a file", &path))?;
         lock.try_lock()

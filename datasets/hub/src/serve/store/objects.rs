@@ -1,8 +1,10 @@
 //! Contents by their SHA-256, each once, whoever has it.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
@@ -23,6 +25,8 @@ pub struct Objects {
     folder: PathBuf,
     packs: Packs,
     incoming: PathBuf,
+    /// Those whose names a power cut might still take: for all others they are not there yet.
+    landing: Mutex<HashSet<Hash>>,
 }
 
 /// An object on its way in: hashed while it is written, and gone unless it is finished.
@@ -41,13 +45,17 @@ impl Objects {
         let folder = hub.join("objects");
         durable::make_folder(&folder)?;
         let packs = Packs::open(&hub.join("packs"), incoming)?;
-        Ok(Self { folder, packs, incoming: incoming.to_owned() })
+        let (incoming, landing) = (incoming.to_owned(), Mutex::default());
+        Ok(Self { folder, packs, incoming, landing })
     }
 
     /// Whether an object is there, and how large it is.
     pub fn size(&self, hash: &Hash) -> Option<u64> {
         if let Some(place) = self.packs.find(hash) {
             return Some(place.length);
+        }
+        if self.landing().contains(hash) {
+            return None;
         }
         let found = std::fs::metadata(self.place(hash)).ok()?;
         found.is_file().then_some(found.len())
@@ -106,6 +114,10 @@ impl Objects {
         Ok(())
     }
 
+    fn landing(&self) -> MutexGuard<'_, HashSet<Hash>> {
+        self.landing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn place(&self, hash: &Hash) -> PathBuf {
         let name = hash.as_str();
         self.folder.join(name.get(..2).unwrap_or_default()).join(name)
@@ -160,7 +172,10 @@ impl Incoming<'_> {
             self.objects.touch(&hash)?;
             return Ok(hash);
         }
+        let objects = self.objects;
+        objects.landing().insert(hash.clone());
         self.save(&place)?;
+        objects.landing().remove(&hash);
         Ok(hash)
     }
 
@@ -204,5 +219,41 @@ impl Incoming<'_> {
             .persist(place)
             .map_err(|error| Error::io("cannot keep the file", place)(error.error))?;
         durable::sync_folder(folder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_is_about_to_keep_is_not_there_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let objects = Objects::open(folder.path(), folder.path()).unwrap();
+        let keep = || {
+            let mut incoming = objects.incoming(10).unwrap();
+            incoming.add(b"abc").unwrap();
+            incoming.keep(None)
+        };
+        let hash = keep().unwrap();
+        assert_eq!(objects.size(&hash), Some(3));
+        // Its name is there, and a power cut might still take it.
+        objects.landing().insert(hash.clone());
+        assert_eq!(objects.size(&hash), None);
+        assert_eq!(keep().unwrap(), hash);
+        assert_eq!(objects.size(&hash), Some(3));
+    }
+
+    #[test]
+    fn what_could_not_be_kept_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let objects = Objects::open(folder.path(), folder.path()).unwrap();
+        let hash = Hash::of(&Sha256::digest(b"abc").into());
+        let above = objects.place(&hash).parent().unwrap().to_owned();
+        std::fs::write(&above, b"no folder").unwrap();
+        let mut incoming = objects.incoming(10).unwrap();
+        incoming.add(b"abc").unwrap();
+        assert_eq!(incoming.keep(None).unwrap_err().status, 500);
+        assert_eq!(objects.size(&hash), None);
     }
 }
