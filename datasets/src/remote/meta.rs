@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use sinew_hub::Error::TooLarge;
+
 use super::Remote;
 use crate::reader::place;
 use crate::schema::{Info, Template, Version};
@@ -12,6 +14,10 @@ use crate::{Error, Result};
 
 /// The largest info.json.
 const LARGEST_INFO: u64 = 64 << 20;
+
+/// The largest table, which is in memory as it comes: LeRobot's end at 100 MB, and those of older
+/// versions have some kilobytes an episode.
+const LARGEST_TABLE: u64 = 256 << 20;
 
 /// The most that all tables may have together: a hundred thousand episodes need a tenth of it.
 const LARGEST: u64 = 4 << 30;
@@ -59,7 +65,14 @@ impl Fetch<'_> {
     /// Fetches a file that must be there.
     fn needed(&mut self, name: &str) -> Result<()> {
         let link = self.remote.link(&self.remote.root().join(name));
-        let bytes = link.whole(self.left)?;
+        let bytes = link.whole(self.left.min(LARGEST_TABLE)).map_err(|error| match error {
+            TooLarge { limit, url } => {
+                let what =
+                    format!("has more than {limit} bytes: pull the dataset, do not stream it");
+                Error::malformed(Path::new(&url), "a table", what)
+            }
+            other => other.into(),
+        })?;
         self.left -= (bytes.len() as u64).min(self.left);
         let path = self.folder.join(name);
         if let Some(folder) = path.parent() {

@@ -14,7 +14,7 @@ use crate::loader::{Batch, Loader, Order, Plan};
 use crate::reader::{Deltas, View};
 use crate::schema::{Dtype, Feature, Info};
 use crate::{Dataset, Writer};
-use server::{Fault, Server};
+use server::{Fault, Mood, Server};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/datasets")).join(name)
@@ -221,6 +221,25 @@ fn what_cannot_be_streamed_says_why_and_where() {
     std::fs::write(copy.path("meta/info.json"), "{").unwrap();
     let error = Dataset::stream(&server.url, &options()).map(drop).unwrap_err().to_string();
     assert!(error.ends_with(&format!("{}/meta/info.json", server.url)), "{error}");
+}
+
+#[test]
+fn a_table_that_fills_the_memory_is_refused() {
+    for (name, is_long) in [
+        ("v30_video", (|_, name| long(name, "meta/episodes/")) as Mood),
+        ("v30_video", |_, name| long(name, "meta/tasks")),
+        ("v21_video", |_, name| long(name, "meta/episodes_stats.jsonl")),
+    ] {
+        let server = Server::moody(&golden(name), is_long);
+        let error = Dataset::stream(&server.url, &options()).map(drop).unwrap_err().to_string();
+        assert!(error.contains("more than 268435456 bytes"), "{error}");
+        assert!(error.contains(&format!("{}/meta/", server.url)), "{error}");
+    }
+}
+
+/// One byte more than a table may have.
+fn long(name: &str, which: &str) -> Fault {
+    if name.starts_with(which) { Fault::Long((256 << 20) + 1) } else { Fault::None }
 }
 
 const FILM_TOP: &str = "videos/observation.images.top/chunk-000/file-000.mp4";

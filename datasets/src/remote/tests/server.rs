@@ -20,6 +20,8 @@ pub enum Fault {
     Cut,
     /// The whole file, whatever part was asked for.
     Whole,
+    /// So many bytes are promised.
+    Long(u64),
 }
 
 pub struct Server {
@@ -99,7 +101,7 @@ impl Shared {
                 }
             }
         };
-        let length = to - from;
+        let length = if let Fault::Long(length) = fault { length } else { (to - from) as u64 };
         let place = match status.starts_with("206") {
             true => format!("Content-Range: bytes {from}-{}/{}\r\n", to - 1, bytes.len()),
             false => String::new(),
