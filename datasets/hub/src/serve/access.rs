@@ -37,6 +37,11 @@ impl Guests {
         Self(tokens.iter().map(guest).collect())
     }
 
+    /// Whether any token will do.
+    pub fn everybody(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Who sends these headers; a token that is not known is refused wherever it is shown.
     pub fn caller(&self, headers: &HeaderMap) -> Result<Option<Caller>, Refusal> {
         let Some(header) = headers.get(AUTHORIZATION) else { return Ok(None) };

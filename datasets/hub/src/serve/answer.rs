@@ -133,7 +133,9 @@ impl Refusal {
     /// Whoever sent stopped in the middle.
     pub fn cut(error: &io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::TimedOut => Self::new(408, None, "nothing came for too long"),
+            io::ErrorKind::TimedOut => {
+                Self::new(408, None, "nothing came for too long, or too little")
+            }
             _ => Self::new(400, None, format!("what was sent broke off: {error}")),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{RawPathParams, Request, State};
@@ -32,6 +33,8 @@ pub struct App {
     guests: Guests,
     limits: Limits,
     turns: Semaphore,
+    /// A share of the turns for those who show nothing, so that they leave some to the others.
+    strangers: Semaphore,
 }
 
 /// A request.
@@ -66,7 +69,9 @@ impl App {
     /// What these options ask for.
     pub fn new(store: Store, options: &Options) -> Self {
         let (guests, limits) = (Guests::new(&options.tokens), options.limits);
-        Self { store, guests, limits, turns: Semaphore::new(limits.requests) }
+        let (turns, strangers) = (limits.requests, (limits.requests / 2).max(1));
+        let (turns, strangers) = (Semaphore::new(turns), Semaphore::new(strangers));
+        Self { store, guests, limits, turns, strangers }
     }
 
     /// All that is kept.
@@ -176,9 +181,11 @@ impl Call {
     /// The whole body, which is a question of ordinary size.
     pub fn bytes(&mut self) -> Result<Vec<u8>, Refusal> {
         let limit = self.limits().question;
+        let (asking, since) = (self.limits().asking, Instant::now());
         let mut bytes = Vec::new();
-        let taken = self.body.by_ref().take(limit.saturating_add(1)).read_to_end(&mut bytes);
-        taken.map_err(|error| Refusal::cut(&error))?;
+        let mut body =
+            Timely { body: self.body.by_ref().take(limit.saturating_add(1)), asking, since };
+        body.read_to_end(&mut bytes).map_err(|error| Refusal::cut(&error))?;
         match bytes.len() as u64 > limit {
             true => Err(Refusal::too_large("the question", limit)),
             false => Ok(bytes),
@@ -200,7 +207,6 @@ pub async fn answer(
     parameters: RawPathParams,
     request: Request,
 ) -> Response {
-    let Ok(_turn) = app.turns.acquire().await else { return response(Refusal::nothing().answer()) };
     let (head, body) = request.into_parts();
     let known = app.guests.host(&head.headers);
     let known = known.and_then(|host| {
@@ -217,6 +223,9 @@ pub async fn answer(
         Ok(known) => known,
         Err(refusal) => return response(refusal.answer()),
     };
+    let stranger = door == Door::Token && caller.is_none() && !app.guests.everybody();
+    let _share = if stranger { app.strangers.acquire().await.ok() } else { None };
+    let Ok(_turn) = app.turns.acquire().await else { return response(Refusal::nothing().answer()) };
     let mut call = Call {
         app: Arc::clone(&app),
         caller,
@@ -277,6 +286,24 @@ fn file_body(file: std::fs::File, length: u64) -> Body {
     Body::from_stream(ReaderStream::with_capacity(file.take(length), BLOCK))
 }
 
+/// A body that must have come by a certain time.
+struct Timely<R> {
+    body: R,
+    asking: Duration,
+    since: Instant,
+}
+
+impl<R: Read> Read for Timely<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        match self.body.read(to)? {
+            count if count > 0 && self.since.elapsed() > self.asking => {
+                Err(io::ErrorKind::TimedOut.into())
+            }
+            count => Ok(count),
+        }
+    }
+}
+
 /// A body that comes in while a thread reads it.
 struct Sent {
     blocks: mpsc::Receiver<io::Result<Bytes>>,
@@ -288,9 +315,16 @@ impl Sent {
     fn pump(mut body: Body, limits: Limits) -> Self {
         let (sender, blocks) = mpsc::channel(4);
         tokio::spawn(async move {
-            let mut unwanted = 0;
+            let (mut unwanted, mut waited, mut came) = (0, Duration::ZERO, 0);
             loop {
-                let block = match tokio::time::timeout(limits.patience, body.frame()).await {
+                // While the other end is not listened to, it is not slow.
+                let since = Instant::now();
+                let frame = tokio::time::timeout(limits.patience, body.frame()).await;
+                waited += since.elapsed();
+                let block = match frame {
+                    Ok(Some(_)) if waited > limits.slow && came < limits.pace => {
+                        Err(io::ErrorKind::TimedOut.into())
+                    }
                     Ok(None) => Ok(Bytes::new()),
                     Ok(Some(Ok(frame))) => match frame.into_data() {
                         Ok(data) if !data.is_empty() => Ok(data),
@@ -301,6 +335,10 @@ impl Sent {
                 };
                 let size = block.as_ref().map_or(0, Bytes::len);
                 let last = size == 0;
+                came += size as u64;
+                if waited > limits.slow {
+                    (waited, came) = (Duration::ZERO, 0);
+                }
                 if sender.send(block).await.is_err() {
                     unwanted += size;
                 }

@@ -80,6 +80,12 @@ pub struct Limits {
     pub requests: usize,
     /// How long nothing may come from somebody who is sending.
     pub patience: Duration,
+    /// How long a question may take to come, other than a file or a commit.
+    pub asking: Duration,
+    /// How long somebody may send less than `pace` in.
+    pub slow: Duration,
+    /// Bytes that come at least in so long, of whatever is sent.
+    pub pace: u64,
 }
 
 /// A Hub that runs until it is stopped or dropped.
@@ -111,6 +117,9 @@ impl Default for Limits {
             connections: 256,
             requests: 48,
             patience: Duration::from_secs(30),
+            asking: Duration::from_secs(60),
+            slow: Duration::from_secs(60),
+            pace: 60_000,
         }
     }
 }

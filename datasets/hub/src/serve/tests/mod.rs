@@ -6,6 +6,7 @@ mod life;
 mod pages;
 mod recorded;
 mod rights;
+mod slow;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
