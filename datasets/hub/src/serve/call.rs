@@ -321,10 +321,7 @@ impl Sent {
                 let since = Instant::now();
                 let frame = tokio::time::timeout(limits.patience, body.frame()).await;
                 waited += since.elapsed();
-                let block = match frame {
-                    Ok(Some(_)) if waited > limits.slow && came < limits.pace => {
-                        Err(io::ErrorKind::TimedOut.into())
-                    }
+                let mut block = match frame {
                     Ok(None) => Ok(Bytes::new()),
                     Ok(Some(Ok(frame))) => match frame.into_data() {
                         Ok(data) if !data.is_empty() => Ok(data),
@@ -333,12 +330,15 @@ impl Sent {
                     Ok(Some(Err(error))) => Err(io::Error::other(error)),
                     Err(_elapsed) => Err(io::ErrorKind::TimedOut.into()),
                 };
-                let size = block.as_ref().map_or(0, Bytes::len);
-                let last = size == 0;
+                let mut size = block.as_ref().map_or(0, Bytes::len);
                 came += size as u64;
-                if waited > limits.slow {
+                if size > 0 && waited > limits.slow {
+                    if came < limits.pace {
+                        (block, size) = (Err(io::ErrorKind::TimedOut.into()), 0);
+                    }
                     (waited, came) = (Duration::ZERO, 0);
                 }
+                let last = size == 0;
                 if sender.send(block).await.is_err() {
                     unwanted += size;
                 }

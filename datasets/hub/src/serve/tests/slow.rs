@@ -40,7 +40,7 @@ fn a_commit_takes_its_time_at_a_pace() {
     let commit = "/api/datasets/me/pick/commit/main";
     let answer = trickle(&bench, commit);
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
-    bench.options.limits.pace = 1;
+    bench.options.limits.pace = 0;
     bench.restart();
     // Whole, and no commit.
     let answer = trickle(&bench, commit);
