@@ -312,6 +312,12 @@ impl Snapshot {
             abreast("pull", AT_ONCE, &missing, |entry| {
                 let url = hub.file(&self.repo, &self.commit, &entry.path);
                 fetch(&hub.client, &url, entry, self.place.as_ref(), &watch)
+            })
+            .inspect_err(|error| {
+                // Either the file is damaged or the list: what asks for it next looks at both anew.
+                if matches!(error, Error::WrongHash { .. }) {
+                    self.place.forget_tree().ok();
+                }
             })?;
         }
         self.place.settle()?;

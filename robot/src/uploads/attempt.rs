@@ -77,7 +77,7 @@ fn push(account: &Account, turn: &Turn, flow: &Flow) -> Result<Pushed, Wrong> {
             job.endpoint
         )));
     }
-    let hub = account.hub()?;
+    let hub = account.hub_until(flow.ender())?;
     let repo = Repo::new(job.kind, &job.repo)?;
     let gathered = gather(job)?;
     let push = Push {

@@ -8,6 +8,8 @@ mod stored;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use environment::Environment;
@@ -112,6 +114,14 @@ impl Account {
     /// The hub, asked once for whatever it is asked.
     pub(crate) fn hasty_hub(&self) -> Result<Hub> {
         Hub::new(&self.endpoint, Options { tries: 1, ..self.options()? })
+    }
+
+    /// The hub, asked until somebody sets `end`.
+    pub fn hub_until(&self, end: Arc<AtomicBool>) -> Result<Hub> {
+        if self.offline {
+            return Err(Error::Offline { url: self.endpoint.clone() });
+        }
+        Hub::new(&self.endpoint, Options { end: Some(end), ..self.options()? })
     }
 
     /// How the hub is asked: with the token where there is one.

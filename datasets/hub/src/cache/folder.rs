@@ -115,6 +115,10 @@ impl Place for Folder {
         tree::write(&self.notes().join("trees"), &self.commit, entries)
     }
 
+    fn forget_tree(&self) -> Result<()> {
+        tree::forget(&self.notes().join("trees"), &self.commit)
+    }
+
     fn has(&self, entry: &Entry) -> Result<bool> {
         let path = self.root.join(&entry.path);
         let Some(there) = length(&path)? else {

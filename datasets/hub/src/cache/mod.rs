@@ -44,6 +44,9 @@ pub(crate) trait Place: Sync {
     /// Keeps the list of the commit's files.
     fn keep_tree(&self, entries: &[Entry]) -> Result<()>;
 
+    /// Lets go of the list of files, which may be false.
+    fn forget_tree(&self) -> Result<()>;
+
     /// Whether the file is there.
     fn has(&self, entry: &Entry) -> Result<bool>;
 

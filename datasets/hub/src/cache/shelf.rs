@@ -129,6 +129,10 @@ impl Place for Shelf {
         tree::write(&self.folder().join("trees"), &self.commit, entries)
     }
 
+    fn forget_tree(&self) -> Result<()> {
+        tree::forget(&self.folder().join("trees"), &self.commit)
+    }
+
     fn has(&self, entry: &Entry) -> Result<bool> {
         // A file of another length is a blob that a power cut has damaged.
         if length(&self.root().join(&entry.path))? == Some(entry.size) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::hub::{Digest, Entry};
-use crate::{Result, durable};
+use crate::{Error, Result, durable};
 
 /// The form that is written and read.
 const FORMAT: u32 = 1;
@@ -40,6 +40,17 @@ pub fn read(folder: &Path, commit: &str) -> Result<Option<Vec<Entry>>> {
 /// Keeps the list of a commit's files.
 pub fn write(folder: &Path, commit: &str, entries: &[Entry]) -> Result<()> {
     durable::keep(&folder.join(format!("{commit}.json")), render(entries).as_bytes())
+}
+
+/// Lets go of the list of a commit's files: it is asked for anew.
+pub fn forget(folder: &Path, commit: &str) -> Result<()> {
+    let path = folder.join(format!("{commit}.json"));
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("cannot remove", &path)(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A list as it is kept.

@@ -4,12 +4,12 @@ use std::io::Read;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use ureq::http::{HeaderMap, Method, Response, request};
-use ureq::{Body, SendBody};
+use ureq::http::{HeaderMap, Method, Request, Response, request};
+use ureq::{AsSendBody, Body, SendBody};
 
 use super::part::body;
 use super::refusal::{Failed, text, unanswered};
-use super::{Client, nonsense};
+use super::{AT_WORK, Client, nonsense};
 use crate::{Error, Result, address};
 
 /// The longest answer that is taken: a page of a tree has a thousand files.
@@ -27,6 +27,8 @@ pub(crate) struct Ask<'a> {
     pub repeatable: bool,
     /// Whether the token is shown. Some addresses are a permission themselves.
     pub signed: bool,
+    /// Whether the server has work to do before it answers, and may take its time.
+    pub work: bool,
 }
 
 /// What a question carries.
@@ -53,7 +55,7 @@ impl<'a> Ask<'a> {
     /// A question that only looks.
     pub fn get(url: &'a str) -> Self {
         let (method, content) = (Method::GET, Content::Nothing);
-        Self { method, url, headers: &[], content, repeatable: true, signed: true }
+        Self { method, url, headers: &[], content, repeatable: true, signed: true, work: false }
     }
 
     /// One that does something, and is asked once unless [`Ask::repeatable`] says otherwise.
@@ -64,6 +66,11 @@ impl<'a> Ask<'a> {
     /// Bytes for an address that is a permission itself.
     pub fn put(url: &'a str, content: Content<'a>) -> Self {
         Self { method: Method::PUT, content, signed: false, ..Self::get(url) }
+    }
+
+    /// Says that the server may take its time.
+    pub fn work(self) -> Self {
+        Self { work: true, ..self }
     }
 
     /// Says that asking twice does no harm.
@@ -109,21 +116,31 @@ impl Client {
         let wrong = |error: ureq::http::Error| Failed::from(nonsense(ask.url, &error.to_string()));
         let typed = ask.headers.iter().any(|(name, _)| *name == "content-type");
         let ran = match &ask.content {
-            Content::Nothing => self.agent.run(request.body(()).map_err(wrong)?),
+            Content::Nothing => self.run(request.body(()).map_err(wrong)?, ask),
             Content::Json(value) => {
                 if !typed {
                     request = request.header("content-type", "application/json");
                 }
-                self.agent.run(request.body(value.to_string()).map_err(wrong)?)
+                self.run(request.body(value.to_string()).map_err(wrong)?, ask)
             }
             Content::Stream(length, open) => {
                 let mut bytes = open()?;
                 let request = request.header("content-length", *length);
                 let body = SendBody::from_reader(&mut bytes);
-                self.agent.run(request.body(body).map_err(wrong)?)
+                self.run(request.body(body).map_err(wrong)?, ask)
             }
         };
         ran.map_err(|error| unanswered(ask.url, error))
+    }
+
+    fn run<B: AsSendBody>(
+        &self,
+        request: Request<B>,
+        ask: &Ask<'_>,
+    ) -> Result<Response<Body>, ureq::Error> {
+        let patience = self.options.patience * if ask.work { AT_WORK } else { 1 };
+        let request = self.agent.configure_request(request);
+        self.agent.run(request.timeout_per_read(Some(patience)).build())
     }
 }
 

@@ -13,7 +13,9 @@ mod whole;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use ureq::Body;
 use ureq::http::{Request, Response};
@@ -32,6 +34,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
 /// The longest wait that a server may ask for: the Hub counts in windows of five minutes.
 const LONGEST_ASKED_WAIT: Duration = Duration::from_secs(300);
+
+/// How long nobody looks whether it is to end.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// How many times as long a server may be silent while it has work to do: to look over what it was sent.
+const AT_WORK: u32 = 20;
 
 /// How many redirects are followed.
 const MOST_REDIRECTS: usize = 10;
@@ -53,12 +61,14 @@ pub struct Options {
     /// A PEM file with the authorities that may vouch for a server, such as a company's own: these
     /// and no others. Without it, those on Mozilla's list.
     pub authorities: Option<PathBuf>,
+    /// Ends all waiting and asking once somebody sets it.
+    pub end: Option<Arc<AtomicBool>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let (first_wait, patience) = (Duration::from_millis(500), Duration::from_secs(15));
-        Self { token: None, tries: 5, first_wait, patience, authorities: None }
+        Self { token: None, tries: 5, first_wait, patience, authorities: None, end: None }
     }
 }
 
@@ -111,6 +121,7 @@ impl Client {
         let mut wait = self.options.first_wait;
         let mut tries = 1;
         loop {
+            self.go_on()?;
             let failed = match once() {
                 Ok(done) => return Ok(done),
                 Err(failed) => failed,
@@ -120,13 +131,32 @@ impl Client {
                 let last = Box::new(self.told(failed.error));
                 return Err(Error::GaveUp { tries, last });
             }
-            std::thread::sleep(match again {
+            self.wait(match again {
                 Wait::Usual => wait,
                 Wait::Asked(asked) => asked.min(LONGEST_ASKED_WAIT),
-            });
+            })?;
             wait = (wait * 2).min(LONGEST_WAIT);
             tries += 1;
         }
+    }
+
+    /// Waits, unless somebody ends it.
+    fn wait(&self, span: Duration) -> Result<()> {
+        let until = Instant::now() + span;
+        loop {
+            self.go_on()?;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            std::thread::sleep(left.min(GLANCE));
+        }
+    }
+
+    /// Fails where somebody has ended it.
+    fn go_on(&self) -> Result<()> {
+        let ended = self.options.end.as_ref().is_some_and(|end| end.load(Ordering::Relaxed));
+        if ended { Err(Error::Ended) } else { Ok(()) }
     }
 
     /// Asks, and follows where `start` leads in the end. The token is shown only where the question

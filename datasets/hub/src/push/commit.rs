@@ -73,7 +73,7 @@ pub(crate) fn commit(
         let pieces = lines.pieces().map(|piece| piece.open(flow));
         Ok(Box::new(Joined { pieces, now: None }))
     };
-    let ask = Ask::post(&url, Content::Stream(length, &open));
+    let ask = Ask::post(&url, Content::Stream(length, &open)).work();
     let ask = Ask { headers: &[("content-type", "application/x-ndjson")], ..ask };
     hub.client.ask(&ask)?.json::<Made>().map(|made| made.commit_oid)
 }

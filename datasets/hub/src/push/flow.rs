@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::Error;
@@ -22,7 +22,7 @@ pub struct Flow {
     /// How many files there are, and how many of them have been looked at.
     pub(crate) files: AtomicU64,
     pub(crate) seen: AtomicU64,
-    ended: AtomicBool,
+    ended: Arc<AtomicBool>,
     /// Bytes a second; 0: as many as there can be.
     rate: AtomicU64,
     /// When the next byte may go.
@@ -53,6 +53,11 @@ impl Flow {
     /// Ends it: whatever is going out fails with [`Error::Ended`].
     pub fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
+    }
+
+    /// What ends it, for those who wait for a server meanwhile.
+    pub fn ender(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.ended)
     }
 
     /// Whether it was ended.

@@ -137,7 +137,7 @@ impl Store<'_> {
         let body = json!({ "oid": file.sha256, "size": file.size });
         // Whoever keeps the bytes may be another server, which the token is not for.
         let signed = address::origin(&verify.href) == address::origin(self.hub.endpoint());
-        let ask = Ask { headers: &TYPED, ..Ask::post(&verify.href, Content::Json(&body)) };
+        let ask = Ask { headers: &TYPED, ..Ask::post(&verify.href, Content::Json(&body)).work() };
         self.hub.client.ask(&Ask { signed, repeatable: true, ..ask }).map(drop)
     }
 
@@ -197,7 +197,7 @@ impl Store<'_> {
         let parts = (0..started.parts.len())
             .map(|part| json!({ "partNumber": part + 1, "etag": started.etags.get(&part) }));
         let body = json!({ "oid": file.sha256, "parts": parts.collect::<Vec<_>>() });
-        let ask = Ask::post(&started.href, Content::Json(&body)).repeatable();
+        let ask = Ask::post(&started.href, Content::Json(&body)).repeatable().work();
         self.hub.client.ask(&Ask { headers: &TYPED, signed: false, ..ask })?;
         self.ledger.over(&file.sha256)
     }

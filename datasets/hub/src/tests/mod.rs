@@ -4,7 +4,8 @@ mod secret;
 pub(crate) mod server;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::{Client, Error, Link, Options, Part, Piece};
 use server::{Server, answer, part};
@@ -22,6 +23,7 @@ fn options(token: Option<&str>) -> Options {
         first_wait: Duration::from_millis(1),
         patience: Duration::from_millis(300),
         authorities: None,
+        end: None,
     }
 }
 
@@ -52,6 +54,25 @@ fn a_part_comes_with_its_place_and_the_length_of_the_whole() {
     let behind = Part::From { first: 8, length: 100 };
     assert_eq!(link.part(behind).unwrap().bytes, b"89", "as many as there are");
     assert_eq!(link.part(Part::Last(100)).unwrap().bytes.len(), 10);
+}
+
+#[test]
+fn a_wait_that_a_server_asks_for_ends_when_somebody_ends_it() {
+    let slow = answer(429, &["Retry-After: 300", "Content-Length: 0"], "");
+    let server = Server::with(vec![slow]);
+    let end = Arc::new(AtomicBool::new(false));
+    let client = Client::new(Options { end: Some(Arc::clone(&end)), ..options(None) }).unwrap();
+    let (url, began) = (server.url("127.0.0.1"), Instant::now());
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| client.get(&url, 10));
+        while server.asked().is_empty() {
+            std::thread::yield_now();
+        }
+        end.store(true, Ordering::Relaxed);
+        assert!(matches!(asking.join().unwrap(), Err(Error::Ended)));
+    });
+    assert!(began.elapsed() < Duration::from_secs(200), "it did not wait for what was asked");
+    assert!(matches!(client.get(&url, 10), Err(Error::Ended)), "and asks no more");
 }
 
 #[test]
