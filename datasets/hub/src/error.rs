@@ -328,6 +328,9 @@ impl Error {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::GaveUp { .. } | Self::Unreachable { .. } | Self::Stale { .. } => true,
+            // A repository that somebody else is just making; a clock that is not set yet; a network that
+            // first wants its own page looked at.
+            Self::Conflict { .. } | Self::Untrusted { .. } | Self::Nonsense { .. } => true,
             Self::Altered { .. } | Self::Unverified { .. } | Self::Ended => true,
             Self::Io { source, .. } => source.kind() != std::io::ErrorKind::NotFound,
             Self::Status { status, .. } => *status >= 500,

@@ -38,9 +38,10 @@ pub fn files(root: &Path) -> Result<Vec<Local>> {
 
 impl Snapshot {
     /// Takes one. A file system without links has none: then the files themselves are taken, and
-    /// whoever uploads them sees by their hashes where they changed.
-    pub fn take(root: &Path) -> Result<Self> {
-        let folder = root.join(HELD);
+    /// whoever uploads them sees by their hashes where they changed. Several may be taken at once, under
+    /// different names.
+    pub fn take(root: &Path, name: &str) -> Result<Self> {
+        let folder = root.join(HELD).join(name);
         durable::remove(&folder)?;
         for _ in 0..TRIES {
             let state = state(root)?;
@@ -105,5 +106,7 @@ impl Drop for Snapshot {
     fn drop(&mut self) {
         // What stays is taken away by the next one.
         durable::remove(&self.folder).ok();
+        // Another one's are in there, or nothing.
+        self.folder.parent().map(fs::remove_dir);
     }
 }

@@ -26,7 +26,7 @@ fn a_snapshot_stays_what_it_was_while_more_is_recorded() {
     record(&mut writer, 0, 8);
     std::fs::create_dir_all(root.join("images/observation.images.front")).unwrap();
     std::fs::write(root.join("images/observation.images.front/0.png"), "x").unwrap();
-    let snapshot = Snapshot::take(&root).unwrap();
+    let snapshot = Snapshot::take(&root, "a").unwrap();
     record(&mut writer, 1, 5);
     record(&mut writer, 2, 5);
     writer.finish().unwrap();
@@ -37,18 +37,18 @@ fn a_snapshot_stays_what_it_was_while_more_is_recorded() {
     let away = |file: &String| file.starts_with("images/") || file.starts_with('.');
     assert!(!files.iter().any(away), "{files:?}");
     let (then, now) = (folder.path().join("then"), folder.path().join("now"));
-    copied(&snapshot, &root.join(".sinew-upload"), &then);
+    copied(&snapshot, &root.join(".sinew-upload/a"), &then);
     assert_eq!(Dataset::open(&then).unwrap().len(), 8);
     let found = verify::verify(&then, &verify::Options::default(), &mut |_| {});
     assert!(found.ok, "{:?}", found.findings);
     drop(snapshot);
     assert!(!root.join(".sinew-upload").exists());
 
-    let snapshot = Snapshot::take(&root).unwrap();
-    copied(&snapshot, &root.join(".sinew-upload"), &now);
+    let snapshot = Snapshot::take(&root, "a").unwrap();
+    copied(&snapshot, &root.join(".sinew-upload/a"), &now);
     assert_eq!(Dataset::open(&now).unwrap().len(), 18);
     assert!(paths(&super::files(&root).unwrap()).iter().eq(&paths(snapshot.files())));
-    assert!(Snapshot::take(&folder.path().join("none")).is_err());
+    assert!(Snapshot::take(&folder.path().join("none"), "a").is_err());
 }
 
 #[test]

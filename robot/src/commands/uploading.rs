@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 use sinew_drivers::stop::StopFlag;
-use sinew_hub::queue::{Job, Standing};
+use sinew_hub::queue::{Entry, Job, Standing};
 use sinew_hub::{Account, Kind, Repo};
 
 use crate::cli::failure::{Exit, Failure};
@@ -72,7 +72,8 @@ impl UploadFlags {
             report.note(format!("{open} earlier uploads are not finished: sinew hub retry"));
         }
         let job = Job {
-            root: std::path::absolute(root).unwrap_or_else(|_| root.to_owned()),
+            root: std::path::absolute(root)
+                .map_or_else(|_| root.to_owned(), |root| root.components().collect()),
             endpoint: account.endpoint().to_owned(),
             kind: Kind::Dataset,
             repo: repo.id(),
@@ -83,6 +84,15 @@ impl UploadFlags {
             replace: false,
             asked: 0,
         };
+        if resumed {
+            release(&entries, &job)?;
+        } else if !root.join("meta/info.json").exists() && !queue.begin_anew(&job)? {
+            return Err(Failure::advise(
+                Exit::Refused,
+                format!("another program is pushing {} just now", job.repo),
+                "wait until it has: sinew hub status; or take another name",
+            ));
+        }
         report.note(format!("episodes go up to {}/{}", account.endpoint(), repo.place()));
         let background = Background::start(account, queue, job, self.limit, flag)?;
         if resumed && root.join("meta/info.json").is_file() {
@@ -91,6 +101,22 @@ impl UploadFlags {
         }
         Ok(Some(background))
     }
+}
+
+/// Lets what was held be tried again: somebody may have done something about it.
+fn release(entries: &[Entry], job: &Job) -> Result<(), Failure> {
+    let same = |entry: &&Entry| {
+        let is = &entry.job;
+        (&is.root, &is.endpoint, &is.repo, &is.branch)
+            == (&job.root, &job.endpoint, &job.repo, &job.branch)
+    };
+    for entry in entries.iter().filter(same) {
+        if let Some(mut turn) = entry.turn()? {
+            let released = turn.state().clone().released();
+            turn.went(released)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ fn push(account: &Account, turn: &Turn, flow: &Flow) -> Result<Pushed, Wrong> {
     }
     let hub = account.hub_until(flow.ender())?;
     let repo = Repo::new(job.kind, &job.repo)?;
-    let gathered = gather(job)?;
+    let gathered = gather(turn)?;
     let push = Push {
         hub: &hub,
         repo: &repo,

@@ -129,6 +129,14 @@ impl Background {
     }
 }
 
+impl Drop for Background {
+    /// Whoever ends without finishing leaves the rest to the queue.
+    fn drop(&mut self) {
+        self.shared.flow.end();
+        self.shared.rang.notify_all();
+    }
+}
+
 impl Shared {
     fn bell(&self) -> MutexGuard<'_, Bell> {
         self.bell.lock().unwrap_or_else(PoisonError::into_inner)

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sinew_datasets::schema::Info;
 use sinew_datasets::upload::{self, Snapshot};
 use sinew_hub::card::ModelCard;
-use sinew_hub::queue::Job;
+use sinew_hub::queue::{Job, Turn};
 use sinew_hub::{Kind, Local};
 
 use super::attempt::Wrong;
@@ -41,16 +41,17 @@ pub fn kind_of(folder: &Path) -> Option<Kind> {
     }
 }
 
-/// The files of a job's folder.
-pub fn gather(job: &Job) -> Result<Gathered, Wrong> {
+/// The files of a folder whose turn it is.
+pub fn gather(turn: &Turn) -> Result<Gathered, Wrong> {
+    let job = turn.job();
     match job.kind {
-        Kind::Dataset => dataset(job),
+        Kind::Dataset => dataset(job, &turn.name()),
         Kind::Model | Kind::Space => policy(job),
     }
 }
 
-fn dataset(job: &Job) -> Result<Gathered, Wrong> {
-    let held = Snapshot::take(&job.root)?;
+fn dataset(job: &Job, name: &str) -> Result<Gathered, Wrong> {
+    let held = Snapshot::take(&job.root, name)?;
     let mut files = held.files().to_vec();
     let info = Info::load(&job.root)?;
     if !files.iter().any(|file| file.path() == "README.md") {

@@ -20,6 +20,9 @@ use std::path::{Path, PathBuf};
 
 use sinew_hub::queue::Queue;
 
+/// Below it no server would wait.
+const LEAST_RATE: f64 = 1000.0;
+
 /// What waits to be uploaded from this machine.
 pub fn queue() -> Queue {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -39,8 +42,8 @@ pub fn rate(text: &str) -> Result<u64, String> {
         _ => (trimmed, 1.0),
     };
     match number.trim().parse::<f64>() {
-        Ok(rate) if rate * unit >= 1.0 && rate * unit < 1e15 => Ok((rate * unit) as u64),
-        _ => Err(format!("{text:?} is no rate: bytes a second, as in 500k or 2M")),
+        Ok(rate) if rate * unit >= LEAST_RATE && rate * unit < 1e15 => Ok((rate * unit) as u64),
+        _ => Err(format!("{text:?} is no rate: bytes a second from 1k on, as in 500k or 2M")),
     }
 }
 
@@ -51,11 +54,11 @@ mod tests {
     #[test]
     fn rates_are_read_as_people_write_them() {
         for (text, bytes) in
-            [("500k", 500_000), ("2M", 2_000_000), ("1.5MB/s", 1_500_000), ("800", 800)]
+            [("500k", 500_000), ("2M", 2_000_000), ("1.5MB/s", 1_500_000), ("2000", 2000)]
         {
             assert_eq!(rate(text), Ok(bytes));
         }
-        for wrong in ["", "fast", "-1", "0", "nan", "inf", "k", "1e30M"] {
+        for wrong in ["", "fast", "-1", "0", "999", "nan", "inf", "k", "1e30M"] {
             assert!(rate(wrong).is_err(), "{wrong}");
         }
     }

@@ -91,6 +91,11 @@ impl Client {
             let bytes = body(url, &mut response, LONGEST_ANSWER + 1);
             if !(200..300).contains(&status) {
                 let said = bytes.unwrap_or_default();
+                if !ask.signed && matches!(status, 401 | 403) {
+                    let message = "the permission that the address is, is not taken".to_owned();
+                    let url = address::shown(url).to_owned();
+                    return Err(Error::Status { status, message, url }.into());
+                }
                 return Err(self.refused(url, status, response.headers(), &said));
             }
             let bytes = bytes.map_err(lost)?;

@@ -54,7 +54,7 @@ impl Client {
             _ => Error::Status { status, message, url },
         };
         let passes = matches!(status, 408 | 429 | 500..=599);
-        let wait = || asked_wait(headers).map_or(Wait::Usual, Wait::Asked);
+        let wait = || asked_wait(status, headers).map_or(Wait::Usual, Wait::Asked);
         Failed { error, again: passes.then(wait) }
     }
 
@@ -102,15 +102,17 @@ impl Client {
     }
 }
 
-/// How long the server wants to be left alone: the Hub says so in `RateLimit`, others in
-/// `Retry-After`.
-fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
-    let hub = text(headers, "ratelimit");
-    let hub = hub.as_deref().and_then(|limit| {
-        limit.split(';').find_map(|entry| entry.trim().strip_prefix("t=")?.parse::<u64>().ok())
-    });
+/// How long the server wants to be left alone, and a second more: the Hub says so in `RateLimit` once
+/// nothing is left of what may be asked, others in `Retry-After`.
+fn asked_wait(status: u16, headers: &HeaderMap) -> Option<Duration> {
+    let entry = |limit: &str, name: &str| {
+        limit.split(';').find_map(|entry| entry.trim().strip_prefix(name)?.parse::<u64>().ok())
+    };
+    let hub = text(headers, "ratelimit").filter(|_| status == 429);
+    let hub = hub.filter(|limit| entry(limit, "r=") == Some(0));
+    let hub = hub.and_then(|limit| entry(&limit, "t="));
     let asked = hub.or_else(|| text(headers, "retry-after")?.trim().parse().ok())?;
-    Some(Duration::from_secs(asked))
+    Some(Duration::from_secs(if asked > 0 { asked.saturating_add(1) } else { 0 }))
 }
 
 /// A header that is text.

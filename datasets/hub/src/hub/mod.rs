@@ -169,12 +169,19 @@ impl Hub {
         }
         match self.client.ask(&Ask::post(&url, Content::Json(&body)).repeatable()) {
             Ok(_made) => Ok(true),
-            Err(Error::Conflict { .. }) => Ok(false),
-            // Some tokens may write into a repository and make none: then it has to be there.
-            Err(denied @ Error::Denied { status: 403, .. }) => match self.state(repo, None) {
+            // Somebody else is just making it, or says so of something else.
+            Err(busy @ Error::Conflict { .. }) => match self.state(repo, None) {
                 Ok(_there) => Ok(false),
-                Err(_absent) => Err(denied),
+                Err(Error::Missing { .. }) => Err(busy),
+                Err(error) => Err(error),
             },
+            // Some tokens may write into a repository and make none: then it has to be there.
+            Err(denied @ (Error::Denied { .. } | Error::Status { status: 402, .. })) => {
+                match self.state(repo, None) {
+                    Ok(_there) => Ok(false),
+                    Err(_absent) => Err(denied),
+                }
+            }
             Err(error) => Err(error),
         }
     }

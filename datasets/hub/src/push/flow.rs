@@ -13,6 +13,9 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// How many bytes go out between two looks at the rate.
 const STEP: usize = 64 << 10;
 
+/// The same, below the lowest rate.
+const LEAST_STEP: usize = 256;
+
 /// What all that goes out shares.
 #[derive(Debug, Default)]
 pub struct Flow {
@@ -70,6 +73,15 @@ impl Flow {
         if self.is_ended() { Err(Error::Ended) } else { Ok(()) }
     }
 
+    /// How many bytes go out at once: below a low rate few, so that none of those that share it is
+    /// silent for long.
+    fn step(&self) -> usize {
+        match self.rate.load(Ordering::Relaxed) {
+            0 => STEP,
+            rate => usize::try_from(rate / 4).unwrap_or(STEP).clamp(LEAST_STEP, STEP),
+        }
+    }
+
     /// Waits until so many bytes may go.
     fn pass(&self, count: usize) -> crate::Result<()> {
         self.go_on()?;
@@ -107,7 +119,8 @@ pub(crate) struct Outgoing<'a, R> {
 
 impl<R: Read> Read for Outgoing<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = buffer.len().min(STEP).min(usize::try_from(self.left).unwrap_or(STEP));
+        let most =
+            buffer.len().min(self.flow.step()).min(usize::try_from(self.left).unwrap_or(STEP));
         if most == 0 {
             return Ok(0);
         }

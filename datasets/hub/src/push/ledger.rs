@@ -29,6 +29,7 @@ struct Known {
     file: Option<(File, PathBuf)>,
     hashes: HashMap<String, (Stamp, String)>,
     given: HashMap<String, String>,
+    meant: HashMap<String, String>,
     started: HashMap<String, Started>,
 }
 
@@ -53,6 +54,8 @@ enum Line {
     Hash(String, Stamp, String),
     /// The repository was given this for a path; nothing: it was taken away.
     Given(String, Option<String>),
+    /// The repository may have been given this for a path: nobody has heard yet.
+    Meant(String, String),
     /// A large file is on its way.
     Started(String, Started),
     /// One of its parts is there.
@@ -103,6 +106,16 @@ impl Ledger {
 
     pub(crate) fn give(&self, path: &str, hash: Option<&str>) -> Result<()> {
         self.learn(Line::Given(path.to_owned(), hash.map(str::to_owned)), false)
+    }
+
+    /// Whether what the repository has under a path is what it was given from here.
+    pub(crate) fn is_ours(&self, path: &str, hash: &str) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        [&known.given, &known.meant].iter().any(|all| all.get(path).is_some_and(|is| is == hash))
+    }
+
+    pub(crate) fn mean(&self, path: &str, hash: &str) -> Result<()> {
+        self.learn(Line::Meant(path.to_owned(), hash.to_owned()), false)
     }
 
     /// How far a large file has gone.
@@ -169,10 +182,15 @@ impl Known {
                 self.hashes.insert(path, (stamp, hash));
             }
             Line::Given(path, Some(hash)) => {
+                self.meant.remove(&path);
                 self.given.insert(path, hash);
             }
             Line::Given(path, None) => {
+                self.meant.remove(&path);
                 self.given.remove(&path);
+            }
+            Line::Meant(path, hash) => {
+                self.meant.insert(path, hash);
             }
             Line::Started(oid, started) => {
                 self.started.insert(oid, started);
@@ -195,12 +213,13 @@ impl Known {
             .map(|(path, (stamp, hash))| Line::Hash(path.clone(), stamp.clone(), hash.clone()));
         let given = self.given.iter();
         let given = given.map(|(path, hash)| Line::Given(path.clone(), Some(hash.clone())));
+        let meant = self.meant.iter().map(|(path, hash)| Line::Meant(path.clone(), hash.clone()));
         let started = self.started.iter().flat_map(|(oid, started)| {
             let parts = started.etags.iter();
             let parts = parts.map(|(part, etag)| Line::Part(oid.clone(), *part, etag.clone()));
             std::iter::once(Line::Started(oid.clone(), started.clone())).chain(parts)
         });
-        hashes.chain(given).chain(started)
+        hashes.chain(given).chain(meant).chain(started)
     }
 }
 

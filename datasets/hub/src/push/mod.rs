@@ -165,7 +165,6 @@ impl<'a> Way<'a> {
             flow.seen.fetch_add(1, Ordering::Relaxed);
             Ok(digest)
         })?;
-        let given = ledger.given();
         let mut large = Vec::new();
         for ((file, stamp, wanted), digest) in rows.into_iter().zip(digests) {
             let (path, size) = (file.path(), stamp.size);
@@ -174,7 +173,7 @@ impl<'a> Way<'a> {
                 self.after.insert(path, (size, digest));
                 continue;
             }
-            let others = wanted.there.as_ref().is_some_and(|hash| given.get(path) != Some(hash));
+            let others = wanted.there.as_ref().is_some_and(|hash| !ledger.is_ours(path, hash));
             if others && file.yields() {
                 ledger.give(path, None)?;
                 continue;
@@ -211,6 +210,14 @@ impl<'a> Way<'a> {
             Some(actions) => store.send(file, actions),
             None => Ok(()),
         };
+        // The permission to send a file is good for some time only, and others were sent first.
+        let send = |file: &Large<'_>| match send(file) {
+            Err(error) if store::has_expired(&error) => {
+                let anew = store.ask(std::slice::from_ref(file))?;
+                anew.get(&file.sha256).map_or(Ok(()), |actions| store.send(file, actions))
+            }
+            other => other,
+        };
         abreast("sending", SENDING, &large, send).map(drop)
     }
 
@@ -244,6 +251,13 @@ impl<'a> Way<'a> {
         let Push { hub, repo, branch, title, .. } = *self.push;
         let carried: u64 = self.pending.iter().map(Change::carried).sum();
         self.flow.waiting.fetch_add(carried, Ordering::Relaxed);
+        for change in &self.pending {
+            if let Change::Put { file, digest, .. } = change {
+                self.ledger.mean(file.path(), digest.text())?;
+            }
+        }
+        // Should nobody hear what becomes of the commit, what is found there is still known to be ours.
+        self.ledger.sync()?;
         let (mut rebases, mut lost) = (0, 0);
         while !self.pending.is_empty() {
             self.flow.go_on()?;

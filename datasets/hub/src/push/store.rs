@@ -81,6 +81,15 @@ pub(crate) struct Store<'a> {
     pub room: &'a Room,
 }
 
+/// Whether the permission that was given to send a file is not taken any more.
+pub(crate) fn has_expired(error: &Error) -> bool {
+    match error {
+        Error::Denied { .. } | Error::Missing { .. } => true,
+        Error::Status { status, .. } => (400..500).contains(status),
+        _ => false,
+    }
+}
+
 impl Actions {
     /// Whether the hub has to be sent the file.
     pub fn wants_bytes(&self) -> bool {
@@ -163,11 +172,7 @@ impl Store<'_> {
         {
             match self.go_on(file, earlier) {
                 // The way to the parts is good for some hours only.
-                Err(
-                    Error::Denied { .. }
-                    | Error::Missing { .. }
-                    | Error::Status { status: 400..=499, .. },
-                ) => self.ledger.over(oid)?,
+                Err(error) if has_expired(&error) => self.ledger.over(oid)?,
                 other => return other,
             }
         }

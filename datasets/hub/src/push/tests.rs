@@ -198,6 +198,27 @@ fn what_others_wrote_is_left_alone_and_what_is_gone_here_goes_there() {
 }
 
 #[test]
+fn what_a_lost_answer_left_there_is_still_ours() {
+    let bench = Bench::new();
+    bench.write("meta/info.json", 100, 0);
+    let kept = bench.folder.path().join("push.ledger");
+    let ledger = Ledger::open(&kept).unwrap();
+    bench.push(&ledger, &Flow::default()).unwrap();
+    drop(ledger);
+    // As after a power cut between the commit and the note that it was made.
+    let text = fs::read_to_string(&kept).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.contains("\"given\"")).collect();
+    assert!(lines.len() < text.lines().count() && !lines.is_empty(), "{text}");
+    fs::write(&kept, lines.join("\n") + "\n").unwrap();
+    bench.write("meta/info.json", 120, 1);
+    bench.push(&Ledger::open(&kept).unwrap(), &Flow::default()).unwrap();
+    bench.is_whole();
+    bench.write("meta/info.json", 130, 2);
+    let stranger = bench.push(&Ledger::default(), &Flow::default()).unwrap_err();
+    assert!(matches!(stranger, Error::Theirs { .. }), "{stranger}");
+}
+
+#[test]
 fn many_at_once_make_their_commits_one_after_the_other() {
     let bench = Bench::new();
     let push = |who: usize| {

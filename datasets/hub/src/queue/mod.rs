@@ -61,6 +61,8 @@ impl Queue {
         let job = &Job { root: job.root.components().collect(), ..job.clone() };
         let folder = self.folder.join(name_of(job));
         fs::create_dir_all(&folder).map_err(Error::io("cannot make", &folder))?;
+        let _one_at_a_time = self.lock()?;
+        fs::create_dir_all(&folder).map_err(Error::io("cannot make", &folder))?;
         for made in [&folder, &self.folder] {
             durable::sync_folder_of(made).map_err(Error::io("cannot write", made))?;
         }
@@ -80,6 +82,44 @@ impl Queue {
         }
         write(&path, &job)?;
         Ok(Entry { folder, job, state })
+    }
+
+    /// Takes a job that is done out of the queue; what it has brought to the hub stays there. Returns
+    /// whether it was: not where more was asked for meanwhile, or somebody pushes it.
+    pub fn forget(&self, entry: &Entry) -> Result<bool> {
+        self.take_out(entry, |entry| entry.standing(u64::MAX) == Standing::Done)
+    }
+
+    /// Takes out of the queue whatever was asked for an earlier folder of the same name: what it brought
+    /// to the hub is no longer taken for ours. Returns whether that could be done: not while somebody
+    /// pushes it.
+    pub fn begin_anew(&self, job: &Job) -> Result<bool> {
+        let root = job.root.components().collect();
+        let folder = self.folder.join(name_of(&Job { root, ..job.clone() }));
+        let state = State::default();
+        let entry = Entry { folder, job: job.clone(), state };
+        if entry.folder.exists() { self.take_out(&entry, |_| true) } else { Ok(true) }
+    }
+
+    fn take_out(&self, entry: &Entry, may: impl Fn(&Entry) -> bool) -> Result<bool> {
+        let _one_at_a_time = self.lock()?;
+        let Some(turn) = entry.turn()? else { return Ok(false) };
+        if !may(&turn.entry) {
+            return Ok(false);
+        }
+        let folder = &turn.entry.folder;
+        fs::remove_dir_all(folder).map_err(Error::io("cannot remove", folder))?;
+        Ok(true)
+    }
+
+    /// Nobody else asks, or takes out what was asked for, while this is held.
+    fn lock(&self) -> Result<File> {
+        fs::create_dir_all(&self.folder).map_err(Error::io("cannot make", &self.folder))?;
+        let path = self.folder.join("lock");
+        let lock = File::options().create(true).append(true).open(&path);
+        let lock = lock.map_err(Error::io("cannot open", &path))?;
+        lock.lock().map_err(Error::io("cannot lock", &path))?;
+        Ok(lock)
     }
 
     /// Every job, in the order of their names, and what cannot be read.
@@ -138,14 +178,6 @@ impl Entry {
         let entry = Self::read(&self.folder)?.unwrap_or_else(|| self.clone());
         Ok(Some(Turn { entry, _lock: lock }))
     }
-
-    /// Takes the job out of the queue; what it has brought to the hub stays there.
-    pub fn forget(self) -> Result<bool> {
-        let Some(turn) = self.turn()? else { return Ok(false) };
-        fs::remove_dir_all(&turn.entry.folder)
-            .map_err(Error::io("cannot remove", &turn.entry.folder))?;
-        Ok(true)
-    }
 }
 
 impl Turn {
@@ -164,7 +196,13 @@ impl Turn {
         Ledger::open(&self.entry.folder.join("push.ledger"))
     }
 
-    /// Keeps how it went. Returns the state that it has from now on.
+    /// What its folder is called, which is like no other's.
+    pub fn name(&self) -> String {
+        let name = self.entry.folder.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Keeps how it went.
     pub fn went(&mut self, state: State) -> Result<()> {
         write(&self.entry.folder.join("state.json"), &state)?;
         self.entry.state = state;
@@ -199,7 +237,11 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
 }
 
 fn write(path: &Path, value: &impl Serialize) -> Result<()> {
-    let bytes = serde_json::to_vec_pretty(value).unwrap_or_default();
+    let broken = |error: serde_json::Error| {
+        let source = std::io::Error::other(error.to_string());
+        Error::Io { what: "cannot write", source, path: path.to_owned() }
+    };
+    let bytes = serde_json::to_vec_pretty(value).map_err(broken)?;
     durable::write(path, &bytes).map_err(Error::io("cannot write", path))
 }
 

@@ -54,11 +54,12 @@ fn what_is_asked_for_stays_until_it_is_done() {
     let state = turn.state().clone().succeeded(turn.job().asked, "c0ffee");
     turn.went(state).unwrap();
     drop(turn);
-    let entry = queue.entries().unwrap().0.swap_remove(0);
-    let (done, other) = (queue.entries().unwrap().0, entry.job.root.clone());
-    assert_eq!(done.iter().filter(|one| one.standing(0) == Standing::Done).count(), 1);
-    assert!(entry.forget().unwrap());
-    assert!(queue.entries().unwrap().0.iter().all(|one| one.job.root != other));
+    let (done, open): (Vec<_>, Vec<_>) =
+        queue.entries().unwrap().0.into_iter().partition(|one| one.standing(0) == Standing::Done);
+    assert_eq!((done.len(), open.len()), (1, 1));
+    assert!(queue.forget(&done[0]).unwrap() && !queue.forget(&open[0]).unwrap());
+    let left = queue.entries().unwrap().0;
+    assert_eq!((left.len(), left[0].job.root.as_path()), (1, Path::new("/b")));
 }
 
 #[test]
@@ -105,4 +106,28 @@ fn what_is_no_job_is_told_and_the_others_go_on() {
     turn.went(State::default().succeeded(7, "c0ffee")).unwrap();
     fs::write(entry.folder.join("job.json"), "{").unwrap();
     assert_eq!(queue.ask(&job("/a")).unwrap().standing(0), Standing::Due);
+}
+
+#[test]
+fn what_was_asked_for_meanwhile_is_not_forgotten_and_a_new_folder_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = Queue::at(folder.path());
+    let seen = queue.ask(&job("/a")).unwrap();
+    let mut turn = seen.turn().unwrap().unwrap();
+    turn.went(State::default().succeeded(1, "c0ffee")).unwrap();
+    turn.ledger().unwrap().give("data/file-000.parquet", Some("aa")).unwrap();
+    drop(turn);
+    let done = queue.entries().unwrap().0.swap_remove(0);
+    assert_eq!(done.standing(0), Standing::Done);
+    queue.ask(&job("/a")).unwrap();
+    assert!(!queue.forget(&done).unwrap(), "more was asked for since it was looked at");
+    assert_eq!(queue.entries().unwrap().0.len(), 1);
+
+    let turn = done.turn().unwrap().unwrap();
+    assert!(!queue.begin_anew(&job("/a")).unwrap(), "somebody pushes it");
+    drop(turn);
+    assert!(queue.begin_anew(&job("/a/.")).unwrap() && queue.begin_anew(&job("/b")).unwrap());
+    let fresh = queue.ask(&job("/a")).unwrap();
+    assert_eq!(fresh.job.asked, 1);
+    assert!(fresh.turn().unwrap().unwrap().ledger().unwrap().given().is_empty());
 }

@@ -20,7 +20,8 @@ pub struct Status {
 
 impl Status {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
-        let (entries, broken) = queue().entries()?;
+        let queue = queue();
+        let (entries, broken) = queue.entries()?;
         for error in &broken {
             report.warn(error.to_string());
         }
@@ -46,7 +47,7 @@ impl Status {
             }
             rows.push(row(&entry, word));
             if self.clear && standing == Standing::Done && !busy {
-                entry.forget()?;
+                queue.forget(&entry)?;
             }
         }
         if rows.iter().any(|row| row["standing"] != "done") {
