@@ -1,7 +1,7 @@
 //! Large files on their way ahead of the commit that names them: in one piece, or in parts that need
 //! not be sent again. Speaks Git LFS's batch interface with the Hub's parts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read;
 
 use serde::Deserialize;
@@ -169,6 +169,7 @@ impl Store<'_> {
         let oid = &file.sha256;
         if let Some(earlier) = self.ledger.started(oid)
             && earlier.fits(file.size)
+            && earlier.goes_where(&offered)
         {
             match self.go_on(file, earlier) {
                 // The way to the parts is good for some hours only.
@@ -252,6 +253,16 @@ impl Started {
         }
         let parts = numbered.into_values().collect();
         Ok(Some(Self { href: upload.href.clone(), chunk, parts, etags: HashMap::new() }))
+    }
+
+    /// Whether its parts go to the same server as another's. An address that was damaged on its way may
+    /// lead to where nobody ever answers.
+    fn goes_where(&self, other: &Self) -> bool {
+        let places = |one: &Self| {
+            let hrefs = one.parts.iter().chain([&one.href]).map(|href| address::origin(href));
+            hrefs.collect::<HashSet<_>>()
+        };
+        places(self) == places(other)
     }
 
     /// Whether its parts make a file of this size.
