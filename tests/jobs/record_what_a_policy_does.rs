@@ -66,7 +66,7 @@ fn a_key_keeps_the_seconds_before_it_and_what_follows() {
     let seen = rollout.read_to("\"phase\":\"keeping\"");
     assert!(seen.contains("\"phase\":\"saved\""), "{seen}");
     rollout.type_word("h");
-    rollout.read_to("nothing is uploaded: this program has no client of the Hub yet");
+    rollout.read_to("nothing is uploaded without --push");
     rollout.type_word("s");
     rollout.read_to("\"phase\":\"recording\"");
     // What is being recorded is saved.
@@ -98,7 +98,7 @@ fn all_of_it_is_recorded_and_nothing_is_lost_from_one_episode_to_the_next() {
     ];
     let (code, seen) = rollout(&sandbox, 320, &root, &set).end();
     assert_eq!(code, 0, "{seen}");
-    assert!(seen.contains("nothing is uploaded"), "{seen}");
+    assert!(seen.contains("upload_every_n_episodes changes nothing"), "{seen}");
     let result = result(&seen);
     // A megabyte is 820 rows of 320 x 320 pixels, as LeRobot reckons it.
     let dataset = recorded(&sandbox, &root);

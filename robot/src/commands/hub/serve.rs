@@ -56,6 +56,9 @@ impl Serve {
         let mut options = Options::new(&self.folder);
         (options.host, options.port, options.tokens) = (self.host, self.port, tokens);
         let server = Server::start(options)?;
+        for damaged in server.aside() {
+            report.warn(format!("left out, and nothing of it touched: {damaged}"));
+        }
         let url = server.url();
         report.say(format!("export HF_ENDPOINT={url}"));
         if open {
