@@ -1,4 +1,4 @@
-//! A card as a page shows it: whatever is no Markdown in it is shown as the text that it is.
+//! A card as a page shows it: whatever is no Markdown in it is left out, such as the badges of other hubs.
 
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, html};
 
@@ -7,8 +7,9 @@ use crate::address;
 /// A card's body; what it points to beside itself is below `base`.
 pub fn html(text: &str, base: &str) -> String {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
-    let events = Parser::new_ext(text, options).map(|event| match event {
-        Event::Html(markup) | Event::InlineHtml(markup) => Event::Text(markup),
+    let events = Parser::new_ext(text, options);
+    let events = events.filter(|event| !matches!(event, Event::Html(_) | Event::InlineHtml(_)));
+    let events = events.map(|event| match event {
         Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
             let dest_url = target(&dest_url, base);
             Event::Start(Tag::Link { link_type, dest_url, title, id })
@@ -47,6 +48,9 @@ mod tests {
         let shown = html("![v](<media/a b.png>) [w](./docs/x.md)", "/me/x");
         assert!(shown.contains("src=\"/me/x/media/a%20b.png\""), "{shown}");
         assert!(shown.contains("href=\"/me/x/docs/x.md\""), "{shown}");
+        let badge =
+            "<a class=\"flex\" href=\"https://x\">\n<img src=\"https://x/y.svg\"/>\n</a>\n\n# Next";
+        assert_eq!(html(badge, "/me/x").trim(), "<h1>Next</h1>");
         for attack in [
             "<script>alert(1)</script>",
             "text <img src=x onerror=alert(1)> text",
