@@ -2,10 +2,11 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sinew_datasets::Dataset;
 use sinew_hub::serve::{Access, Options, Server};
-use sinew_hub::{Hub, Kind, Repo};
+use sinew_hub::{Client, Hub, Kind, Link, Repo};
 
 use super::use_a_policy::policy;
 use crate::sandbox::Sandbox;
@@ -54,13 +55,15 @@ fn is_there(url: &str, root: &Path) -> Vec<String> {
     assert_eq!(refs.tags["v3.0"], refs.branches["main"], "tagged once all is there");
     let there = hub.files(&repo, "main", "").unwrap();
     let local = sinew_datasets::upload::files(root).unwrap();
-    for file in &local {
-        let entry = there.iter().find(|entry| entry.path == file.path());
-        let entry = entry.unwrap_or_else(|| panic!("{} is not there", file.path()));
-        assert_eq!(entry.size, std::fs::metadata(root.join(file.path())).unwrap().len());
-    }
     let base = hub.files_of(&repo, "v3.0");
     let server = sinew_hub::Options { token: Some(TOKEN.into()), ..Default::default() };
+    let client = Arc::new(Client::new(server.clone()).unwrap());
+    for file in &local {
+        assert!(there.iter().any(|entry| entry.path == file.path()), "{}", file.path());
+        let here = std::fs::read(root.join(file.path())).unwrap();
+        let link = Link::new(&client, &base, file.path().split('/'));
+        assert!(link.whole(1 << 30).unwrap() == here, "{} is another", file.path());
+    }
     let options = sinew_datasets::remote::Options { server, ..Default::default() };
     let remote = Dataset::stream(&base, &options).unwrap();
     assert_eq!(remote.len(), Dataset::open(root).unwrap().len());
