@@ -257,9 +257,10 @@ fn a_line_for_lerobots_own_recorder_works() {
     words.extend([cameras, "--dataset.single_task=Grab the cube"]);
     let ended = sandbox.run(&words);
     assert_eq!(ended.code, 0, "{}", ended.err);
-    for flag in ["push_to_hub", "streaming_encoding", "num_image_writer_threads_per_camera"] {
+    for flag in ["streaming_encoding", "num_image_writer_threads_per_camera"] {
         assert!(ended.err.contains(flag), "{flag} is passed over in silence: {}", ended.err);
     }
+    assert!(!ended.err.contains("push_to_hub"), "false is understood: {}", ended.err);
     let home = std::fs::read_dir(sandbox.path(".cache/huggingface/lerobot/me")).unwrap();
     let names: Vec<String> =
         home.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
