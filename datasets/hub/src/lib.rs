@@ -16,6 +16,7 @@ pub mod queue;
 mod repo;
 #[cfg(feature = "serve")]
 pub mod serve;
+mod waiting;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -22,6 +22,7 @@ use ureq::http::{Request, Response};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::address;
+use crate::waiting::wait_until;
 use crate::{Error, Result};
 use refusal::{Wait, text};
 
@@ -34,9 +35,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
 /// The longest wait that a server may ask for: the Hub counts in windows of five minutes.
 const LONGEST_ASKED_WAIT: Duration = Duration::from_secs(300);
-
-/// How long nobody looks whether it is to end.
-const GLANCE: Duration = Duration::from_millis(50);
 
 /// How many times as long a server may be silent while it has work to do: to look over what it was sent.
 const AT_WORK: u32 = 20;
@@ -131,25 +129,13 @@ impl Client {
                 let last = Box::new(self.told(failed.error));
                 return Err(Error::GaveUp { tries, last });
             }
-            self.wait(match again {
+            let span = match again {
                 Wait::Usual => wait,
                 Wait::Asked(asked) => asked.min(LONGEST_ASKED_WAIT),
-            })?;
+            };
+            wait_until(Instant::now() + span, || self.go_on())?;
             wait = (wait * 2).min(LONGEST_WAIT);
             tries += 1;
-        }
-    }
-
-    /// Waits, unless somebody ends it.
-    fn wait(&self, span: Duration) -> Result<()> {
-        let until = Instant::now() + span;
-        loop {
-            self.go_on()?;
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            std::thread::sleep(left.min(GLANCE));
         }
     }
 

@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::Error;
-
-/// How long nobody looks whether it is to end.
-const GLANCE: Duration = Duration::from_millis(50);
+use crate::waiting::wait_until;
 
 /// How many bytes go out between two looks at the rate.
 const STEP: usize = 64 << 10;
@@ -96,14 +94,7 @@ impl Flow {
             let begin = free.filter(|free| *free > now).unwrap_or(now);
             *free.insert(begin + takes)
         };
-        loop {
-            self.go_on()?;
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            std::thread::sleep(left.min(GLANCE));
-        }
+        wait_until(until, || self.go_on())
     }
 }
 
