@@ -10,9 +10,9 @@ use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
 use super::Place;
+use crate::hex::hex;
 use crate::http::{Client, Failed, passing};
 use crate::hub::{Digest, Entry};
-use crate::push::hex;
 use crate::{Error, Result, address};
 
 /// How many bytes are in memory at once, for each file.

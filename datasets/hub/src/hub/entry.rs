@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::hex::is_hex;
 use crate::repo::check_path;
 use crate::{Error, Result};
 
@@ -88,17 +89,13 @@ impl Digest {
 
 /// Whether this names a commit by its hash.
 pub(crate) fn is_commit(text: &str) -> bool {
-    text.len() == 40 && is_hex(text)
+    is_hex(text, 40)
 }
 
 /// Whether a hash that a server names can be one: files are named by it.
 fn is_digest(digest: &Digest) -> bool {
     match digest {
-        Digest::Sha256(text) => text.len() == 64 && is_hex(text),
-        Digest::Git(text) => text.len() == 40 && is_hex(text),
+        Digest::Sha256(text) => is_hex(text, 64),
+        Digest::Git(text) => is_hex(text, 40),
     }
-}
-
-fn is_hex(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -9,6 +9,7 @@ use std::time::UNIX_EPOCH;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
+use crate::hex::hex;
 use crate::hub::Digest;
 use crate::repo::check_path;
 use crate::{Error, Result};
@@ -199,11 +200,6 @@ fn walk(
         }
     }
     Ok(())
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

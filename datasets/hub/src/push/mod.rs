@@ -32,7 +32,6 @@ mod tests;
 pub use flow::Flow;
 pub use ledger::{Ledger, read_ledger};
 pub use local::Local;
-pub(crate) use local::hex;
 pub use store::read_batch;
 
 /// How many files are hashed, and how many are sent, at once.

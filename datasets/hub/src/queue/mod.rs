@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use crate::push::hex;
+use crate::hex::hex;
 use crate::{Error, Ledger, Result, durable};
 pub use job::{Job, Standing, State};
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::Access;
 use super::answer::Refusal;
-use super::store::hash::hex;
+use crate::hex::hex;
 
 /// What those are called who show any token where none is asked for.
 const ANYBODY: &str = "local";

@@ -3,9 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::hex::is_hex;
 use crate::serve::answer::{Answer, Refusal};
 use crate::serve::call::{Call, pairs};
-use crate::serve::store::hash::{self, is_hex};
+use crate::serve::store::hash;
 use crate::serve::store::{Entry, Item, Leaf, Repository, Snapshot};
 
 /// How many rows an answer has at most.

@@ -271,7 +271,7 @@ fn random_name(path: &Path) -> Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|error| Error::io("the system gives no randomness", path)(error.into()))?;
-    Ok(hash::hex(&bytes))
+    Ok(crate::hex::hex(&bytes))
 }
 
 /// Every repository below a folder, and why the others cannot be opened.

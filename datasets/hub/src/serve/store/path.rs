@@ -53,7 +53,7 @@ pub fn check_revision(name: &str) -> Result<(), &'static str> {
     if name.contains("..") || name.ends_with('.') || name.ends_with(".lock") {
         return Err("the name has no '..', and does not end with '.' or '.lock'");
     }
-    if name.starts_with('-') || name.starts_with("refs/") || super::hash::is_hex(name, 40) {
+    if name.starts_with('-') || name.starts_with("refs/") || crate::hex::is_hex(name, 40) {
         return Err("the name is none that looks like a flag, a reference or a commit");
     }
     Ok(())

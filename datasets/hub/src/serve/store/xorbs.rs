@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::durable;
-use super::hash::{self, Hash};
+use super::hash::Hash;
 use crate::{Error, Result};
 
 /// How long a generation is.
@@ -57,7 +57,7 @@ impl Xorbs {
     /// The file of a xorb in a generation, if that is there.
     pub fn place(&self, generation: &str, xorb: &Hash) -> Option<PathBuf> {
         let folder = self.folder.join(generation);
-        let there = hash::is_hex(generation, 32) && folder.is_dir();
+        let there = crate::hex::is_hex(generation, 32) && folder.is_dir();
         there.then(|| folder.join(xorb.as_str()))
     }
 }

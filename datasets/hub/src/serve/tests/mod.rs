@@ -131,7 +131,7 @@ impl Reply {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    super::store::hash::hex(&Sha256::digest(bytes))
+    crate::hex::hex(&Sha256::digest(bytes))
 }
 
 /// A line of a commit with a small file in it.
