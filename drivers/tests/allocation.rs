@@ -9,7 +9,7 @@ mod counting;
 
 use counting::{TAKEN, taken_by};
 use sinew_core::calibration::Calibration;
-use sinew_drivers::arm::{ArmOptions, MaxStep, OnMismatch};
+use sinew_drivers::arm::{ArmOptions, Follower, MaxStep, OnMismatch};
 use sinew_drivers::clock::MILLI;
 use sinew_drivers::sim::{self, Body, FaultPlan, Push, Turned, VirtualBus};
 use sinew_drivers::{Arm, ArmSpec, Bus, Clock, Error, Nanos, Wire, port};
@@ -86,6 +86,8 @@ fn connect(spec: ArmSpec, wire: Box<dyn Wire>) -> Arm {
 fn taken_by_ticks(arm: &mut Arm, count: u32) -> u64 {
     let values = vec![1.0; arm.spec().value_count()];
     let clock = arm.clock().clone();
+    // As a loop knows it.
+    let arm: &mut dyn Follower = arm;
     let mut tick = || {
         clock.sleep(MILLI);
         arm.observe().unwrap();

@@ -1,7 +1,7 @@
 //! A leader arm: somebody moves it by hand, and another arm follows.
 
 use sinew_core::joint::Units;
-use sinew_drivers::arm::{Arm, ArmCounts};
+use sinew_drivers::arm::{Arm, ArmCounts, Follower};
 use sinew_drivers::bus::BusCounts;
 use sinew_drivers::clock::SECOND;
 use sinew_drivers::spec::{ArmSpec, JointSpec};
@@ -66,7 +66,7 @@ const PATIENCE: Nanos = SECOND;
 
 impl Leader {
     /// Lets `arm` lead `follower`.
-    pub fn new(arm: Arm, follower: &Arm) -> Result<Self, LeaderError> {
+    pub fn new(arm: Arm, follower: &dyn Follower) -> Result<Self, LeaderError> {
         let places = follower
             .spec()
             .joints
@@ -199,14 +199,19 @@ impl Source for Leader {
 }
 
 /// The leader's joint for one of the follower's.
-fn place(arm: &Arm, follower: &Arm, index: usize, joint: &JointSpec) -> Result<usize, LeaderError> {
+fn place(
+    arm: &Arm,
+    follower: &dyn Follower,
+    index: usize,
+    joint: &JointSpec,
+) -> Result<usize, LeaderError> {
     let place = counterpart(arm.spec(), &joint.name).ok_or_else(|| LeaderError::NoSuchJoint {
         leader: arm.spec().name.clone(),
         follower: follower.spec().name.clone(),
         joint: joint.name.clone(),
     })?;
-    let theirs = arm.units().nth(place);
-    let ours = follower.units().nth(index);
+    let theirs = arm.reaches().get(place).map(|reach| reach.units);
+    let ours = follower.reaches().get(index).map(|reach| reach.units);
     match (theirs, ours) {
         (Some(theirs), Some(ours)) if theirs != ours => Err(LeaderError::Units {
             joint: joint.name.clone(),

@@ -20,7 +20,8 @@ pub struct Sent {
 }
 
 impl Sent {
-    pub(super) fn new(values: usize, joints: usize) -> Self {
+    /// Nothing sent yet, to an arm with so many values, the first of them its joints'.
+    pub fn new(values: usize, joints: usize) -> Self {
         Self {
             values: vec![0.0; values],
             applied: vec![Applied::NONE; joints],

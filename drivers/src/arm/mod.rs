@@ -15,6 +15,7 @@ mod bench;
 mod brace;
 mod command;
 mod configure;
+mod follower;
 mod halt;
 pub(crate) mod handshake;
 mod observe;
@@ -23,12 +24,13 @@ mod options;
 mod tests;
 
 pub use command::Sent;
+pub use follower::{Follower, Reach};
 pub use handshake::Notice;
 pub use observe::Observation;
 pub use options::{ArmOptions, MaxStep, OnMismatch};
 
 use sinew_core::calibration::Calibration;
-use sinew_core::joint::{Scale, Units};
+use sinew_core::joint::Scale;
 use sinew_core::limits::{ALL_LIMITS, Applied, Limit, Limiter};
 use sinew_core::register::{ALL_FAULTS, Fault, Faults, Reg, Register};
 use sinew_core::tables::Series;
@@ -58,6 +60,8 @@ pub struct Arm {
     options: ArmOptions,
     registers: Registers,
     axes: Vec<Axis>,
+    /// One per joint.
+    reaches: Vec<Reach>,
     base: Option<Base>,
     /// One per joint.
     readings: Vec<Reading>,
@@ -269,7 +273,7 @@ impl Arm {
         let Some(registers) = Registers::of(spec.series) else {
             return Err(Error::BadBase { arm: spec.name });
         };
-        let axes = options::axes(&spec, calibration, &options)?;
+        let (axes, reaches) = options::axes(&spec, calibration, &options)?;
         let base = match &spec.base {
             Some(base) => match Base::new(base) {
                 Some(base) => Some(base),
@@ -299,6 +303,7 @@ impl Arm {
             asked: 0,
             registers,
             axes,
+            reaches,
             base,
             spec,
             bus,
@@ -355,22 +360,8 @@ impl Arm {
         }
     }
 
-    /// The unit of each joint's value.
-    pub fn units(&self) -> impl Iterator<Item = Units> {
-        self.axes.iter().map(|axis| axis.scale.units())
-    }
-
-    /// How many degrees one of each joint's units is.
-    pub fn degrees(&self) -> impl Iterator<Item = f64> {
-        self.axes.iter().map(|axis| axis.scale.degrees())
-    }
-
-    /// Each joint's range in its units, in the order of the values.
-    pub fn ranges(&self) -> impl Iterator<Item = (f64, f64)> {
-        self.axes.iter().map(|axis| {
-            let (min, max) = axis.scale.range();
-            let (a, b) = (axis.scale.user(min), axis.scale.user(max));
-            (a.min(b), a.max(b))
-        })
+    /// How far each joint goes, in the order of the values.
+    pub fn reaches(&self) -> &[Reach] {
+        &self.reaches
     }
 }

@@ -22,7 +22,8 @@ pub struct Observation {
 }
 
 impl Observation {
-    pub(super) fn new(values: usize) -> Self {
+    /// Nothing seen yet, of an arm with so many values.
+    pub fn new(values: usize) -> Self {
         Self {
             values: vec![0.0; values],
             fresh: vec![false; values],

@@ -5,8 +5,8 @@ use sinew_core::joint::{Scale, Units};
 use sinew_core::limits::{BackOff, Limiter, Limits};
 use sinew_core::packet::Protocol;
 
-use super::Axis;
 use super::brace::{GENTLE_SPEED, GENTLE_STEP, Loan};
+use super::{Axis, Reach};
 use crate::clock::{MILLI, SECOND};
 use crate::spec::{ArmSpec, JointSpec};
 use crate::stop::{StopFlag, StopPolicy};
@@ -102,12 +102,12 @@ pub(super) fn per_degree(counts: u16) -> f64 {
     f64::from(counts) / 360.0
 }
 
-/// The joints of an arm, each with its scale and its limits.
+/// The joints of an arm, each with its scale and its limits, and how far it goes.
 pub(super) fn axes(
     spec: &ArmSpec,
     calibration: &[(String, Calibration)],
     options: &ArmOptions,
-) -> Result<Vec<Axis>, Error> {
+) -> Result<(Vec<Axis>, Vec<Reach>), Error> {
     if let MaxStep::Each(steps) = &options.max_step {
         let unknown = steps.iter().find(|(name, _)| spec.joint(name).is_none());
         if let Some((name, _)) = unknown {
@@ -122,7 +122,7 @@ fn axis(
     joint: &JointSpec,
     calibration: &[(String, Calibration)],
     options: &ArmOptions,
-) -> Result<Axis, Error> {
+) -> Result<(Axis, Reach), Error> {
     let missing = |why: String| Error::NotCalibrated { joint: joint.name.clone(), why };
     let row = calibration.iter().find(|(name, _)| *name == joint.name);
     let Some((_, calibration)) = row else {
@@ -137,7 +137,11 @@ fn axis(
     let scale = Scale::new(units, joint.model.counts, calibration, feetech)
         .map_err(|error| missing(error.to_string()))?;
     let (min, max) = scale.range();
-    let unit = (scale.user(max) - scale.user(min)).abs() / f64::from(max - min).abs();
+    let (a, b) = (scale.user(min), scale.user(max));
+    let unit = (b - a).abs() / f64::from(max - min).abs();
+    let max_step = max_step(joint, options)?;
+    let range = (a.min(b), a.max(b));
+    let reach = Reach { units, degrees: scale.degrees(), range, max_step };
     let degree = per_degree(joint.model.counts);
     let least = |file: Option<f64>, asked: Option<f64>| match (file, asked) {
         (Some(file), Some(asked)) => Some(file.min(asked) * degree),
@@ -153,14 +157,14 @@ fn axis(
     let limits = Limits {
         min: min.min(max),
         max: max.max(min),
-        max_step: max_step(joint, options)?.map(|step| step / unit).or(gentle(GENTLE_STEP)),
+        max_step: max_step.map(|step| step / unit).or(gentle(GENTLE_STEP)),
         max_velocity: least(joint.max_velocity, options.max_velocity).or(gentle(GENTLE_SPEED)),
         max_acceleration: least(joint.max_acceleration, options.max_acceleration),
         back_off,
     };
     let middle = min.midpoint(max);
     let at = |part: f64| f64::from(min) + (part + 100.0) / 200.0 * f64::from(max - min);
-    Ok(Axis {
+    let axis = Axis {
         id: joint.id,
         scale,
         limiter: Limiter::new(limits, middle),
@@ -171,7 +175,8 @@ fn axis(
         rest: joint.rest.map(|part| at(part) as i32),
         spring: joint.spring.and_then(|user| scale.raw(user).ok()),
         loan: Loan::None,
-    })
+    };
+    Ok((axis, reach))
 }
 
 fn max_step(joint: &JointSpec, options: &ArmOptions) -> Result<Option<f64>, Error> {

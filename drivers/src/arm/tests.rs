@@ -1,3 +1,4 @@
+use sinew_core::joint::Units;
 use sinew_core::limits::Limit;
 use sinew_core::register::Reg;
 
@@ -155,6 +156,24 @@ fn a_step_is_measured_from_the_position_already_read() {
     assert_eq!(bench.servos().requests - before, 2);
     assert!((sent.values[0] - 5.0).abs() < 0.2, "{}", sent.values[0]);
     assert!(sent.applied[0].has(Limit::Step));
+}
+
+#[test]
+fn a_follower_tells_how_far_each_joint_goes_in_its_own_units() {
+    let use_degrees = Some(false);
+    let options = ArmOptions { max_step: MaxStep::All(5.0), use_degrees, ..Default::default() };
+    let (_bench, arm) = so101(options);
+    let follower: &dyn Follower = &arm;
+    assert_eq!(follower.reaches().len(), 6);
+    for (joint, reach) in follower.reaches().iter().enumerate() {
+        let gripper = joint == 5;
+        let units = if gripper { Units::Range0To100 } else { Units::RangeM100 };
+        let low = if gripper { 0.0 } else { -100.0 };
+        assert_eq!((reach.units, reach.max_step), (units, Some(5.0)));
+        assert!((reach.range.0 - low).abs() < 1e-9 && (reach.range.1 - 100.0).abs() < 1e-9);
+        let degrees = (reach.range.1 - reach.range.0) * reach.degrees;
+        assert!((degrees - 360.0).abs() < 0.2, "{joint}: {degrees}");
+    }
 }
 
 #[test]

@@ -194,6 +194,15 @@ mod tests {
     }
 
     #[test]
+    fn every_cause_is_seen_as_what_it_is() {
+        for cause in CAUSES {
+            let flag = StopFlag::new();
+            flag.raise(cause, None);
+            assert_eq!(flag.raised().map(|request| request.cause), Some(cause));
+        }
+    }
+
+    #[test]
     fn reports_are_awaited_until_every_arm_has_stopped() {
         let flag = StopFlag::new();
         let key = flag.join();

@@ -86,9 +86,11 @@ pub enum Cause {
     Failed = 10,
     /// A joint could not be seen for too long.
     Blind = 11,
+    /// The lease of whoever drove it from another machine ended.
+    Lease = 12,
 }
 
-const CAUSES: [Cause; 11] = [
+const CAUSES: [Cause; 12] = [
     Cause::Asked,
     Cause::Interrupt,
     Cause::Terminate,
@@ -100,6 +102,7 @@ const CAUSES: [Cause; 11] = [
     Cause::Dropped,
     Cause::Failed,
     Cause::Blind,
+    Cause::Lease,
 ];
 
 impl Cause {
@@ -131,6 +134,7 @@ impl std::fmt::Display for Cause {
             Self::Dropped => "let go of",
             Self::Failed => "its motors could not be set up",
             Self::Blind => "a joint could not be seen for too long",
+            Self::Lease => "its lease ended",
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::{Value, json};
-use sinew_drivers::arm::{Arm, ArmOptions};
+use sinew_drivers::arm::{Arm, ArmOptions, Follower};
 use sinew_drivers::clock::SECOND;
 use sinew_drivers::stop::StopFlag;
 use sinew_drivers::{Clock, Nanos};
@@ -112,6 +112,16 @@ pub fn arms(device: &Robot, flag: &StopFlag, report: &Report) -> Result<Vec<Arm>
     device.parts().iter().map(one).collect()
 }
 
+/// Finds the arms of a robot that something drives; nothing moves yet.
+pub fn followers(
+    robot: &Robot,
+    flag: &StopFlag,
+    report: &Report,
+) -> Result<Vec<Box<dyn Follower>>, Failure> {
+    let boxed = |arm| -> Box<dyn Follower> { Box::new(arm) };
+    Ok(arms(robot, flag, report)?.into_iter().map(boxed).collect())
+}
+
 /// Finds a robot's and a leader's arms; nothing moves yet.
 pub fn connect(
     robot: &Robot,
@@ -120,7 +130,7 @@ pub fn connect(
     report: &Report,
 ) -> Result<Vec<Pair>, Failure> {
     as_many_arms(robot, leader)?;
-    let (leaders, followers) = (arms(leader, flag, report)?, arms(robot, flag, report)?);
+    let (leaders, followers) = (arms(leader, flag, report)?, followers(robot, flag, report)?);
     let pair = |(leader, follower)| Pair::led(leader, follower).map_err(unlike);
     leaders.into_iter().zip(followers).map(pair).collect()
 }
@@ -189,7 +199,7 @@ fn stay_inside(pairs: &mut [Pair], flags: &LoopFlags) -> Result<(), Failure> {
     let Some(text) = &flags.bounds else { return Ok(()) };
     let space = space(flag, text)?;
     for pair in pairs {
-        let workspace = Workspace::new(&pair.follower, space).map_err(|error| {
+        let workspace = Workspace::new(&*pair.follower, space).map_err(|error| {
             let without = "without --robot.end_effector_bounds, its joints' limits alone hold it";
             Failure::usage(error.to_string(), without)
         })?;

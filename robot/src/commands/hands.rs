@@ -2,13 +2,13 @@
 
 use std::io::IsTerminal;
 
-use sinew_drivers::arm::Arm;
+use sinew_drivers::spec::ArmSpec;
 use sinew_drivers::stop::StopFlag;
 use sinew_teleop::jog::{Jog, JogError, Moved, Space, Stick};
 use sinew_teleop::keyboard::{Drives, Keyboard};
 use sinew_teleop::keys::{Chosen, Keys};
 
-use super::driving::{arms, connect};
+use super::driving::{connect, followers};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::TeleopFlags;
 use crate::cli::report::Report;
@@ -103,12 +103,12 @@ impl Leads {
             Self::Hand(hand) => hand,
         };
         let (mut pairs, mut held) = (Vec::new(), None);
-        for follower in arms(robot, flag, report)? {
-            let (stick, jog) = Jog::new(&follower, hand.moved).map_err(no_tip)?;
+        for follower in followers(robot, flag, report)? {
+            let (stick, jog) = Jog::new(&*follower, hand.moved).map_err(no_tip)?;
             held = Some(if hand.kind == PAD {
                 Held::Gamepad(stick)
             } else {
-                hand.keyboard(stick, &follower, recording)
+                hand.keyboard(stick, follower.spec(), recording)
             });
             pairs.push(Pair::new(Box::new(jog), follower));
         }
@@ -121,9 +121,9 @@ fn no_tip(error: JogError) -> Failure {
 }
 
 impl Hand {
-    fn keyboard(&self, stick: Stick, follower: &Arm, recording: bool) -> Held {
+    fn keyboard(&self, stick: Stick, follower: &ArmSpec, recording: bool) -> Held {
         let drives = if self.moved == Moved::Joints { Drives::Joints } else { Drives::Tip };
-        let keys = Keyboard::new(stick, drives, follower.spec(), recording);
+        let keys = Keyboard::new(stick, drives, follower, recording);
         Held::Keyboard(if self.gripper { keys } else { keys.without_gripper() })
     }
 }

@@ -8,12 +8,12 @@ use clap::Args;
 use serde_json::json;
 use sinew_datasets::Dataset;
 use sinew_drivers::Clock;
-use sinew_drivers::arm::Arm;
+use sinew_drivers::arm::{Follower, Reach};
 use sinew_drivers::stop::StopServer;
 use sinew_teleop::Played;
 
 use super::dataset::Place;
-use super::driving::{LoopFlags, arms, figures, finish, listen, rate, ready, remember};
+use super::driving::{LoopFlags, figures, finish, followers, listen, rate, ready, remember};
 use super::watching::watch;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{DisplayFlags, RobotFlags};
@@ -84,10 +84,10 @@ impl Replay {
         let actions = actions(&dataset, self.episode, &robot)?;
         let flag = listen()?;
         let _server = StopServer::start(&robot.name, flag.clone())?;
-        let followers = arms(&robot, &flag, report)?;
+        let followers = followers(&robot, &flag, report)?;
         remember(&robot, report);
         for (arm, rows) in followers.iter().zip(&actions.parts) {
-            warn_of_ranges(arm, rows, report);
+            warn_of_ranges(&**arm, rows, report);
         }
         let mut span = 0;
         let mut pairs = Vec::new();
@@ -190,11 +190,11 @@ fn actions(dataset: &Dataset, episode: u64, robot: &Robot) -> Result<Actions, Fa
 
 /// Tells of joints that are sent beyond their range, where the limits will hold them: then the
 /// episode was recorded on an arm that is calibrated in another way, or in other units.
-fn warn_of_ranges(arm: &Arm, rows: &[f64], report: &Report) {
+fn warn_of_ranges(arm: &dyn Follower, rows: &[f64], report: &Report) {
     let width = arm.spec().value_count();
     let names = arm.spec().value_names();
-    for (joint, (low, high)) in arm.ranges().enumerate() {
-        let beyond = |value: &&f64| **value < low - 1.0 || **value > high + 1.0;
+    for (joint, Reach { range: (low, high), .. }) in arm.reaches().iter().enumerate() {
+        let beyond = |value: &&f64| **value < *low - 1.0 || **value > *high + 1.0;
         let values = rows.iter().skip(joint).step_by(width);
         let count = values.clone().filter(beyond).count();
         if let (1.., Some(name)) = (count, names.get(joint)) {

@@ -17,8 +17,8 @@ use sinew_teleop::{Leader, Played, Source as Drives};
 
 use super::console::{Console, Wish};
 use super::driving::{
-    LoopFlags, arms, as_many_arms, figures, finish, listen, rate, ready, remember, seconds, span,
-    ticks_per_row, unlike,
+    LoopFlags, arms, as_many_arms, figures, finish, followers, listen, rate, ready, remember,
+    seconds, span, ticks_per_row, unlike,
 };
 use super::policy::source::{Machine, Source};
 use super::policy::{check, offered};
@@ -147,7 +147,7 @@ impl Rollout {
             Some(root) => self.dataset.uploads(root, &flag, report)?,
             None => None,
         };
-        let followers = arms(&robot, &flag, report)?;
+        let followers = followers(&robot, &flag, report)?;
         let leaders = leader.as_ref().map(|leader| arms(leader, &flag, report)).transpose()?;
         let mut leaders = leaders.into_iter().flatten();
         let baton = self.strategy.baton();
@@ -163,7 +163,7 @@ impl Rollout {
             feeders.push(feeder);
             let source: Box<dyn Drives> = match leaders.next() {
                 Some(leader) => {
-                    let person = Leader::new(leader, &follower).map_err(unlike)?;
+                    let person = Leader::new(leader, &*follower).map_err(unlike)?;
                     Box::new(Handover::new(source, Box::new(person), baton.clone()))
                 }
                 None => Box::new(source),

@@ -9,7 +9,7 @@
 
 use std::ops::ControlFlow;
 
-use sinew_drivers::arm::{Arm, ArmCounts};
+use sinew_drivers::arm::{Arm, ArmCounts, Follower};
 use sinew_drivers::bus::BusCounts;
 use sinew_drivers::clock::SECOND;
 use sinew_drivers::stop::StopReport;
@@ -25,7 +25,7 @@ use super::stats::{Last, Stats, together};
 pub struct Pair {
     source: Box<dyn Source>,
     /// Driven.
-    pub follower: Arm,
+    pub follower: Box<dyn Follower>,
     ramp: Ramp,
     /// Where the follower's tip stays, whoever drives it.
     workspace: Option<Workspace>,
@@ -35,7 +35,7 @@ pub struct Pair {
 
 impl Pair {
     /// Lets `source` drive `follower`.
-    pub fn new(source: Box<dyn Source>, follower: Arm) -> Self {
+    pub fn new(source: Box<dyn Source>, follower: Box<dyn Follower>) -> Self {
         let ramp = Ramp::new(follower.spec().value_count());
         Self { source, ramp, follower, workspace: None, before: None }
     }
@@ -53,8 +53,8 @@ impl Pair {
 
     /// Lets an arm that is moved by hand drive another; they are matched by their joints' names and
     /// units.
-    pub fn led(leader: Arm, follower: Arm) -> Result<Self, LeaderError> {
-        Ok(Self::new(Box::new(Leader::new(leader, &follower)?), follower))
+    pub fn led(leader: Arm, follower: Box<dyn Follower>) -> Result<Self, LeaderError> {
+        Ok(Self::new(Box::new(Leader::new(leader, &*follower)?), follower))
     }
 
     /// Lets another source drive the follower from now on; it is brought there smoothly.

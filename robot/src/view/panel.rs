@@ -67,7 +67,7 @@ pub struct Panel {
 impl Panel {
     /// A panel with a row for each joint.
     pub fn new(pairs: &[Pair]) -> Self {
-        let ranges = pairs.iter().flat_map(|pair| pair.follower.ranges());
+        let ranges = pairs.iter().flat_map(|pair| pair.follower.reaches()).map(|reach| reach.range);
         let rows = value_names(pairs).into_iter().zip(ranges).map(|(name, range)| Row {
             name: name.trim_end_matches(".pos").to_owned(),
             range,

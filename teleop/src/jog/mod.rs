@@ -13,7 +13,7 @@
 mod tool;
 mod wish;
 
-use sinew_drivers::arm::{Arm, Observation};
+use sinew_drivers::arm::{Follower, Observation, Reach};
 use sinew_drivers::clock::{MILLI, SECOND};
 use sinew_drivers::{Error, Nanos};
 
@@ -116,7 +116,7 @@ pub struct Jog {
 
 impl Jog {
     /// Lets whoever has the stick move this follower.
-    pub fn new(follower: &Arm, moved: Moved) -> Result<(Stick, Self), JogError> {
+    pub fn new(follower: &dyn Follower, moved: Moved) -> Result<(Stick, Self), JogError> {
         let spec = follower.spec();
         let tool = match moved {
             Moved::Joints => None,
@@ -127,8 +127,8 @@ impl Jog {
             }
         };
         let mut joints = 0..MOST_JOINTS as u8;
-        let axes = spec.joints.iter().zip(follower.ranges().zip(follower.degrees()));
-        let axes = axes.map(|(joint, (range, degrees))| {
+        let axes = spec.joints.iter().zip(follower.reaches());
+        let axes = axes.map(|(joint, &Reach { range, degrees, .. })| {
             let kind = match joint.name.ends_with("gripper") {
                 true => Kind::Gripper,
                 false => joints.next().map_or(Kind::Still, Kind::Joint),

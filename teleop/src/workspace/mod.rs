@@ -7,7 +7,7 @@
 //! again they catch up no faster than an arm is brought anywhere: nothing jumps.
 
 use sinew_drivers::Nanos;
-use sinew_drivers::arm::Arm;
+use sinew_drivers::arm::Follower;
 use sinew_drivers::clock::SECOND;
 
 use crate::jog::{JogError, Space};
@@ -46,18 +46,15 @@ pub struct Workspace {
 
 impl Workspace {
     /// Keeps the tip of this arm in a box.
-    pub fn new(arm: &Arm, space: Space) -> Result<Self, JogError> {
+    pub fn new(arm: &dyn Follower, space: Space) -> Result<Self, JogError> {
         let spec = arm.spec();
         let none = || JogError::NoKinematics { arm: spec.name.clone() };
         let chain = Chain::in_degrees(&spec.name).ok_or_else(none)?;
-        let joints = spec.joints.iter().zip(arm.degrees()).enumerate();
+        let joints = spec.joints.iter().zip(arm.reaches()).enumerate();
         let joints = joints.filter(|(_, (joint, _))| !joint.name.ends_with("gripper"));
         let joints = joints.take(chain.joints().len());
-        let (steps, joints) = joints
-            .map(|(place, (joint, degrees))| {
-                (arm.options().max_step.of(&joint.name), (place, degrees))
-            })
-            .unzip();
+        let (steps, joints) =
+            joints.map(|(place, (_, reach))| (reach.max_step, (place, reach.degrees))).unzip();
         let goal = vec![0.0; spec.value_count()];
         Ok(Self { chain, space, joints, steps, goal, last: None, behind: false, held: 0 })
     }

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use sinew_drivers::arm::ArmOptions;
+use sinew_drivers::arm::{Arm, ArmOptions};
 use sinew_drivers::clock::MILLI;
 use sinew_drivers::sim::{self, VirtualBus};
 use sinew_drivers::{ArmSpec, Bus, Clock};
@@ -119,8 +119,8 @@ fn values_in_percent_are_the_same_angles_and_an_unknown_arm_is_refused() {
     let space = Space::default();
     let degrees = arm("so101_follower", None);
     let percent = arm("so101_follower", Some(false));
-    let values: Vec<f64> =
-        HOME.iter().zip(percent.degrees()).map(|(value, degrees)| value / degrees).collect();
+    let reaches = HOME.iter().zip(percent.reaches());
+    let values: Vec<f64> = reaches.map(|(value, reach)| value / reach.degrees).collect();
     let one = Workspace::new(&degrees, space).unwrap().tip(&HOME);
     let other = Workspace::new(&percent, space).unwrap().tip(&values);
     assert!(

@@ -104,6 +104,7 @@ pub fn stopped(cause: sinew_drivers::stop::Cause) -> Exit {
         Cause::Asked | Cause::Dropped => Exit::Done,
         Cause::LostPort | Cause::DeadMan | Cause::Blind => Exit::Hardware,
         Cause::Panic | Cause::Failed => Exit::Failed,
+        Cause::Lease => Exit::Refused,
     }
 }
 

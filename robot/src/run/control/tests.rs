@@ -33,7 +33,7 @@ fn ran(kill: Option<u8>) -> Outcome {
     let clock = Clock::virtual_time();
     let (hand, leader) = arm("so101_leader", &clock);
     let (_world, follower) = arm("so101_follower", &clock);
-    let mut pairs = [Pair::led(leader, follower).unwrap()];
+    let mut pairs = [Pair::led(leader, Box::new(follower)).unwrap()];
     if let Some(id) = kill {
         hand.set_dead(id, true);
     }
@@ -72,7 +72,7 @@ fn a_source_that_says_nothing_is_no_old_value() {
     let clock = Clock::virtual_time();
     let (_world, follower) = arm("so101_follower", &clock);
     let source = Silent(Lead::new(follower.spec().value_count()));
-    let mut pairs = [Pair::new(Box::new(source), follower)];
+    let mut pairs = [Pair::new(Box::new(source), Box::new(follower))];
     let pace = Pace { fps: 50.0, duration: Some(SECOND / 10) };
     let stats = Stats::new(0).unwrap();
     let ran = lap(&mut pairs, &clock, pace, stats, |_, _, _| ControlFlow::Continue(()));
@@ -120,7 +120,7 @@ fn held(clock: &Clock, stop: StopPolicy) -> (VirtualBus, VirtualBus, [Pair; 1], 
     let (hand, leader) = arm("so101_leader", clock);
     let (world, follower) = arm_that_stops("so101_follower", clock, stop);
     let source = Held(Leader::new(leader, &follower).unwrap());
-    let mut pairs = [Pair::new(Box::new(source), follower)];
+    let mut pairs = [Pair::new(Box::new(source), Box::new(follower))];
     let ran = run(&mut pairs, clock, SECOND);
     assert!(ran.error.is_none() && hand.servos().iter().all(|servo| servo.torque));
     (hand, world, pairs, ran)

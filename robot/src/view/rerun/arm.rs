@@ -15,6 +15,7 @@ use re_sdk::{EntityPath, RecordingStream, RecordingStreamError};
 use re_sdk_types::archetypes::{Capsules3D, LineStrips3D, Transform3D, ViewCoordinates};
 use re_sdk_types::components::{FillMode, RotationQuat};
 use re_sdk_types::datatypes::Quaternion;
+use sinew_drivers::arm::Reach;
 use sinew_teleop::kinematics::{Limb, MOST_JOINTS, Place, Skeleton};
 
 use super::blueprint::Role;
@@ -69,9 +70,13 @@ pub fn of_loop(pairs: &[Pair]) -> Vec<Figure> {
     let (mut found, mut first) = (Vec::new(), 0);
     for arm in pairs.iter().map(|pair| &pair.follower) {
         let names = arm.spec().value_names();
-        let columns = names.iter().zip(arm.degrees().zip(arm.ranges()));
+        let columns = names.iter().zip(arm.reaches());
         let columns: Vec<_> = columns
-            .map(|(name, (degrees, range))| Column { name: name.clone(), degrees, range })
+            .map(|(name, &Reach { degrees, range, .. })| Column {
+                name: name.clone(),
+                degrees,
+                range,
+            })
             .collect();
         find(&arm.spec().name, first, &columns, &mut found);
         first += names.len();
@@ -336,8 +341,8 @@ mod tests {
             Arm::connect(arm.spec.clone(), arm.open(), &arm.calibration, options).unwrap()
         };
         let follower = connect("so101_follower");
-        let (low, high) = follower.ranges().last().unwrap();
-        let pair = Pair::led(connect("so101_leader"), follower).unwrap();
+        let (low, high) = follower.reaches().last().unwrap().range;
+        let pair = Pair::led(connect("so101_leader"), Box::new(follower)).unwrap();
         let arms = of_loop(&[pair]);
         let Dial { place, zero, unit } = arms[0].dials[5];
         let (closed, open) = arms[0].skeleton.grip();

@@ -246,10 +246,10 @@ impl Screen {
 /// How far each joint may go; a base has no such ends.
 fn limits(pairs: &[Pair]) -> Vec<(EntityPath, [f64; 2])> {
     let joints = pairs.iter().flat_map(|pair| {
-        let (names, ranges) = (pair.follower.spec().value_names(), pair.follower.ranges());
-        names.into_iter().zip(ranges).collect::<Vec<_>>()
+        let (names, reaches) = (pair.follower.spec().value_names(), pair.follower.reaches());
+        names.into_iter().zip(reaches)
     });
-    joints.map(|(name, (low, high))| (blueprint::joint(Role::Limit, &name), [low, high])).collect()
+    joints.map(|(name, reach)| (blueprint::joint(Role::Limit, &name), reach.range.into())).collect()
 }
 
 fn begin(
@@ -336,7 +336,7 @@ mod tests {
             let options = ArmOptions { dead_man: None, ..ArmOptions::default() };
             Arm::connect(arm.spec.clone(), arm.open(), &arm.calibration, options).unwrap()
         });
-        Pair::led(leader, follower).unwrap()
+        Pair::led(leader, Box::new(follower)).unwrap()
     }
 
     fn tick(stats: &mut Stats) {
