@@ -57,7 +57,7 @@ impl Chunk {
 
     /// A value at an instant, between the rows before and behind it; before the first row and behind
     /// the last one it is as there.
-    fn at(&self, now: Nanos, column: usize) -> Option<f64> {
+    pub fn at(&self, now: Nanos, column: usize) -> Option<f64> {
         let last = self.len().checked_sub(1)?;
         let place = (now - self.first) as f64 / SECOND as f64 * self.rate;
         let row = (place as usize).min(last);

@@ -24,10 +24,14 @@ fn whole(value: &Value) -> u64 {
 
 #[test]
 fn chunks_follow_each_other_and_the_arm_ends_safe() {
-    for inference in ["sync", "async"] {
+    let averaged = ["--inference.type=async", "--aggregate_fn_name=weighted_average"];
+    for (inference, how) in [
+        ("sync", &["--inference.type=sync"][..]),
+        ("async", &["--inference.type=async"]),
+        ("averaged", &averaged),
+    ] {
         let sandbox = Sandbox::new();
-        let how = format!("--inference.type={inference}");
-        let ended = rollout(&sandbox, &[CAMERA, "--duration=3", &how]);
+        let ended = rollout(&sandbox, &[&[CAMERA, "--duration=3"], how].concat());
         assert_eq!(ended.code, 0, "{inference}: {}", ended.err);
         let result = ended.result();
         // Ten actions at thirty a second.

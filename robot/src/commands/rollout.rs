@@ -34,7 +34,7 @@ use crate::cli::report::Report;
 use crate::robot::Robot;
 use crate::run::control::{Lap, Pace, Pair, Tick, end, lap};
 use crate::run::realtime::{give_way, patiently};
-use crate::run::rollout::{Driver, Inference, Plan, Rest};
+use crate::run::rollout::{Aggregate, Driver, Inference, Plan, Rest, Thinker};
 use crate::run::stats::Stats;
 use crate::run::tap::{Stored, tap};
 use crate::view::display::Display;
@@ -79,6 +79,16 @@ pub struct Rollout {
         value_parser = share
     )]
     threshold: f64,
+    /// Asynchronously, what counts where the next actions and those that are left speak of the same
+    /// instants
+    #[arg(
+        long = "inference.aggregate",
+        alias = "aggregate_fn_name",
+        value_enum,
+        default_value = "latest_only",
+        value_name = "HOW"
+    )]
+    aggregate: Aggregate,
     /// Go back to where the arm was, at the end of the time
     #[arg(long = "return_to_initial_position", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     go_back: bool,
@@ -123,6 +133,12 @@ impl Rollout {
                 "--interactive=true reads the terminal that a recording reads its keys from",
                 "--strategy.type=base, or without --interactive",
             ));
+        }
+        if self.aggregate != Aggregate::LatestOnly && self.inference == Inference::Sync {
+            report.warn(
+                "--inference.aggregate changes nothing: with --inference.type=sync nothing is left of \
+                 the actions before",
+            );
         }
         let robot = Robot::choose(&self.robot)?;
         let specs = self.cameras.specs()?;
@@ -185,11 +201,12 @@ impl Rollout {
         let plan = Plan {
             inference: self.inference,
             threshold: self.threshold,
+            aggregate: self.aggregate,
             rate: self.fps,
             cameras: specs.iter().map(|(name, _)| cameras::feature_of(name)).collect(),
             home: (self.strategy.strategy != Strategy::Dagger).then(|| begin.concat()),
         };
-        let driver = Driver::new(policy, plan, feeders);
+        let driver = Driver::new(Thinker::new(policy), plan, feeders);
         let driver = driver.ok_or_else(|| Failure::new(Exit::Failed, "no memory for figures"))?;
         let drives = if self.interactive { "is ready to drive" } else { "drives" };
         report.note(format!(

@@ -6,22 +6,25 @@
 //! The loop never waits for it. While a chunk is made, the arm goes on with the one before, and holds
 //! still once that is used up.
 
+mod aggregate;
+mod thinker;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sinew_datasets::Image;
+pub use aggregate::Aggregate;
 use sinew_drivers::clock::{MILLI, SECOND};
 use sinew_drivers::{Clock, Nanos};
-use sinew_policies::policy::{Image as Shown, Seen};
-use sinew_policies::{Error, Policy};
+use sinew_policies::Error;
 use sinew_teleop::fed::{BLEND, Chunk, Feeder};
 use sinew_teleop::ramp::way;
 
 use super::stats::Spans;
 use super::tap::{Slip, Slips};
-use crate::cameras::image;
+use thinker::Shape;
+pub use thinker::Thinker;
 
 /// When the next chunk is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -40,6 +43,8 @@ pub struct Plan {
     pub inference: Inference,
     /// Asynchronously: once less than this share of a chunk is left.
     pub threshold: f64,
+    /// And where the next speaks of the same instants as the one before, what counts.
+    pub aggregate: Aggregate,
     /// Rows per second, as in the training's dataset.
     pub rate: f64,
     /// The cameras' features, in the order of a slip's shots.
@@ -73,7 +78,8 @@ pub struct Thought {
 
 /// A policy at work.
 pub struct Driver {
-    policy: Policy,
+    thinker: Thinker,
+    shape: Shape,
     plan: Plan,
     clock: Clock,
     feeders: Vec<Feeder>,
@@ -81,14 +87,8 @@ pub struct Driver {
     since: Nanos,
     /// The newest slips, as many as the policy looks at.
     seen: VecDeque<Slip>,
-    /// How many that is.
-    depth: usize,
-    /// How many rows of a chunk are carried out.
-    rows: usize,
-    /// Whether every row needs a chunk of its own.
-    every: bool,
-    /// The newest chunk's begin and end.
-    last: Option<(Nanos, Nanos)>,
+    /// The newest chunk.
+    last: Option<Arc<Chunk>>,
     thought: Thought,
     /// How the arms rest.
     rest: Rest,
@@ -99,16 +99,11 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Lets `policy` feed these followers, all with the same rows.
-    pub fn new(policy: Policy, plan: Plan, feeders: Vec<Feeder>) -> Option<Self> {
-        let common = policy.config().common();
-        let chunk = policy.chunk().len() / common.action_dim().max(1);
-        let steps = policy.steps();
+    /// Lets `thinker` feed these followers, all with the same rows.
+    pub fn new(thinker: Thinker, plan: Plan, feeders: Vec<Feeder>) -> Option<Self> {
         Some(Self {
-            depth: common.n_obs_steps.max(1),
-            rows: steps.filter(|_| plan.inference == Inference::Sync).unwrap_or(chunk),
-            every: steps.is_none(),
-            policy,
+            shape: thinker.shape(),
+            thinker,
             plan,
             clock: Clock::Real,
             feeders,
@@ -130,7 +125,7 @@ impl Driver {
         over: &AtomicBool,
         resting: impl Fn() -> Rest,
     ) -> Result<(), Error> {
-        self.policy.reset();
+        self.thinker.reset();
         while !over.load(Ordering::Acquire) && !slips.is_over() {
             let mut fresh = false;
             while let Some(slip) = slips.next() {
@@ -140,7 +135,7 @@ impl Driver {
                 }
                 fresh = true;
                 self.seen.push_back(slip);
-                if self.seen.len() > self.depth
+                if self.seen.len() > self.shape.depth
                     && let Some(old) = self.seen.pop_front()
                 {
                     slips.lay_back(old);
@@ -183,7 +178,7 @@ impl Driver {
             (Rest::No, Some(since)) => {
                 self.rested += all - since;
                 (self.rests, self.last) = (None, None);
-                self.policy.reset();
+                self.thinker.reset();
                 self.since = self.clock.now();
                 self.seen.drain(..).for_each(|slip| slips.lay_back(slip));
             }
@@ -216,76 +211,41 @@ impl Driver {
     }
 
     fn is_due(&self) -> bool {
-        let Some((first, end)) = self.last else { return true };
-        let left = (end - self.clock.now()) as f64;
+        let Some(last) = &self.last else { return true };
+        let (end, left) = (last.end(), (last.end() - self.clock.now()) as f64);
         match self.plan.inference {
-            _ if self.every => true,
+            _ if self.shape.steps.is_none() => true,
             Inference::Sync => left <= 0.0,
-            Inference::Async => left < self.plan.threshold * (end - first) as f64,
+            Inference::Async => left < self.plan.threshold * (end - last.first) as f64,
         }
     }
 
     fn think(&mut self) -> Result<(), Error> {
         let began = self.clock.now();
-        let seen = self.seen.back().map_or(began, |slip| slip.began);
-        // Until there are as many moments as it looks at, the policy itself repeats the first one.
-        let (newest, before) = match self.seen.make_contiguous().split_last() {
-            Some(split) => split,
-            None => return Ok(()),
-        };
-        for slip in before {
-            show(slip, &self.plan, |seen| self.policy.observe(seen))?;
-        }
-        let rows = if self.every {
-            let policy = &mut self.policy;
-            show(newest, &self.plan, |seen| Ok(policy.select_action(seen)?.goal.to_vec()))?
-        } else {
-            show(newest, &self.plan, |seen| self.policy.observe(seen))?;
-            let dim = self.policy.config().common().action_dim();
-            let mut rows = self.policy.make_chunk()?.to_vec();
-            rows.truncate(self.rows * dim);
-            self.policy.to_goals(&mut rows)?;
-            rows
-        };
+        let Some(seen) = self.seen.back().map(|slip| slip.began) else { return Ok(()) };
+        let averages = self.shape.steps.is_none();
+        let waits = averages || self.plan.inference == Inference::Sync;
+        let carried = self.shape.steps.filter(|_| waits).unwrap_or(self.shape.rows);
+        let moments = self.seen.make_contiguous();
+        let rows = self.thinker.think(moments, &self.plan.cameras, carried)?;
         let now = self.clock.now();
-        let rows: Vec<f64> = rows.into_iter().map(f64::from).collect();
         // After a rest the arm is brought there as smoothly as at the start.
-        let blend = match (self.last, self.thought.chunks) {
-            (None, 1..) => way(&newest.state, &rows).max(SHORTEST),
+        let blend = match (&self.last, self.thought.chunks, moments.last()) {
+            (None, 1.., Some(newest)) => way(&newest.state, &rows).max(SHORTEST),
             _ => BLEND,
         };
-        let late = self.plan.inference == Inference::Sync || self.every;
-        let chunk = Arc::new(Chunk {
-            first: if late { now } else { seen },
-            rate: self.plan.rate,
-            blend,
-            width: self.policy.config().common().action_dim(),
-            rows,
-        });
-        self.last = Some((chunk.first, chunk.end()));
+        let first = if waits { now } else { seen };
+        let (rate, width) = (self.plan.rate, self.shape.width);
+        let mut chunk = Chunk { first, rate, blend, width, rows };
+        // Who waits, or averages by itself, has nothing left of the one before.
+        if let Some(last) = self.last.as_ref().filter(|_| !waits) {
+            self.plan.aggregate.combine(last, &mut chunk);
+        }
+        let chunk = Arc::new(chunk);
+        self.last = Some(Arc::clone(&chunk));
         self.feed(chunk);
         self.thought.chunks += 1;
         self.thought.took.count(now - began);
         Ok(())
     }
-}
-
-/// Shows the policy what the loop saw.
-fn show<T>(
-    slip: &Slip,
-    plan: &Plan,
-    look: impl FnOnce(&[(&str, Seen<'_>)]) -> Result<T, Error>,
-) -> Result<T, Error> {
-    let state: Vec<f32> = slip.state.iter().map(|value| *value as f32).collect();
-    let shots = plan.cameras.iter().zip(&slip.shots);
-    let pictures: Vec<(&str, Image)> = shots
-        .filter_map(|(name, shot)| Some((name.as_str(), image(shot.as_deref()?)?.to_rgb())))
-        .collect();
-    let shown = pictures.iter().map(|(name, image)| {
-        let (width, height) = (image.width() as usize, image.height() as usize);
-        (*name, Seen::Image(Shown { width, height, rgb: image.pixels() }))
-    });
-    let numbers = ("observation.state", Seen::Numbers(&state));
-    let seen: Vec<_> = std::iter::once(numbers).chain(shown).collect();
-    look(&seen)
 }
