@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every package and what of ours it may use.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("sinew-core", &[]),
     ("sinew-drivers", &["sinew-core"]),
     ("sinew-teleop", &["sinew-drivers", "sinew-core"]),
@@ -14,6 +14,7 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ("sinew-datasets", &["sinew-hub"]),
     ("sinew-policies", &["sinew-hub"]),
     ("sinew-sim", &["sinew-drivers", "sinew-teleop", "sinew-core"]),
+    ("sinew-net", &["sinew-drivers", "sinew-teleop", "sinew-core"]),
     (
         "sinew",
         &[
@@ -24,6 +25,7 @@ const MAY_USE: [(&str, &[&str]); 9] = [
             "sinew-datasets",
             "sinew-policies",
             "sinew-sim",
+            "sinew-net",
         ],
     ),
     (
@@ -36,6 +38,7 @@ const MAY_USE: [(&str, &[&str]); 9] = [
             "sinew-datasets",
             "sinew-policies",
             "sinew-sim",
+            "sinew-net",
             "sinew",
         ],
     ),
