@@ -2,7 +2,7 @@
 //! their pictures.
 
 pub mod film;
-#[cfg(any(feature = "rerun", feature = "sim"))]
+#[cfg(any(feature = "rerun", feature = "sim", feature = "zenoh"))]
 pub mod jpeg;
 #[cfg(feature = "sim")]
 pub mod painted;

@@ -7,6 +7,8 @@ pub mod failure;
 pub mod flags;
 pub mod help;
 pub mod keys;
+#[cfg(feature = "zenoh")]
+pub mod network;
 pub mod output;
 pub mod report;
 pub mod stage;

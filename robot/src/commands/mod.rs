@@ -17,8 +17,12 @@ mod find_port;
 mod hands;
 mod hub;
 mod man;
+#[cfg(feature = "zenoh")]
+mod net;
 #[cfg(feature = "policies")]
 mod policy;
+#[cfg(feature = "zenoh")]
+mod ps;
 mod record;
 mod recorder;
 mod recording;
@@ -72,6 +76,10 @@ pub enum Command {
     #[cfg(feature = "policies")]
     Policy(policy::Policy),
     Hub(hub::Hub),
+    #[cfg(feature = "zenoh")]
+    Ps(ps::Ps),
+    #[cfg(feature = "zenoh")]
+    Net(net::Net),
     Stop(stop::Stop),
     Completions(completions::Completions),
     Man(man::Man),
@@ -106,6 +114,10 @@ impl Command {
             #[cfg(feature = "policies")]
             Self::Policy(command) => command.run(report),
             Self::Hub(command) => command.run(report),
+            #[cfg(feature = "zenoh")]
+            Self::Ps(command) => command.run(report),
+            #[cfg(feature = "zenoh")]
+            Self::Net(command) => command.run(report),
             Self::Stop(command) => command.run(report),
             Self::Completions(command) => command.run(report),
             Self::Man(command) => command.run(report),

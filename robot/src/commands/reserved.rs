@@ -24,10 +24,12 @@ pub enum Reserved {
     /// Serve a robot to other machines
     Host(Anything),
     /// Robots that run on this machine and others
+    #[cfg(not(feature = "zenoh"))]
     Ps(Anything),
     /// Serve a policy to other machines
     ServePolicy(Anything),
-    /// Keys for robots on other machines
+    /// Certificates for robots on other machines
+    #[cfg(not(feature = "zenoh"))]
     Net(Anything),
 }
 
@@ -46,13 +48,13 @@ impl Reserved {
             Self::Host(_) => {
                 ("host", "a remote adapter works over TCP: --robot.port=tcp://host:port")
             }
-            Self::Ps(_) => ("ps", "sinew stop --robot NAME reaches a robot of this machine"),
+            #[cfg(not(feature = "zenoh"))]
+            Self::Ps(_) => ("ps", "build with the feature zenoh"),
             Self::ServePolicy(_) => {
                 ("serve-policy", "lerobot.async_inference.policy_server serves")
             }
-            Self::Net(_) => {
-                ("net", "a remote adapter works over TCP: --robot.port=tcp://host:port")
-            }
+            #[cfg(not(feature = "zenoh"))]
+            Self::Net(_) => ("net", "build with the feature zenoh"),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 mod datasets;
 mod hub;
+#[cfg(feature = "zenoh")]
+mod network;
 #[cfg(feature = "policies")]
 mod policies;
 #[cfg(feature = "sim")]
