@@ -66,7 +66,7 @@ impl RobotKeys {
         format!("{}/lease", self.root)
     }
 
-    /// Answers what time it is there.
+    /// Answers what time it is there, to whoever asks nothing.
     pub fn clock(&self) -> String {
         format!("{}/clock", self.root)
     }

@@ -14,6 +14,7 @@
 pub mod error;
 pub mod key;
 pub mod message;
+pub mod offset;
 pub mod presence;
 pub mod session;
 pub mod trust;

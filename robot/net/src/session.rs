@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use zenoh::Wait;
 use zenoh::bytes::Encoding;
-use zenoh::query::ConsolidationMode;
+use zenoh::handlers::FifoChannelHandler;
+use zenoh::qos::Priority;
+use zenoh::query::{ConsolidationMode, Reply};
 
 use crate::Error;
 use crate::message::{Message, decode, encode, shortened};
@@ -178,7 +180,19 @@ impl Network {
         question: Option<(&Q, Option<&[u8]>)>,
         patience: Duration,
     ) -> Result<Option<A>, Error> {
-        let mut query = self.session.get(key).timeout(patience);
+        self.question(key, question, patience, Priority::DEFAULT)?.answer(|| true)
+    }
+
+    /// Asks somebody who has so long to answer, and does not wait for it. What is said with one priority
+    /// arrives in the order in which it was said.
+    pub fn question<Q: Message>(
+        &self,
+        key: &str,
+        question: Option<(&Q, Option<&[u8]>)>,
+        patience: Duration,
+        priority: Priority,
+    ) -> Result<Asked, Error> {
+        let mut query = self.session.get(key).timeout(patience).priority(priority);
         // The first answer is the answer: there is one of each name.
         query = query.consolidation(ConsolidationMode::None);
         if let Some((question, signature)) = question {
@@ -189,11 +203,35 @@ impl Network {
         }
         let asking = |error: zenoh::Error| zenoh_error("asking", &error);
         let answers = query.wait().map_err(asking)?;
-        let Ok(answer) = answers.recv() else { return Ok(None) };
+        Ok(Asked { key: key.to_owned(), answers })
+    }
+}
+
+/// A question that nobody has answered yet.
+pub struct Asked {
+    key: String,
+    answers: FifoChannelHandler<Reply>,
+}
+
+/// How often it is looked whether there is any point in waiting on.
+const LOOK: Duration = Duration::from_millis(100);
+
+impl Asked {
+    /// Waits for the answer, as long as it may take and there is a point in it. `None` if nobody answers.
+    pub fn answer<A: Message>(self, go_on: impl Fn() -> bool) -> Result<Option<A>, Error> {
+        let name = self.key;
+        let answer = loop {
+            match self.answers.recv_timeout(LOOK) {
+                Ok(Some(answer)) => break answer,
+                Ok(None) if go_on() => {}
+                // The time is up, and zenoh has let go of it.
+                Ok(None) | Err(_) => return Ok(None),
+            }
+        };
         match answer.result() {
             Ok(sample) => match decode(&sample.payload().to_bytes()) {
                 Ok(message) => Ok(Some(message)),
-                Err(refusal) => Err(Error::Answer { name: key.to_owned(), refusal }),
+                Err(refusal) => Err(Error::Answer { name, refusal }),
             },
             Err(error) => {
                 let words = String::from_utf8_lossy(&error.payload().to_bytes()).into_owned();
@@ -201,7 +239,7 @@ impl Network {
                 if words.contains("Timeout") {
                     return Ok(None);
                 }
-                Err(Error::Refused { name: key.to_owned(), why: shortened(&words) })
+                Err(Error::Refused { name, why: shortened(&words) })
             }
         }
     }

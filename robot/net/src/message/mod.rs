@@ -10,6 +10,7 @@ mod lease;
 mod picture;
 mod state;
 mod think;
+mod time;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ pub use lease::{Ask, Granted, Op, Reply};
 pub use picture::{PictureHead, moment};
 pub use state::{Mode, State};
 pub use think::{Frame, Observed, Shape, Thinker, Thought, View};
+pub use time::Time;
 
 /// What is spoken here.
 pub const VERSION: u64 = 1;

@@ -65,6 +65,7 @@ fn messages_come_back_as_they_went() {
     same(described());
     same(state());
     same(observed());
+    same(Time { v: VERSION, now: -7 });
     same(Health {
         v: VERSION,
         refused: BTreeMap::from([("replayed".into(), 3)]),
