@@ -17,6 +17,7 @@ pub mod message;
 pub mod offset;
 pub mod presence;
 pub mod session;
+pub mod think;
 pub mod trust;
 
 pub use error::Error;

@@ -21,7 +21,7 @@ pub use event::{Event, Health, Kind};
 pub use lease::{Ask, Granted, Op, Reply};
 pub use picture::{PictureHead, moment};
 pub use state::{Mode, State};
-pub use think::{Frame, Observed, Shape, Thinker, Thought, View};
+pub use think::{Frame, Input, Observed, SUPERSEDED, Thinker, Thought, View};
 pub use time::Time;
 
 /// What is spoken here.

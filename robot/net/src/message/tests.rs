@@ -51,8 +51,26 @@ fn state() -> State {
 fn observed() -> Observed {
     let view = View { width: 2, height: 1, format: "rgb8".into(), data: vec![0, 255, 3, 4, 5, 6] };
     let images = BTreeMap::from([("observation.images.front".to_owned(), view)]);
-    let frames = vec![Frame { state: vec![0.5; 6], images }];
-    Observed { v: VERSION, robot: "white".into(), task: None, frames }
+    let frames = vec![Frame { state: vec![0.5; 6], environment_state: Vec::new(), images }];
+    Observed { v: VERSION, robot: "white".into(), asker: u64::MAX, task: None, frames }
+}
+
+fn thinker() -> Thinker {
+    Thinker {
+        v: VERSION,
+        name: "act".into(),
+        kind: "act".into(),
+        program: "sinew 0.1.0".into(),
+        inputs: vec![Input { name: "observation.state".into(), shape: vec![6] }],
+        width: 6,
+        frames: 1,
+        rows: 100,
+        steps: 50,
+        averaged: Some(0.01),
+        fps: None,
+        task: false,
+        images: "jpeg".into(),
+    }
 }
 
 #[test]
@@ -65,6 +83,7 @@ fn messages_come_back_as_they_went() {
     same(described());
     same(state());
     same(observed());
+    same(thinker());
     same(Time { v: VERSION, now: -7 });
     same(Health {
         v: VERSION,
@@ -122,6 +141,19 @@ fn what_cannot_be_is_refused_with_the_reason() {
     let mut wrong = observed();
     wrong.frames[0].images.values_mut().for_each(|view| view.width = 3);
     assert_eq!(decode::<Observed>(&encode(&wrong)).unwrap_err().word(), "malformed");
+    let mut long = observed();
+    long.frames[0].environment_state = vec![1.0; MOST_VALUES + 1];
+    assert_eq!(decode::<Observed>(&encode(&long)).unwrap_err().word(), "malformed");
+    let many = Observed { frames: vec![observed().frames.remove(0); 17], ..observed() };
+    assert_eq!(decode::<Observed>(&encode(&many)).unwrap_err().word(), "malformed");
+    for wrong in [
+        Thinker { steps: 101, ..thinker() },
+        Thinker { width: 0, ..thinker() },
+        Thinker { rows: u64::MAX, ..thinker() },
+        Thinker { averaged: Some(f64::NAN), ..thinker() },
+    ] {
+        assert_eq!(decode::<Thinker>(&encode(&wrong)).unwrap_err().word(), "malformed");
+    }
     let named = Description { robot: "../x".into(), ..described() };
     assert_eq!(decode::<Description>(&encode(&named)).unwrap_err().word(), "malformed");
     let ages = State { ages: Vec::new(), ..state() };
@@ -149,6 +181,8 @@ proptest! {
         decode::<Description>(&bytes).ok();
         decode::<Reply>(&bytes).ok();
         decode::<Observed>(&bytes).ok();
+        decode::<Thought>(&bytes).ok();
+        decode::<Thinker>(&bytes).ok();
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! What a policy elsewhere is shown, and what it says.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::describe::MOST_PIXELS;
 use super::{MOST_CAMERAS, MOST_VALUES, Message, Refusal, at_most, finite, name, text};
@@ -12,16 +15,23 @@ const MOST_FRAMES: usize = 16;
 /// The most numbers of a chunk.
 const MOST_NUMBERS: usize = 1 << 16;
 
+/// The answer to a question in whose place its robot has asked a newer one.
+pub const SUPERSEDED: &str = "superseded";
+
 /// What a robot saw, the newest frame last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Observed {
     /// The version.
     pub v: u64,
-    /// Who asks: the newest question of one robot takes the place of the one before.
+    /// Who asks.
     pub robot: String,
+    /// Which of those that are called so, a number drawn when it began to ask: its newest question takes
+    /// the place of the one before.
+    pub asker: u64,
     /// What is to be done, in words.
     pub task: Option<String>,
-    /// As many as the policy looks at.
+    /// As many as the policy looks at; fewer where there are no more yet.
+    #[serde(deserialize_with = "few::<_, _, MOST_FRAMES>")]
     pub frames: Vec<Frame>,
 }
 
@@ -29,7 +39,15 @@ pub struct Observed {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
     /// `observation.state`.
+    #[serde(deserialize_with = "few::<_, _, MOST_VALUES>")]
     pub state: Vec<f64>,
+    /// `observation.environment_state`, which only a simulation knows.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "few::<_, _, MOST_VALUES>"
+    )]
+    pub environment_state: Vec<f64>,
     /// The pictures, by their features' names.
     pub images: BTreeMap<String, View>,
 }
@@ -57,6 +75,7 @@ impl Message for Observed {
         at_most("frames", self.frames.len(), MOST_FRAMES)?;
         for frame in &self.frames {
             finite("values", &frame.state)?;
+            finite("values", &frame.environment_state)?;
             at_most("pictures", frame.images.len(), MOST_CAMERAS)?;
             for (feature, view) in &frame.images {
                 text("names", feature)?;
@@ -89,12 +108,16 @@ pub struct Thought {
     /// The version.
     pub v: u64,
     /// Values in a row.
+    #[serde(default)]
     pub width: u64,
-    /// The rows, one behind the other.
+    /// The rows, one behind the other, from the newest frame on.
+    #[serde(default)]
     pub rows: Vec<f64>,
     /// How long it thought, in milliseconds.
+    #[serde(default)]
     pub took_ms: f64,
-    /// Why there are none.
+    /// Why there are none; [`SUPERSEDED`] where a newer question is there.
+    #[serde(default)]
     pub error: Option<String>,
 }
 
@@ -117,7 +140,7 @@ impl Message for Thought {
 
 /// What a policy looks at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shape {
+pub struct Input {
     /// The feature.
     pub name: String,
     /// Its size: channels, height, width for pictures.
@@ -136,7 +159,7 @@ pub struct Thinker {
     /// What it runs in.
     pub program: String,
     /// What it looks at.
-    pub inputs: Vec<Shape>,
+    pub inputs: Vec<Input>,
     /// Values in a row of what it says.
     pub width: u64,
     /// How many frames it looks at.
@@ -144,7 +167,10 @@ pub struct Thinker {
     /// Rows in a chunk.
     pub rows: u64,
     /// How many of them are carried out before the next chunk.
-    pub steps: Option<u64>,
+    pub steps: u64,
+    /// Where every row is an average of the chunks that speak of its instant: how an older one weighs,
+    /// as in LeRobot's `temporal_ensemble_coeff`.
+    pub averaged: Option<f64>,
     /// Rows per second, where it is known.
     pub fps: Option<f64>,
     /// Whether it wants to be told the task.
@@ -162,12 +188,52 @@ impl Message for Thinker {
             text("words", words)?;
         }
         finite("rates", self.fps.as_slice())?;
+        finite("weights", self.averaged.as_slice())?;
         at_most("inputs", self.inputs.len(), 64)?;
         for input in &self.inputs {
             text("names", &input.name)?;
             at_most("sizes", input.shape.len(), 8)?;
         }
-        at_most("values", usize::try_from(self.width).unwrap_or(usize::MAX), MOST_VALUES)?;
-        at_most("frames", usize::try_from(self.frames).unwrap_or(usize::MAX), MOST_FRAMES)
+        let numbers = self.rows.saturating_mul(self.width);
+        for (what, count, most) in [
+            ("values", self.width, MOST_VALUES),
+            ("frames", self.frames, MOST_FRAMES),
+            ("numbers", numbers, MOST_NUMBERS),
+        ] {
+            at_most(what, usize::try_from(count).unwrap_or(usize::MAX), most)?;
+        }
+        let some = [self.width, self.frames, self.steps].iter().all(|count| *count > 0);
+        match some && self.steps <= self.rows {
+            true => Ok(()),
+            false => Err(Refusal::malformed("a policy that says nothing")),
+        }
     }
+}
+
+/// So many at most: what would be refused afterwards is not put together first.
+fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MOST: usize>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
+    struct Few<T, const MOST: usize>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for Few<T, MOST> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(to, "a list of at most {MOST}")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut taken = Vec::new();
+            while let Some(one) = list.next_element()? {
+                if taken.len() == MOST {
+                    return Err(A::Error::invalid_length(MOST + 1, &self));
+                }
+                taken.push(one);
+            }
+            Ok(taken)
+        }
+    }
+
+    from.deserialize_seq(Few::<T, MOST>(PhantomData))
 }
