@@ -58,6 +58,11 @@ pub trait Follower: Send {
     /// Why it takes no commands, if it is stopped.
     fn stopped(&self) -> Option<Cause>;
 
+    /// What else there is to say of how it ended, for people to read.
+    fn last_words(&self) -> Option<&str> {
+        None
+    }
+
     /// What has happened to it.
     fn counts(&self) -> ArmCounts;
 

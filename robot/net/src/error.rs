@@ -86,6 +86,16 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A robot whose arms are not what this program knows by that name.
+    #[error(
+        "{name} is a {kind} unlike the one that is known here: use the same release and the same arm files on both machines"
+    )]
+    OtherArm {
+        /// The robot.
+        name: String,
+        /// Its type.
+        kind: String,
+    },
     /// A file that could not be read or written.
     #[error("{source}: {}", path.display())]
     File {

@@ -16,6 +16,7 @@ pub mod key;
 pub mod message;
 pub mod offset;
 pub mod presence;
+pub mod remote;
 pub mod session;
 pub mod think;
 pub mod trust;

@@ -285,6 +285,9 @@ pub fn finish(
             ));
         }
     }
+    for words in &outcome.words {
+        report.warn(words);
+    }
     report.result(result);
     let unsafe_motors = unconfirmed(&outcome.stopped);
     if !unsafe_motors.is_empty() {
@@ -296,9 +299,18 @@ pub fn finish(
         ));
     }
     if let Some(one) = outcome.stopped.first() {
-        let line =
-            format!("arm left safe: {} ({}), confirmed by every motor", one.policy, one.cause);
-        report.say(report.tone(Tone::Good, &line));
+        let line = match one.motors.is_empty() {
+            // One that is somebody else's by now is not asked how it stands.
+            true => format!("arm left to whoever drives it now ({})", one.cause),
+            false => {
+                let line = format!(
+                    "arm left safe: {} ({}), confirmed by every motor",
+                    one.policy, one.cause
+                );
+                report.tone(Tone::Good, &line)
+            }
+        };
+        report.say(line);
     }
     match outcome.lap.error {
         None => Ok(Exit::Done),

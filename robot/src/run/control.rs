@@ -194,6 +194,8 @@ pub struct Outcome {
     pub lap: Lap,
     /// How each follower was left, and each leader that moved by itself to the end.
     pub stopped: Vec<StopReport>,
+    /// What followers say of how they ended.
+    pub words: Vec<String>,
     /// In how many ticks a tip was held inside its space, where it has one.
     pub held: Option<u64>,
     /// What happened on the followers' and leaders' buses.
@@ -230,7 +232,9 @@ pub fn end(pairs: &mut [Pair], lap: Lap) -> Outcome {
     let bus = together(counts.chain(pairs.iter().map(|pair| pair.follower.bus_counts())));
     let arms = sources().map(|source| source.arm_counts());
     let arms = arms.chain(pairs.iter().map(|pair| pair.follower.counts()));
-    Outcome { lap, stopped, held, bus, arms: arms.fold(ArmCounts::default(), ArmCounts::and) }
+    let words = pairs.iter().filter_map(|pair| pair.follower.last_words()).map(str::to_owned);
+    let (words, arms) = (words.collect(), arms.fold(ArmCounts::default(), ArmCounts::and));
+    Outcome { lap, stopped, words, held, bus, arms }
 }
 
 /// The same without a command: what a tick's reading takes, before there is torque.

@@ -7,10 +7,10 @@ mod action;
 mod describe;
 mod event;
 mod lease;
+mod now;
 mod picture;
 mod state;
 mod think;
-mod time;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -19,10 +19,10 @@ pub use action::{Action, SIGNATURE, Secret};
 pub use describe::{ArmDescription, CameraDescription, Description, ReachDescription};
 pub use event::{Event, Health, Kind};
 pub use lease::{Ask, Granted, Op, Reply};
+pub use now::Now;
 pub use picture::{PictureHead, moment};
 pub use state::{Mode, State};
 pub use think::{Frame, Input, Observed, SUPERSEDED, Thinker, Thought, View};
-pub use time::Time;
 
 /// What is spoken here.
 pub const VERSION: u64 = 1;

@@ -84,7 +84,7 @@ fn messages_come_back_as_they_went() {
     same(state());
     same(observed());
     same(thinker());
-    same(Time { v: VERSION, now: -7 });
+    same(Now { v: VERSION, at: -7 });
     same(Health {
         v: VERSION,
         refused: BTreeMap::from([("replayed".into(), 3)]),

@@ -15,7 +15,7 @@ fn exit_of(error: &Error) -> Exit {
         Error::Name { .. } | Error::Address { .. } | Error::Config { .. } => Exit::Usage,
         Error::Refused { .. } | Error::NoPapers { .. } => Exit::Refused,
         Error::Unreachable { .. } | Error::NotThere { .. } => Exit::Hardware,
-        Error::Answer { .. } | Error::Papers { .. } => Exit::Data,
+        Error::Answer { .. } | Error::Papers { .. } | Error::OtherArm { .. } => Exit::Data,
         Error::Zenoh { .. } | Error::File { .. } | Error::System { .. } => Exit::Failed,
     }
 }

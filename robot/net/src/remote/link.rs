@@ -1,0 +1,247 @@
+//! One connection to one robot: what it says, and what time it is there.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::{ArcSwapOption, Guard};
+use sinew_drivers::clock::SECOND;
+use sinew_drivers::stop::StopReport;
+use sinew_drivers::{Clock, Nanos};
+use zenoh::Wait;
+use zenoh::pubsub::Subscriber;
+use zenoh::sample::Sample;
+
+use super::{PATIENCE, STOPS};
+use crate::key::RobotKeys;
+use crate::message::{
+    Action, Ask, Description, Event, Kind, Now, Op, Refusal, Reply, State, VERSION, decode,
+};
+use crate::offset::{FIRST, Offset};
+use crate::session::zenoh_error;
+use crate::{Error, Network, presence};
+
+/// How often it is asked what time it is there.
+const TIME_EVERY: Duration = Duration::from_secs(1);
+
+/// How long nothing may be heard of a robot before it counts as gone.
+pub const SILENCE: Nanos = SECOND;
+
+/// A tick of the robot's that was heard of.
+pub struct Seen {
+    /// Which one of those heard of, counted from 1.
+    pub number: u64,
+    /// When it was heard of here.
+    pub heard: Nanos,
+    /// What it says.
+    pub state: State,
+}
+
+/// One connection to one robot. Whoever looks never waits.
+pub struct Link {
+    pub network: Network,
+    pub keys: RobotKeys,
+    pub address: String,
+    pub description: Description,
+    ear: Arc<Ear>,
+    _state: Subscriber<()>,
+    _event: Subscriber<()>,
+    timer: Option<JoinHandle<()>>,
+}
+
+/// What is heard of it.
+struct Ear {
+    clock: Clock,
+    newest: ArcSwapOption<Seen>,
+    /// By how much its clock is ahead.
+    ahead: AtomicI64,
+    /// Why it was taken from whoever drives, in its own words.
+    words: Mutex<Option<String>>,
+    over: AtomicBool,
+}
+
+impl Link {
+    /// Finds a robot, asks it what it is and what time it is there, and listens to it.
+    pub fn open(network: &Network, name: &str, clock: Clock) -> Result<Self, Error> {
+        let keys = RobotKeys::new(name)?;
+        let not_there = || Error::NotThere {
+            what: "robot",
+            name: name.to_owned(),
+            at: network.at().to_owned(),
+        };
+        let description = presence::robot(network, name, PATIENCE)?.ok_or_else(not_there)?;
+        let mut offset = Offset::default();
+        for _ in 0..FIRST {
+            ask_time(network, &keys, &clock, &mut offset)?;
+        }
+        let ahead = offset.ahead().ok_or_else(not_there)?;
+        let ear = Arc::new(Ear {
+            clock,
+            newest: ArcSwapOption::empty(),
+            ahead: AtomicI64::new(ahead),
+            words: Mutex::default(),
+            over: AtomicBool::new(false),
+        });
+        let values = description.arms.iter().map(|arm| arm.values.len()).sum();
+        let listening = |error: zenoh::Error| zenoh_error("listening", &error);
+        let hear = Arc::clone(&ear).hears_states(values);
+        let state = network.session().declare_subscriber(keys.state()).callback_mut(hear).wait();
+        let theirs = Arc::clone(&ear);
+        let hear = move |sample: Sample| theirs.hear_event(&sample);
+        let event = network.session().declare_subscriber(keys.event()).callback(hear).wait();
+        let (theirs, their_network, their_keys) = (Arc::clone(&ear), network.clone(), keys.clone());
+        let run = move || theirs.keep_time(&their_network, &their_keys, offset);
+        let thread = std::thread::Builder::new().name(format!("time of {name}")).spawn(run);
+        let no_thread =
+            |error: std::io::Error| Error::System { what: "a thread", why: error.to_string() };
+        Ok(Self {
+            address: format!("zenoh://{name}@{}", network.at()),
+            network: network.clone(),
+            _state: state.map_err(listening)?,
+            _event: event.map_err(listening)?,
+            timer: Some(thread.map_err(no_thread)?),
+            keys,
+            description,
+            ear,
+        })
+    }
+
+    /// This machine's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.ear.clock
+    }
+
+    /// The newest tick that was heard of.
+    pub fn newest(&self) -> Guard<Option<Arc<Seen>>> {
+        self.ear.newest.load()
+    }
+
+    /// An instant of the robot's on this machine's clock: none that is yet to come.
+    pub fn here(&self, there: Nanos, now: Nanos) -> Nanos {
+        there.saturating_sub(self.ear.ahead.load(Ordering::Relaxed)).min(now)
+    }
+
+    /// An instant of this machine's on the robot's clock.
+    pub fn there(&self, here: Nanos) -> Nanos {
+        here.saturating_add(self.ear.ahead.load(Ordering::Relaxed))
+    }
+
+    /// Whether the robot was heard of lately.
+    pub fn is_heard(&self) -> bool {
+        let now = self.ear.clock.now();
+        self.newest().as_ref().is_some_and(|seen| now - seen.heard < SILENCE)
+    }
+
+    /// Why it was taken from whoever drives, in its own words.
+    pub fn words(&self) -> Option<String> {
+        self.ear.words.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// An answer about its lease that is no refusal.
+    pub fn granted(&self, answer: Result<Option<Reply>, Error>) -> Result<Reply, Error> {
+        granted(&self.network, &self.description.robot, answer)
+    }
+
+    /// Stops it, whoever drives it.
+    pub fn stop(&self, who: &str) -> Result<Vec<StopReport>, Error> {
+        stop(&self.network, &self.description.robot, who)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.ear.over.store(true, Ordering::Release);
+        if let Some(timer) = self.timer.take() {
+            timer.thread().unpark();
+            // A thread that panicked has already said so.
+            timer.join().ok();
+        }
+    }
+}
+
+/// Stops a robot, whoever drives it, and says how that went.
+pub fn stop(network: &Network, name: &str, who: &str) -> Result<Vec<StopReport>, Error> {
+    let key = RobotKeys::new(name)?.lease();
+    let who = who.to_owned();
+    let ask = Ask { v: VERSION, op: Op::Stop, who, lease: 0, n: 0, take_over: false };
+    let answer = network.query::<_, Reply>(&key, Some((&ask, None)), STOPS);
+    Ok(granted(network, name, answer)?.stopped)
+}
+
+fn granted(
+    network: &Network,
+    name: &str,
+    answer: Result<Option<Reply>, Error>,
+) -> Result<Reply, Error> {
+    let name = name.to_owned();
+    let answer = answer.map_err(|error| match error {
+        // Of the key that was asked nobody needs to know.
+        Error::Refused { why, .. } => Error::Refused { name: name.clone(), why },
+        other => other,
+    });
+    match answer? {
+        Some(Reply { refused: Some(why), .. }) => Err(Error::Refused { name, why }),
+        Some(reply) => Ok(reply),
+        None => Err(Error::NotThere { what: "robot", name, at: network.at().to_owned() }),
+    }
+}
+
+/// Asks once what time it is there; nobody has to answer.
+fn ask_time(
+    network: &Network,
+    keys: &RobotKeys,
+    clock: &Clock,
+    offset: &mut Offset,
+) -> Result<(), Error> {
+    let asked = clock.now();
+    let answer = network.query::<Action, Now>(&keys.clock(), None, TIME_EVERY)?;
+    let answered = clock.now();
+    if let Some(Now { at, .. }) = answer {
+        offset.hear(asked, at, answered);
+    }
+    Ok(())
+}
+
+impl Ear {
+    /// Takes the robot's ticks, with so many values each.
+    fn hears_states(self: Arc<Self>, values: usize) -> impl FnMut(Sample) {
+        let mut number = 0;
+        let mut before = None;
+        move |sample| {
+            let state: Result<State, Refusal> = decode(&sample.payload().to_bytes());
+            let fits = |state: &State| [&state.values, &state.sent].map(Vec::len) == [values; 2];
+            let Some(state) = state.ok().filter(fits) else { return };
+            number += 1;
+            let seen = Arc::new(Seen { number, heard: self.clock.now(), state });
+            // The one that may just be looked at is let go with the next, and here.
+            drop(std::mem::replace(&mut before, self.newest.swap(Some(seen))));
+        }
+    }
+
+    fn hear_event(&self, sample: &Sample) {
+        let event: Result<Event, Refusal> = decode(&sample.payload().to_bytes());
+        let Ok(Event { kind, who, text, .. }) = event else { return };
+        let words = match kind {
+            Kind::LeaseTakenOver => Some(format!("{who} has taken it over")),
+            Kind::LeaseLost | Kind::Stopped | Kind::Host => Some(text),
+            Kind::LeaseTaken | Kind::Driven => None,
+            Kind::LeaseRefused | Kind::LeaseReleased | Kind::Refused => return,
+        };
+        *self.words.lock().unwrap_or_else(PoisonError::into_inner) = words;
+    }
+
+    fn keep_time(&self, network: &Network, keys: &RobotKeys, mut offset: Offset) {
+        loop {
+            std::thread::park_timeout(TIME_EVERY);
+            if self.over.load(Ordering::Acquire) {
+                return;
+            }
+            // Whoever does not answer will be missed for other reasons.
+            ask_time(network, keys, &self.clock, &mut offset).ok();
+            if let Some(ahead) = offset.ahead() {
+                self.ahead.store(ahead, Ordering::Relaxed);
+            }
+        }
+    }
+}
