@@ -15,6 +15,8 @@ mod fetching;
 mod find_cameras;
 mod find_port;
 mod hands;
+#[cfg(feature = "zenoh")]
+mod host;
 mod hub;
 mod man;
 #[cfg(feature = "zenoh")]
@@ -77,6 +79,8 @@ pub enum Command {
     Policy(policy::Policy),
     Hub(hub::Hub),
     #[cfg(feature = "zenoh")]
+    Host(Box<host::HostArm>),
+    #[cfg(feature = "zenoh")]
     Ps(ps::Ps),
     #[cfg(feature = "zenoh")]
     Net(net::Net),
@@ -114,6 +118,8 @@ impl Command {
             #[cfg(feature = "policies")]
             Self::Policy(command) => command.run(report),
             Self::Hub(command) => command.run(report),
+            #[cfg(feature = "zenoh")]
+            Self::Host(command) => command.run(report),
             #[cfg(feature = "zenoh")]
             Self::Ps(command) => command.run(report),
             #[cfg(feature = "zenoh")]

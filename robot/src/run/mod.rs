@@ -5,6 +5,8 @@ pub mod attempt;
 pub mod control;
 #[cfg(feature = "sim")]
 pub mod eyes;
+#[cfg(feature = "zenoh")]
+pub mod hosting;
 pub mod realtime;
 pub mod record;
 pub mod rehearsal;
