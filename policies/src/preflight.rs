@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::{Common, Feature, FeatureKind};
+use crate::config::{Feature, FeatureKind};
 use crate::processor::Pipeline;
 
 /// What a robot or a dataset has to offer.
@@ -71,36 +71,43 @@ impl Preflight {
     }
 }
 
-/// Holds what a policy takes and gives beside what is offered.
+/// Holds what a policy takes (`inputs`, behind the steps `before`) and gives (so many numbers an action)
+/// beside what is offered.
 #[must_use]
-pub fn check(config: &Common, before: &Pipeline, offered: &Offered) -> Preflight {
+pub fn check(
+    inputs: &[(String, Feature)],
+    actions: usize,
+    before: &Pipeline,
+    offered: &Offered,
+) -> Preflight {
     let mut found = Preflight::default();
-    let matched = cameras(config, before, offered, &mut found);
+    let matched = cameras(inputs, before, offered, &mut found);
     for name in offered.cameras.keys() {
         if !matched.contains(name) && !found.rename.contains_key(name) {
             let message = "the policy does not look at it".to_owned();
             found.add(Severity::Warning, name, message);
         }
     }
-    for (name, feature) in &config.inputs {
+    for (name, feature) in inputs {
         if matches!(feature.kind, FeatureKind::State | FeatureKind::Env) {
             numbers(name, feature, before, offered, &mut found);
         }
     }
-    action(config, offered, &mut found);
+    action(actions, offered, &mut found);
     found
 }
 
 /// Finds each of the policy's cameras among those offered; answers which of those were found.
 fn cameras(
-    config: &Common,
+    inputs: &[(String, Feature)],
     before: &Pipeline,
     offered: &Offered,
     found: &mut Preflight,
 ) -> BTreeSet<String> {
     let mut matched = BTreeSet::new();
     let mut missing = Vec::new();
-    for (name, feature) in config.images() {
+    let images = inputs.iter().filter(|(_, feature)| feature.kind == FeatureKind::Visual);
+    for (name, feature) in images {
         let sources = before.sources(name);
         let Some(source) = sources.iter().find(|name| offered.cameras.contains_key(*name)) else {
             missing.push((name, feature));
@@ -201,9 +208,8 @@ fn apart(trained: [f32; 2], range: [f32; 2]) -> bool {
     middle < trained[0] - span / 2.0 || middle > trained[1] + span / 2.0
 }
 
-fn action(config: &Common, offered: &Offered, found: &mut Preflight) {
+fn action(dim: usize, offered: &Offered, found: &mut Preflight) {
     let Some(have) = &offered.action else { return };
-    let dim = config.action_dim();
     if have.count != dim {
         let message = format!("the policy gives {dim} numbers, and the robot takes {}", have.count);
         found.add(Severity::Error, "action", message);
@@ -233,7 +239,7 @@ mod tests {
         let config = Config::parse(&config.to_string(), Path::new("config.json")).unwrap();
         let nothing = &|name: &str| crate::checkpoint::Tensors::open(Path::new(name));
         let before = Pipeline::parse("{\"steps\": []}", Path::new("steps.json"), nothing).unwrap();
-        check(config.common(), &before, offered)
+        check(&config.common().inputs, config.common().action_dim(), &before, offered)
     }
 
     fn offered(cameras: &[(&str, [usize; 2])]) -> Offered {

@@ -41,8 +41,8 @@ pub(crate) const STATE: &str = "observation.state";
 /// Where the joints should go.
 pub(crate) const ACTION: &str = "action";
 
-/// Steps in the order in which they are carried out.
-#[derive(Clone, Debug)]
+/// Steps in the order in which they are carried out; by default none.
+#[derive(Clone, Debug, Default)]
 pub struct Pipeline {
     /// LeRobot's name for it.
     pub name: String,

@@ -1,7 +1,7 @@
 //! `sinew rollout`
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,8 +20,9 @@ use super::driving::{
     LoopFlags, arms, as_many_arms, figures, finish, followers, listen, rate, ready, remember,
     seconds, span, ticks_per_row, unlike,
 };
+use super::policy::chosen::{AskFlags, Driven, thinker};
+use super::policy::offered;
 use super::policy::source::{Machine, Source};
-use super::policy::{check, offered};
 use super::recorder::{Kept, Recorder};
 use super::recording::{By, DatasetFlags};
 use super::strategy::{Strategy, StrategyFlags};
@@ -33,8 +34,8 @@ use crate::cli::flags::{DisplayFlags, RobotFlags, TeleopFlags};
 use crate::cli::report::Report;
 use crate::robot::Robot;
 use crate::run::control::{Lap, Pace, Pair, Tick, end, lap};
-use crate::run::realtime::{give_way, patiently};
-use crate::run::rollout::{Aggregate, Driver, Inference, Plan, Rest, Thinker};
+use crate::run::realtime::give_way;
+use crate::run::rollout::{Aggregate, Driver, Inference, Plan, Rest};
 use crate::run::stats::Stats;
 use crate::run::tap::{Stored, tap};
 use crate::view::display::Display;
@@ -89,6 +90,8 @@ pub struct Rollout {
         value_name = "HOW"
     )]
     aggregate: Aggregate,
+    #[command(flatten)]
+    ask: AskFlags,
     /// Go back to where the arm was, at the end of the time
     #[arg(long = "return_to_initial_position", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     go_back: bool,
@@ -144,17 +147,13 @@ impl Rollout {
         let specs = self.cameras.specs()?;
         let root = self.folder()?;
         let leader = self.leader(&robot)?;
-        let policy = patiently(|| self.source.load(&self.machine, report)).map_err(no_thread)??;
-        let found = check::look(&policy, &offered::by_robot(&robot, &specs), false);
-        check::say(report, &found);
-        if !found.ok() {
-            return Err(Failure::advise(
-                Exit::Data,
-                format!("{} cannot drive {}", policy.folder().display(), robot.name),
-                "see the findings above: a camera is named with --camera NAME=SOURCE, and other \
-                 names can be given with --rename_map; nothing has moved",
-            ));
-        }
+        let driven = Driven {
+            name: &robot.name,
+            offered: offered::by_robot(&robot, &specs),
+            task: self.dataset.task.as_deref(),
+            rate: self.fps,
+        };
+        let thinker = thinker(&self.source, &self.machine, &self.ask, &driven, report)?;
         let every = self.interpolation.map_or_else(|| ticks_per_row(self.fps), u64::from);
         let control = self.fps * every as f64;
         let flag = listen()?;
@@ -197,7 +196,7 @@ impl Rollout {
         #[cfg(feature = "sim")]
         let _hand = leader.as_ref().map(Robot::moved_by_script).transpose()?;
         let begin = where_they_are(&mut pairs)?;
-        let folder = policy.folder().to_owned();
+        let policy = thinker.name();
         let plan = Plan {
             inference: self.inference,
             threshold: self.threshold,
@@ -206,18 +205,15 @@ impl Rollout {
             cameras: specs.iter().map(|(name, _)| cameras::feature_of(name)).collect(),
             home: (self.strategy.strategy != Strategy::Dagger).then(|| begin.concat()),
         };
-        let driver = Driver::new(Thinker::new(policy), plan, feeders);
+        let driver = Driver::new(thinker, plan, feeders);
         let driver = driver.ok_or_else(|| Failure::new(Exit::Failed, "no memory for figures"))?;
         let drives = if self.interactive { "is ready to drive" } else { "drives" };
         report.note(format!(
-            "{} {drives} {} at {} Hz, {control} Hz at the motors; Ctrl-C ends it ({} afterwards)",
-            folder.display(),
-            robot.name,
-            self.fps,
-            robot.options.stop
+            "{policy} {drives} {} at {} Hz, {control} Hz at the motors; Ctrl-C ends it ({} afterwards)",
+            robot.name, self.fps, robot.options.stop
         ));
         let beside = Beside { report, cameras: &cameras, recorder, display };
-        self.drive(&mut pairs, driver, every, beside, begin, &folder)
+        self.drive(&mut pairs, driver, every, beside, begin, &policy)
     }
 
     /// Where episodes are recorded, if they are.
@@ -276,7 +272,7 @@ impl Rollout {
         every: u64,
         beside: Beside<'_>,
         begin: Vec<Vec<f64>>,
-        policy: &Path,
+        policy: &str,
     ) -> Result<Exit, Failure> {
         let Beside { report, cameras, recorder, mut display } = beside;
         let values = begin.iter().map(Vec::len).sum();
@@ -353,6 +349,7 @@ impl Rollout {
         if let Value::Object(extra) = &mut kept.extra {
             extra.insert("policy".into(), json!(policy));
             extra.insert("chunks".into(), thought.chunks.into());
+            extra.insert("unanswered".into(), thought.unanswered.into());
             extra.insert("inference_ms".into(), thought.took.json_ms());
             extra.insert("starved_ticks".into(), driver.starved().into());
             extra.insert("display".into(), display.end(report));

@@ -1,7 +1,12 @@
 //! One attempt at a simulated task: whoever acts is shown what is seen, from tick to tick, in the
 //! world's own time.
 
+#[cfg(all(feature = "policies", feature = "zenoh"))]
+use std::collections::VecDeque;
+
 use sinew_datasets::Image;
+#[cfg(all(feature = "policies", feature = "zenoh"))]
+use sinew_net::message::Frame;
 #[cfg(feature = "policies")]
 use sinew_policies::Policy;
 #[cfg(feature = "policies")]
@@ -12,6 +17,10 @@ use sinew_sim::Env;
 use sinew_sim::env::{FPS, Observed};
 use sinew_sim::expert::Expert;
 
+#[cfg(all(feature = "policies", feature = "zenoh"))]
+use super::elsewhere::Remote;
+#[cfg(all(feature = "policies", feature = "zenoh"))]
+use super::rollout::silent;
 use crate::cli::failure::Failure;
 
 /// What a tick shows.
@@ -137,5 +146,51 @@ impl Actor for Learned {
             ));
         }
         Ok(action.goal.iter().map(|value| f64::from(*value)).collect())
+    }
+}
+
+/// A policy elsewhere, which the world waits for.
+#[cfg(all(feature = "policies", feature = "zenoh"))]
+pub struct Asking {
+    remote: Remote,
+    /// The newest moments, as many as it looks at.
+    seen: VecDeque<Frame>,
+    /// Rows that are still to come.
+    rows: VecDeque<Vec<f64>>,
+}
+
+#[cfg(all(feature = "policies", feature = "zenoh"))]
+impl Asking {
+    /// Asks it.
+    pub fn new(remote: Remote) -> Self {
+        Self { remote, seen: VecDeque::new(), rows: VecDeque::new() }
+    }
+}
+
+#[cfg(all(feature = "policies", feature = "zenoh"))]
+impl Actor for Asking {
+    fn begin(&mut self, _env: &Env, _seed: u64) -> Result<(), Failure> {
+        self.remote.reset();
+        self.seen.clear();
+        self.rows.clear();
+        Ok(())
+    }
+
+    fn act(&mut self, now: &Moment<'_>) -> Result<Vec<f64>, Failure> {
+        let shape = self.remote.shape();
+        // Who looks at one moment alone is not told what he is not asked about.
+        if self.rows.is_empty() || shape.depth > 1 {
+            let pictures = now.images.iter().map(|(name, image)| (name.as_str(), image));
+            let Observed { state, truth, .. } = now.observed;
+            self.seen.push_back(self.remote.frame(state, truth, pictures)?);
+            let spare = self.seen.len().saturating_sub(shape.depth);
+            self.seen.drain(..spare);
+        }
+        if self.rows.is_empty() {
+            let frames: Vec<Frame> = self.seen.iter().cloned().collect();
+            let rows = self.remote.wait(&frames, shape.steps.unwrap_or(1))?;
+            self.rows.extend(rows.chunks_exact(shape.width.max(1)).map(<[f64]>::to_vec));
+        }
+        self.rows.pop_front().ok_or_else(|| silent(&self.remote.name()))
     }
 }

@@ -66,12 +66,6 @@ impl Pair {
         self.ramp = Ramp::new(self.follower.spec().value_count());
     }
 
-    /// Brings the follower smoothly to where its source wants it, once more: somebody else leads.
-    #[cfg(feature = "zenoh")]
-    pub fn anew(&mut self) {
-        self.ramp.again();
-    }
-
     /// Makes both ready; the follower is under torque from now on.
     pub fn configure(&mut self) -> Result<(), Error> {
         self.source.configure()?;
@@ -250,9 +244,9 @@ pub fn rehearse(
     pace: Pace,
     stats: Stats,
     each: impl FnMut(Tick, &[Pair], &Stats) -> ControlFlow<()>,
-) -> Lap {
+) -> Result<Stats, Error> {
     let (stats, error) = ticks(pairs, clock, pace, stats, Pair::look, each);
-    Lap { stats, error, granted: Granted::default() }
+    error.map_or(Ok(stats), Err)
 }
 
 fn ticks(

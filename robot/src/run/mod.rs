@@ -3,10 +3,10 @@
 #[cfg(feature = "sim")]
 pub mod attempt;
 pub mod control;
+#[cfg(all(feature = "policies", feature = "zenoh"))]
+pub mod elsewhere;
 #[cfg(feature = "sim")]
 pub mod eyes;
-#[cfg(feature = "zenoh")]
-pub mod hosting;
 pub mod realtime;
 pub mod record;
 pub mod rehearsal;

@@ -192,7 +192,10 @@ impl Message for Thinker {
         at_most("inputs", self.inputs.len(), 64)?;
         for input in &self.inputs {
             text("names", &input.name)?;
-            at_most("sizes", input.shape.len(), 8)?;
+            at_most("sizes", input.shape.len(), 3)?;
+            let longest = input.shape.iter().max().copied().unwrap_or_default();
+            let longest = usize::try_from(longest).unwrap_or(usize::MAX);
+            at_most("numbers in a row", longest, MOST_PIXELS as usize)?;
         }
         let numbers = self.rows.saturating_mul(self.width);
         for (what, count, most) in [

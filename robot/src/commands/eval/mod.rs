@@ -4,25 +4,23 @@ mod figures;
 mod info;
 mod page;
 mod play;
+mod who;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
 use serde_json::{Value, json};
-use sinew_policies::config::Feature;
-use sinew_policies::{Device, Policy};
-use sinew_sim::{Env, Task};
+use sinew_sim::Task;
 
 use super::driving::listen;
-use super::policy::source::{Machine, locate};
-use super::policy::{check, offered};
+use super::policy::chosen::AskFlags;
+use super::policy::source::Machine;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::{Report, Tone};
-use crate::run::attempt::{Actor, Learned, Scripted};
-use crate::run::eyes::Lookout;
 use info::Results;
 use play::{Attempts, play};
+use who::Who;
 
 /// How often a policy achieves a task in simulation
 ///
@@ -33,7 +31,8 @@ use play::{Attempts, play};
 /// lerobot-eval does, and report.html.
 ///
 /// Tasks: so101_lift, so101_pick_place, so101_push, reach, or a TOML file of your own. The policy
-/// `expert` is the script that knows where everything is.
+/// `expert` is the script that knows where everything is; `zenoh://NAME@HOST:PORT` is one that
+/// `sinew serve-policy` serves there.
 #[derive(Debug, Args)]
 pub struct Eval {
     /// A checkpoint's folder, one above it, the id of one that LeRobot fetched, or `expert`
@@ -67,6 +66,8 @@ pub struct Eval {
     out: PathBuf,
     #[command(flatten)]
     machine: Machine,
+    #[command(flatten)]
+    ask: AskFlags,
 }
 
 /// How a second policy did on the same seeds.
@@ -76,9 +77,6 @@ pub struct Compared {
     second_alone: usize,
     chance: f64,
 }
-
-/// The script that knows where everything is.
-const EXPERT: &str = "expert";
 
 impl Eval {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
@@ -105,7 +103,7 @@ impl Eval {
                     compared.second_alone,
                     compared.chance * 100.0
                 ));
-                Some((name(path), compared))
+                Some((Who::name(path), compared))
             }
             None => None,
         };
@@ -135,23 +133,12 @@ impl Eval {
             Some(count) => usize::from(count),
         };
         let threads = threads.min(usize::try_from(self.episodes).unwrap_or(usize::MAX));
-        let policy = match policy == Path::new(EXPERT) {
-            true => None,
-            false => Some(locate(policy, report)?),
-        };
-        let cameras = match &policy {
-            None => Vec::new(),
-            Some(folder) => self.fits(folder, task, report)?,
-        };
+        let who = Who::find(policy, report)?;
+        let cameras = who.fits(task, &self.machine, &self.ask, report)?;
         let folder = self.out.join("videos").join(which);
         let failed = |error| Failure::new(Exit::Failed, format!("{}: {error}", folder.display()));
         std::fs::create_dir_all(&folder).map_err(failed)?;
-        let actor = || -> Result<Box<dyn Actor>, Failure> {
-            Ok(match &policy {
-                None => Box::<Scripted>::default(),
-                Some(folder) => Box::new(Learned(self.load(folder)?)),
-            })
-        };
+        let actor = || who.actor(task, &self.machine, &self.ask);
         let began = Instant::now();
         let attempts = Attempts {
             task,
@@ -170,61 +157,12 @@ impl Eval {
         Ok(Results { outcomes, videos, seconds })
     }
 
-    /// Loads a policy, to think on one thread unless more are asked for: numbers differ in their last
-    /// bits with the threads, and attempts side by side use all processors.
-    fn load(&self, path: &Path) -> Result<Policy, Failure> {
-        let mut options = self.machine.options();
-        options.threads = self.machine.threads().unwrap_or(1);
-        let mut policy = Policy::load(path, Device::Cpu, &options)?;
-        if let Some(names) = self.machine.renamed() {
-            policy.rename(names.clone())?;
-        }
-        Ok(policy)
-    }
-
-    /// Whether the policy can be shown this task at all, and with which cameras; nothing begins where it
-    /// cannot.
-    fn fits(&self, path: &Path, task: &Task, report: &Report) -> Result<Vec<Lookout>, Failure> {
-        let policy = self.load(path)?;
-        for warning in policy.audit().warnings() {
-            report.warn(warning);
-        }
-        let env = Env::new(task.clone())?;
-        let cameras = self.cameras(&policy);
-        let found = check::look(&policy, &offered::by_env(&env, &cameras), false);
-        if found.ok() {
-            return Ok(cameras);
-        }
-        check::say(report, &found);
-        Err(Failure::advise(
-            Exit::Data,
-            format!("{} cannot be tried at {}", path.display(), task.name),
-            "see the findings above; other names can be given with --rename_map",
-        ))
-    }
-
-    /// The cameras that the policy was trained with, of their sizes: they stand where their names say.
-    fn cameras(&self, policy: &Policy) -> Vec<Lookout> {
-        let images = policy.config().common().images();
-        let lookout = |(theirs, feature): (&str, &Feature)| {
-            let [_, height, width] = feature.image()?;
-            let named = self.machine.renamed().and_then(|names| {
-                names.iter().find(|(_, to)| *to == theirs).map(|(from, _)| from.as_str())
-            });
-            let feature = named.unwrap_or(theirs).to_owned();
-            let name = feature.rsplit('.').next().unwrap_or_default().to_owned();
-            let size = [u32::try_from(width).ok()?, u32::try_from(height).ok()?];
-            Some(Lookout { feature, name, size })
-        };
-        images.filter_map(lookout).collect()
-    }
-
     fn say(&self, path: &Path, results: &Results, report: &Report) {
         let [low, high] = results.sure().map(|share| share * 100.0);
         let tone = if results.rate() >= 0.5 { Tone::Good } else { Tone::Odd };
         report.say(format!(
             "{}: {} of {} achieved, {} (95 % interval {low:.0} to {high:.0} %), {:.1} s",
-            name(path),
+            Who::name(path),
             results.successes(),
             results.outcomes.len(),
             report.tone(tone, &format!("{:.1} %", results.rate() * 100.0)),
@@ -257,7 +195,7 @@ impl Eval {
         }
         let info = serde_json::to_string_pretty(&info)
             .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-        let page = page::page(&task.name, &name(&self.policy), &self.out, results, other);
+        let page = page::page(&task.name, &Who::name(&self.policy), &self.out, results, other);
         for (file, text) in [("eval_info.json", info), ("report.html", page)] {
             let path = self.out.join(file);
             std::fs::write(&path, text).map_err(|error| failed(&path, error))?;
@@ -294,15 +232,4 @@ fn compare(first: &Results, second: Results) -> Compared {
     let second_alone = pairs().filter(|(one, other)| !one.success && other.success).count();
     let chance = figures::by_chance(first_alone, second_alone);
     Compared { results: second, first_alone, second_alone, chance }
-}
-
-fn name(path: &Path) -> String {
-    let of = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-    // LeRobot's OUTPUT/checkpoints/last/pretrained_model is called OUTPUT.
-    let plain = |name: &String| {
-        let parts = ["pretrained_model", "last", "checkpoints"];
-        !parts.contains(&name.as_str()) && !name.bytes().all(|letter| letter.is_ascii_digit())
-    };
-    let named = path.ancestors().filter_map(of).find(plain);
-    named.unwrap_or_else(|| path.display().to_string())
 }

@@ -74,9 +74,10 @@ impl Check {
 
 /// Holds both beside each other. Without cameras in the offer, nothing is said of them.
 pub fn look(policy: &Policy, offered: &Offered, blind: bool) -> Preflight {
-    let mut found = preflight::check(policy.config().common(), policy.before(), offered);
+    let common = policy.config().common();
+    let mut found = preflight::check(&common.inputs, common.action_dim(), policy.before(), offered);
     if blind {
-        let cameras: Vec<&str> = policy.config().common().images().map(|(name, _)| name).collect();
+        let cameras: Vec<&str> = common.images().map(|(name, _)| name).collect();
         found.findings.retain(|finding| !cameras.contains(&finding.feature.as_str()));
     }
     found

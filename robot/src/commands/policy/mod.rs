@@ -2,6 +2,7 @@
 
 mod bench;
 pub mod check;
+pub mod chosen;
 mod convert;
 mod info;
 pub mod offered;

@@ -9,6 +9,8 @@ use sinew_policies::{Device, Options, Policy, Precision, folder};
 
 use super::super::fetching;
 use crate::cli::failure::Failure;
+#[cfg(feature = "zenoh")]
+use crate::cli::network::named;
 use crate::cli::report::Report;
 
 /// Which policy.
@@ -85,10 +87,29 @@ pub fn locate(typed: &Path, report: &Report) -> Result<PathBuf, Failure> {
     }
 }
 
+/// What the policy in a folder is called.
+#[cfg(any(feature = "sim", feature = "zenoh"))]
+pub fn name_of(path: &Path) -> String {
+    let of = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    // LeRobot's OUTPUT/checkpoints/last/pretrained_model is called OUTPUT.
+    let plain = |name: &String| {
+        let parts = ["pretrained_model", "last", "checkpoints"];
+        !parts.contains(&name.as_str()) && !name.bytes().all(|letter| letter.is_ascii_digit())
+    };
+    let named = path.ancestors().filter_map(of).find(plain);
+    named.unwrap_or_else(|| path.display().to_string())
+}
+
 impl Source {
     /// What was typed.
     pub fn typed(&self) -> &Path {
         self.policy_path.as_deref().or(self.policy.as_deref()).unwrap_or(Path::new("."))
+    }
+
+    /// The name and the address of a policy elsewhere, if one is meant.
+    #[cfg(feature = "zenoh")]
+    pub fn elsewhere(&self) -> Option<(&str, Option<&str>)> {
+        named(self.typed().to_str()?)
     }
 
     /// The folder that is meant.
@@ -127,7 +148,7 @@ impl Machine {
     }
 
     /// What what is seen is called instead.
-    #[cfg(feature = "sim")]
+    #[cfg(any(feature = "sim", feature = "zenoh"))]
     pub fn renamed(&self) -> Option<&Names> {
         self.rename_map.as_ref()
     }

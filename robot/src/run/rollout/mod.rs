@@ -17,14 +17,13 @@ use std::time::Duration;
 pub use aggregate::Aggregate;
 use sinew_drivers::clock::{MILLI, SECOND};
 use sinew_drivers::{Clock, Nanos};
-use sinew_policies::Error;
 use sinew_teleop::fed::{BLEND, Chunk, Feeder};
 use sinew_teleop::ramp::way;
 
 use super::stats::Spans;
 use super::tap::{Slip, Slips};
-use thinker::Shape;
-pub use thinker::Thinker;
+use crate::cli::failure::Failure;
+pub use thinker::{PATIENCE, Shape, Thinker, silent};
 
 /// When the next chunk is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -72,6 +71,8 @@ const SHORTEST: Nanos = 500 * MILLI;
 pub struct Thought {
     /// Chunks made.
     pub chunks: u64,
+    /// How often nobody answered.
+    pub unanswered: u64,
     /// What each took.
     pub took: Spans,
 }
@@ -90,6 +91,8 @@ pub struct Driver {
     /// The newest chunk.
     last: Option<Arc<Chunk>>,
     thought: Thought,
+    /// Since when nobody answers.
+    silent: Option<Nanos>,
     /// How the arms rest.
     rest: Rest,
     /// Whether they do, and in how many ticks there was nothing to do until they did.
@@ -110,7 +113,8 @@ impl Driver {
             since: Nanos::MIN,
             seen: VecDeque::new(),
             last: None,
-            thought: Thought { chunks: 0, took: Spans::new()? },
+            thought: Thought { chunks: 0, unanswered: 0, took: Spans::new()? },
+            silent: None,
             rest: Rest::No,
             rests: None,
             rested: 0,
@@ -124,7 +128,7 @@ impl Driver {
         slips: &mut Slips,
         over: &AtomicBool,
         resting: impl Fn() -> Rest,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         self.thinker.reset();
         while !over.load(Ordering::Acquire) && !slips.is_over() {
             let mut fresh = false;
@@ -145,7 +149,7 @@ impl Driver {
             // A camera that gave nothing yet shows nothing to think about.
             let whole = self.seen.back().is_some_and(|slip| slip.shots.iter().all(Option::is_some));
             if fresh && whole && self.rests.is_none() && self.is_due() {
-                self.think()?;
+                self.think(over)?;
             } else {
                 std::thread::park_timeout(Duration::from_millis(20));
             }
@@ -220,15 +224,17 @@ impl Driver {
         }
     }
 
-    fn think(&mut self) -> Result<(), Error> {
+    fn think(&mut self, over: &AtomicBool) -> Result<(), Failure> {
         let began = self.clock.now();
         let Some(seen) = self.seen.back().map(|slip| slip.began) else { return Ok(()) };
         let averages = self.shape.steps.is_none();
         let waits = averages || self.plan.inference == Inference::Sync;
         let carried = self.shape.steps.filter(|_| waits).unwrap_or(self.shape.rows);
         let moments = self.seen.make_contiguous();
-        let rows = self.thinker.think(moments, &self.plan.cameras, carried)?;
+        let rows = self.thinker.think(moments, &self.plan.cameras, carried, over)?;
         let now = self.clock.now();
+        let Some(rows) = rows else { return self.was_silent(began, now) };
+        self.silent = None;
         // After a rest the arm is brought there as smoothly as at the start.
         let blend = match (&self.last, self.thought.chunks, moments.last()) {
             (None, 1.., Some(newest)) => way(&newest.state, &rows).max(SHORTEST),
@@ -247,5 +253,14 @@ impl Driver {
         self.thought.chunks += 1;
         self.thought.took.count(now - began);
         Ok(())
+    }
+    /// Nobody answered. What is seen next is asked about again, while there is patience; the arm stays at
+    /// the end of its last chunk meanwhile.
+    fn was_silent(&mut self, began: Nanos, now: Nanos) -> Result<(), Failure> {
+        self.thought.unanswered += 1;
+        if now - *self.silent.get_or_insert(began) < PATIENCE {
+            return Ok(());
+        }
+        Err(silent(&self.thinker.name()))
     }
 }

@@ -1,0 +1,160 @@
+//! Who makes attempts: the script that knows everything, a policy of this process, or one elsewhere.
+
+use std::path::{Path, PathBuf};
+
+#[cfg(feature = "zenoh")]
+use sinew_net::Network;
+use sinew_policies::config::{Feature, FeatureKind};
+use sinew_policies::{Device, Policy};
+use sinew_sim::{Env, Task};
+
+use super::super::policy::chosen::AskFlags;
+use super::super::policy::source::{Machine, locate, name_of};
+use super::super::policy::{check, offered};
+use crate::cli::failure::{Exit, Failure};
+#[cfg(feature = "zenoh")]
+use crate::cli::network::{ConnectFlags, named};
+use crate::cli::report::Report;
+#[cfg(feature = "zenoh")]
+use crate::run::attempt::Asking;
+use crate::run::attempt::{Actor, Learned, Scripted};
+#[cfg(feature = "zenoh")]
+use crate::run::elsewhere::Remote;
+use crate::run::eyes::Lookout;
+
+/// The script that knows where everything is.
+const EXPERT: &str = "expert";
+
+/// Who makes attempts.
+pub enum Who {
+    /// The script that knows where everything is.
+    Expert,
+    /// A policy of this process, from its folder.
+    Here(PathBuf),
+    /// A policy of this name elsewhere.
+    #[cfg(feature = "zenoh")]
+    Elsewhere(Network, String),
+}
+
+impl Who {
+    /// Who is meant by what was typed.
+    pub fn find(typed: &Path, report: &Report) -> Result<Self, Failure> {
+        #[cfg(feature = "zenoh")]
+        if let Some((name, at)) = typed.to_str().and_then(named) {
+            let network = Network::ask(&ConnectFlags::default().options(at))?;
+            return Ok(Self::Elsewhere(network, name.to_owned()));
+        }
+        Ok(match typed == Path::new(EXPERT) {
+            true => Self::Expert,
+            false => Self::Here(locate(typed, report)?),
+        })
+    }
+
+    /// What the page calls whoever was typed.
+    pub fn name(typed: &Path) -> String {
+        #[cfg(feature = "zenoh")]
+        if let Some((name, _at)) = typed.to_str().and_then(named) {
+            return name.to_owned();
+        }
+        name_of(typed)
+    }
+
+    /// Makes one who acts.
+    pub fn actor(
+        &self,
+        #[cfg_attr(not(feature = "zenoh"), expect(unused_variables))] task: &Task,
+        machine: &Machine,
+        #[cfg_attr(not(feature = "zenoh"), expect(unused_variables))] ask: &AskFlags,
+    ) -> Result<Box<dyn Actor>, Failure> {
+        Ok(match self {
+            Self::Expert => Box::<Scripted>::default(),
+            Self::Here(folder) => Box::new(Learned(load(folder, machine)?)),
+            #[cfg(feature = "zenoh")]
+            Self::Elsewhere(network, name) => {
+                Box::new(Asking::new(remote(network, name, task, machine, ask)?))
+            }
+        })
+    }
+
+    /// Whether it can be shown this task at all, and with which cameras; nothing begins where it cannot.
+    pub fn fits(
+        &self,
+        task: &Task,
+        machine: &Machine,
+        #[cfg_attr(not(feature = "zenoh"), expect(unused_variables))] ask: &AskFlags,
+        report: &Report,
+    ) -> Result<Vec<Lookout>, Failure> {
+        let env = || Env::new(task.clone());
+        let (name, cameras, found) = match self {
+            Self::Expert => return Ok(Vec::new()),
+            Self::Here(folder) => {
+                let policy = load(folder, machine)?;
+                for warning in policy.audit().warnings() {
+                    report.warn(warning);
+                }
+                let inputs = &policy.config().common().inputs;
+                let cameras = cameras(inputs, machine);
+                let found = check::look(&policy, &offered::by_env(&env()?, &cameras), false);
+                (folder.display().to_string(), cameras, found)
+            }
+            #[cfg(feature = "zenoh")]
+            Self::Elsewhere(network, name) => {
+                let remote = remote(network, name, task, machine, ask)?;
+                let cameras = cameras(remote.inputs(), machine);
+                let found = remote.preflight(&offered::by_env(&env()?, &cameras));
+                (remote.name(), cameras, found)
+            }
+        };
+        if found.ok() {
+            return Ok(cameras);
+        }
+        check::say(report, &found);
+        Err(Failure::advise(
+            Exit::Data,
+            format!("{name} cannot be tried at {}", task.name),
+            "see the findings above; other names can be given with --rename_map",
+        ))
+    }
+}
+
+/// The cameras that a policy was trained with, of their sizes: they stand where their names say.
+fn cameras(inputs: &[(String, Feature)], machine: &Machine) -> Vec<Lookout> {
+    let images = inputs.iter().filter(|(_, input)| input.kind == FeatureKind::Visual);
+    let lookout = |(theirs, feature): &(String, Feature)| {
+        let [_, height, width] = feature.image()?;
+        let named = machine
+            .renamed()
+            .and_then(|names| names.iter().find(|(_, to)| *to == theirs).map(|(from, _)| from));
+        let feature = named.unwrap_or(theirs).clone();
+        let name = feature.rsplit('.').next().unwrap_or_default().to_owned();
+        let size = [u32::try_from(width).ok()?, u32::try_from(height).ok()?];
+        Some(Lookout { feature, name, size })
+    };
+    images.filter_map(lookout).collect()
+}
+
+/// A policy elsewhere, for whoever makes attempts.
+#[cfg(feature = "zenoh")]
+fn remote(
+    network: &Network,
+    name: &str,
+    task: &Task,
+    machine: &Machine,
+    ask: &AskFlags,
+) -> Result<Remote, Failure> {
+    let names = machine.renamed().cloned().unwrap_or_default();
+    let task = Some(task.task.clone());
+    Remote::meet(network.clone(), name, "sim", names, ask.pictures, task)
+}
+
+/// Loads a policy, to think on one thread unless more are asked for: numbers differ in their last bits
+/// with the threads, and attempts side by side use all processors.
+fn load(path: &Path, machine: &Machine) -> Result<Policy, Failure> {
+    let mut options = machine.options();
+    options.threads = machine.threads().unwrap_or(1);
+    let mut policy = Policy::load(path, Device::Cpu, &options)?;
+    if let Some(names) = machine.renamed() {
+        policy.rename(names.clone())?;
+    }
+    Ok(policy)
+}

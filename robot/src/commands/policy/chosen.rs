@@ -1,0 +1,106 @@
+//! The policy that is to drive, wherever it is, held beside what it is to be shown.
+
+use clap::Args;
+#[cfg(feature = "zenoh")]
+use sinew_net::Network;
+use sinew_policies::preflight::{Offered, Preflight};
+
+use super::check;
+use super::source::{Machine, Source};
+use crate::cli::failure::{Exit, Failure};
+#[cfg(feature = "zenoh")]
+use crate::cli::network::ConnectFlags;
+use crate::cli::report::Report;
+#[cfg(feature = "zenoh")]
+use crate::run::elsewhere::{Pictures, Remote};
+use crate::run::realtime::patiently;
+use crate::run::rollout::Thinker;
+
+/// How a policy elsewhere is asked.
+#[derive(Debug, Clone, Args)]
+pub struct AskFlags {
+    /// How pictures go to a policy elsewhere (--policy zenoh://NAME@HOST:PORT, of `sinew serve-policy`)
+    #[cfg(feature = "zenoh")]
+    #[arg(long = "inference.images", value_enum, default_value = "jpeg", value_name = "HOW")]
+    pub pictures: Pictures,
+}
+
+/// Whom it is to drive.
+pub struct Driven<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it has to offer.
+    pub offered: Offered,
+    /// What is to be done, if somebody said so.
+    pub task: Option<&'a str>,
+    /// How many actions a second it takes.
+    pub rate: f64,
+}
+
+/// Loads a policy, or finds it where it is served; nothing goes on where both do not fit.
+pub fn thinker(
+    source: &Source,
+    machine: &Machine,
+    #[cfg_attr(not(feature = "zenoh"), expect(unused_variables))] flags: &AskFlags,
+    driven: &Driven<'_>,
+    report: &Report,
+) -> Result<Thinker, Failure> {
+    #[cfg(feature = "zenoh")]
+    if let Some(place) = source.elsewhere() {
+        let remote = meet(place, machine, flags.pictures, driven, report)?;
+        return Ok(Thinker::Elsewhere(Box::new(remote)));
+    }
+    let policy = patiently(|| source.load(machine, report)).map_err(|error| {
+        Failure::new(Exit::Failed, format!("cannot start the policy's thread: {error}"))
+    })??;
+    let found = check::look(&policy, &driven.offered, false);
+    fits(&found, &policy.folder().display().to_string(), driven, report)?;
+    Ok(Thinker::Here(Box::new(policy)))
+}
+
+fn fits(
+    found: &Preflight,
+    policy: &str,
+    driven: &Driven<'_>,
+    report: &Report,
+) -> Result<(), Failure> {
+    check::say(report, found);
+    if found.ok() {
+        return Ok(());
+    }
+    Err(Failure::advise(
+        Exit::Data,
+        format!("{policy} cannot drive {}", driven.name),
+        "see the findings above: a camera is named with --camera NAME=SOURCE, and other names can be \
+         given with --rename_map; nothing has moved",
+    ))
+}
+
+/// Finds a policy that is served, and holds what it says of itself beside what is offered.
+#[cfg(feature = "zenoh")]
+fn meet(
+    (name, at): (&str, Option<&str>),
+    machine: &Machine,
+    pictures: Pictures,
+    driven: &Driven<'_>,
+    report: &Report,
+) -> Result<Remote, Failure> {
+    let network = Network::ask(&ConnectFlags::default().options(at))?;
+    let names = machine.renamed().cloned().unwrap_or_default();
+    let task = driven.task.map(str::to_owned);
+    let remote = Remote::meet(network, name, driven.name, names, pictures, task)?;
+    if remote.wants_a_task() {
+        return Err(Failure::usage(
+            format!("{name} has to be told what is to be done"),
+            "say it: --task \"pick the cube\"",
+        ));
+    }
+    fits(&remote.preflight(&driven.offered), &remote.name(), driven, report)?;
+    if let Some(rate) = remote.rate().filter(|rate| *rate != driven.rate) {
+        report.warn(format!(
+            "{name} was trained for {rate} actions a second, and {} are carried out: --fps {rate}",
+            driven.rate
+        ));
+    }
+    Ok(remote)
+}
