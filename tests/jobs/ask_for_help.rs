@@ -43,6 +43,7 @@ fn every_command_has_an_example() {
         "policy bench",
         "policy convert",
         "eval",
+        "serve-policy",
         "sim record",
     ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
@@ -55,7 +56,7 @@ fn every_command_has_an_example() {
 #[test]
 fn what_is_not_there_yet_says_so_and_what_to_use() {
     let sandbox = Sandbox::new();
-    for command in ["train", "net", "host"] {
+    for command in ["train", "host"] {
         let ended = sandbox.run(&[command, "--dataset.repo_id=me/pick", "info"]);
         assert_eq!(ended.code, 2, "{command}");
         assert!(ended.err.contains("is not there yet"), "{command}");

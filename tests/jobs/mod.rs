@@ -1,5 +1,6 @@
 //! What users do, through the binary: one file per job.
 
+mod ask_a_policy_elsewhere;
 mod ask_for_help;
 mod edit_a_dataset;
 mod find_cameras;

@@ -22,7 +22,7 @@ const GROUPS: [(&str, &[&str]); 8] = [
     ),
     ("Move it", &["teleoperate", "record", "replay", "stop"]),
     ("Look at what was recorded", &["dataset"]),
-    ("Let a policy think, and drive", &["policy", "eval", "rollout"]),
+    ("Let a policy think, and drive", &["policy", "eval", "rollout", "serve-policy"]),
     ("Share it", &["hub"]),
     ("For your shell", &["completions", "man"]),
     ("Not there yet", &[]),

@@ -15,8 +15,6 @@ mod fetching;
 mod find_cameras;
 mod find_port;
 mod hands;
-#[cfg(feature = "zenoh")]
-mod host;
 mod hub;
 mod man;
 #[cfg(feature = "zenoh")]
@@ -33,6 +31,8 @@ mod reserved;
 #[cfg(feature = "policies")]
 mod rollout;
 mod scan;
+#[cfg(all(feature = "policies", feature = "zenoh"))]
+mod serve_policy;
 mod setup;
 mod setup_motors;
 #[cfg(feature = "sim")]
@@ -79,9 +79,9 @@ pub enum Command {
     Policy(policy::Policy),
     Hub(hub::Hub),
     #[cfg(feature = "zenoh")]
-    Host(Box<host::HostArm>),
-    #[cfg(feature = "zenoh")]
     Ps(ps::Ps),
+    #[cfg(all(feature = "policies", feature = "zenoh"))]
+    ServePolicy(serve_policy::ServePolicy),
     #[cfg(feature = "zenoh")]
     Net(net::Net),
     Stop(stop::Stop),
@@ -119,9 +119,9 @@ impl Command {
             Self::Policy(command) => command.run(report),
             Self::Hub(command) => command.run(report),
             #[cfg(feature = "zenoh")]
-            Self::Host(command) => command.run(report),
-            #[cfg(feature = "zenoh")]
             Self::Ps(command) => command.run(report),
+            #[cfg(all(feature = "policies", feature = "zenoh"))]
+            Self::ServePolicy(command) => command.run(report),
             #[cfg(feature = "zenoh")]
             Self::Net(command) => command.run(report),
             Self::Stop(command) => command.run(report),

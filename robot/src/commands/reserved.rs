@@ -21,13 +21,13 @@ pub enum Reserved {
     Eval(Anything),
     /// Train a policy
     Train(Anything),
-    /// Let other machines see and drive this robot
-    #[cfg(not(feature = "zenoh"))]
+    /// Serve a robot to other machines
     Host(Anything),
     /// Robots that run on this machine and others
     #[cfg(not(feature = "zenoh"))]
     Ps(Anything),
     /// Serve a policy to other machines
+    #[cfg(not(all(feature = "policies", feature = "zenoh")))]
     ServePolicy(Anything),
     /// Certificates for robots on other machines
     #[cfg(not(feature = "zenoh"))]
@@ -46,13 +46,13 @@ impl Reserved {
             #[cfg(not(all(feature = "sim", feature = "policies")))]
             Self::Eval(_) => ("eval", "build with the features sim and policies"),
             Self::Train(_) => ("train", "lerobot-train trains; its checkpoints will run here"),
-            #[cfg(not(feature = "zenoh"))]
-            Self::Host(_) => ("host", "build with the feature zenoh"),
+            Self::Host(_) => {
+                ("host", "a remote adapter works over TCP: --robot.port=tcp://host:port")
+            }
             #[cfg(not(feature = "zenoh"))]
             Self::Ps(_) => ("ps", "build with the feature zenoh"),
-            Self::ServePolicy(_) => {
-                ("serve-policy", "lerobot.async_inference.policy_server serves")
-            }
+            #[cfg(not(all(feature = "policies", feature = "zenoh")))]
+            Self::ServePolicy(_) => ("serve-policy", "build with the features policies and zenoh"),
             #[cfg(not(feature = "zenoh"))]
             Self::Net(_) => ("net", "build with the feature zenoh"),
         }

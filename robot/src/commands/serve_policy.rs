@@ -1,0 +1,186 @@
+//! `sinew serve-policy`
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::json;
+use sinew_drivers::camera::jpeg;
+use sinew_net::Network;
+use sinew_net::message::{Frame, Input, Observed, Thinker, VERSION, View};
+use sinew_net::think::{Served, Turn};
+use sinew_policies::config::{Config, FeatureKind};
+use sinew_policies::policy::{Image, Seen};
+use sinew_policies::{Error, Policy};
+
+use super::driving::{listen, rate};
+use super::policy::source::{Machine, Source, name_of};
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::network::ListenFlags;
+use crate::cli::report::Report;
+use crate::run::stats::Spans;
+
+/// Let robots of other machines ask a policy
+///
+/// Example: sinew serve-policy --policy.path outputs/act --name act --listen 0.0.0.0:7447
+///
+/// Then, where the robot is: sinew rollout --policy zenoh://act@desk.local:7447 --robot white
+///
+/// Robots that ask at once have their turns one after the other, the newest question of each. Nothing is
+/// kept from one to the next, so that this may be ended and started again while they drive. Ctrl-C ends
+/// it. robot/net/python/sinew_policy_server.py serves the policies that only LeRobot runs.
+#[derive(Debug, Args)]
+pub struct ServePolicy {
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    machine: Machine,
+    /// What it is called on the network; by default as its folder
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Actions per second, as in the dataset it was trained on: robots that take others are told
+    #[arg(long, value_name = "HZ", value_parser = rate)]
+    fps: Option<f64>,
+    #[command(flatten)]
+    network: ListenFlags,
+}
+
+/// How often it is looked whether it is over.
+const LOOK: Duration = Duration::from_millis(100);
+/// How many robots are told apart.
+const ROBOTS: usize = 1024;
+
+impl ServePolicy {
+    pub fn run(self, report: &Report) -> Result<Exit, Failure> {
+        let mut policy = self.source.load(&self.machine, report)?;
+        let name = self.name.clone().unwrap_or_else(|| name_of(policy.folder()));
+        sinew_net::key::check(&name)?;
+        let flag = listen()?;
+        let network = Network::host(&self.network.options(report)?)?;
+        let served = Served::new(&network, &describe(&policy, &name, self.fps))?;
+        report.note(format!("{name} answers at {}; Ctrl-C ends it", network.at()));
+        report.event(&json!({"type": "ready", "policy": name, "at": network.at()}));
+        let no_memory = || Failure::new(Exit::Failed, "no memory for figures");
+        let mut took = Spans::new().ok_or_else(no_memory)?;
+        let (mut answered, mut failed, mut known) = (0_u64, 0_u64, BTreeSet::new());
+        while flag.raised().is_none() {
+            let Some(turn) = served.next(LOOK) else { continue };
+            let Observed { robot, asker, .. } = turn.observed();
+            if known.len() < ROBOTS && known.insert(*asker) {
+                report.say(format!("{robot} asks"));
+                report.event(&json!({"type": "asks", "robot": robot}));
+            }
+            let (fails, span) = answer(&mut policy, turn, report);
+            (answered, failed) = (answered + u64::from(!fails), failed + u64::from(fails));
+            took.count(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX));
+        }
+        let turned = served.turned();
+        report.say(format!(
+            "{answered} answered, {:.0} ms each (p50), {failed} not; {} turned away",
+            took.quantile(0.5) as f64 / 1e3,
+            turned.values().sum::<u64>(),
+        ));
+        report.result(json!({
+            "policy": name,
+            "robots": known.len(),
+            "answered": answered,
+            "failed": failed,
+            "turned_away": turned,
+            "inference_ms": took.json_ms(),
+        }));
+        Ok(Exit::Done)
+    }
+}
+
+/// What it says of itself.
+fn describe(policy: &Policy, name: &str, fps: Option<f64>) -> Thinker {
+    let common = policy.config().common();
+    let width = common.action_dim();
+    let rows = policy.chunk().len() / width.max(1);
+    let inputs = common.inputs.iter().filter(|(_, feature)| {
+        matches!(feature.kind, FeatureKind::State | FeatureKind::Env | FeatureKind::Visual)
+    });
+    let inputs = inputs.map(|(name, feature)| {
+        // What a step before the network calls so is asked for under the name that it has before.
+        let sources = policy.before().sources(name);
+        let source = sources.iter().find(|source| *source == name).or(sources.first());
+        Input {
+            name: source.unwrap_or(name).clone(),
+            shape: feature.shape.iter().map(|side| *side as u64).collect(),
+        }
+    });
+    let averaged = match policy.config() {
+        Config::Act(act) => act.temporal_ensemble_coeff,
+        Config::Diffusion(_) | Config::VqBet(_) => None,
+    };
+    Thinker {
+        v: VERSION,
+        name: name.to_owned(),
+        kind: policy.config().name().to_owned(),
+        program: concat!("sinew ", env!("CARGO_PKG_VERSION")).to_owned(),
+        inputs: inputs.collect(),
+        width: width as u64,
+        frames: common.n_obs_steps.max(1) as u64,
+        rows: rows as u64,
+        steps: policy.steps().unwrap_or(1) as u64,
+        averaged,
+        fps,
+        task: false,
+        images: "jpeg".to_owned(),
+    }
+}
+
+/// Answers one robot. Says whether it could not, and how long it took.
+fn answer(policy: &mut Policy, turn: Turn, report: &Report) -> (bool, Duration) {
+    let began = Instant::now();
+    let said = think(policy, turn.observed());
+    let span = began.elapsed();
+    if let Err(why) = &said {
+        report.warn(format!("{} is not answered: {why}", turn.observed().robot));
+    }
+    let fails = said.is_err();
+    turn.answer(said, span);
+    (fails, span)
+}
+
+/// A chunk of what was seen, in the robot's units.
+fn think(policy: &mut Policy, observed: &Observed) -> Result<(usize, Vec<f64>), String> {
+    let failed = |error: Error| error.to_string();
+    policy.reset();
+    for frame in &observed.frames {
+        show(policy, frame)?;
+    }
+    let mut goals = policy.make_chunk().map_err(failed)?.to_vec();
+    policy.to_goals(&mut goals).map_err(failed)?;
+    let width = policy.config().common().action_dim();
+    Ok((width, goals.into_iter().map(f64::from).collect()))
+}
+
+fn show(policy: &mut Policy, frame: &Frame) -> Result<(), String> {
+    let narrow = |values: &[f64]| values.iter().map(|value| *value as f32).collect::<Vec<_>>();
+    let (state, truth) = (narrow(&frame.state), narrow(&frame.environment_state));
+    let mut pictures = Vec::new();
+    for (name, view) in frame.images.iter().filter(|(name, _)| policy.takes(name)) {
+        let pixels = pixels(view).map_err(|what| format!("{name}: {what}"))?;
+        pictures.push((name.as_str(), (view.width as usize, view.height as usize), pixels));
+    }
+    let mut seen = vec![
+        ("observation.state", Seen::Numbers(&state)),
+        ("observation.environment_state", Seen::Numbers(&truth)),
+    ];
+    seen.extend(pictures.iter().map(|(name, (width, height), rgb)| {
+        (*name, Seen::Image(Image { width: *width, height: *height, rgb }))
+    }));
+    seen.retain(|(name, seen)| match seen {
+        Seen::Numbers(numbers) => !numbers.is_empty() && policy.takes(name),
+        Seen::Image(_) => true,
+    });
+    policy.observe(&seen).map_err(|error| error.to_string())
+}
+
+fn pixels(view: &View) -> Result<Vec<u8>, String> {
+    match view.format.as_str() {
+        "jpeg" => Ok(jpeg::decode(&view.data, view.width, view.height)?.pixels.to_vec()),
+        _ => Ok(view.data.clone()),
+    }
+}
