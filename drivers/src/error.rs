@@ -29,7 +29,7 @@ pub enum Error {
         holder: String,
     },
     /// The port went away while it was open.
-    #[error("{port}: adapter gone ({source})")]
+    #[error("{port}: gone ({source})")]
     Lost {
         /// The port.
         port: String,

@@ -4,6 +4,8 @@ mod cameras;
 mod cli;
 mod commands;
 mod part;
+#[cfg(feature = "zenoh")]
+mod remote;
 mod robot;
 mod robot_file;
 mod run;

@@ -48,6 +48,20 @@ pub struct Part {
 }
 
 impl Part {
+    /// An arm that another machine hosts: its bus and its calibration are there.
+    #[cfg(feature = "zenoh")]
+    pub fn hosted(spec: ArmSpec, address: &str) -> Self {
+        Self {
+            called: spec.name.clone(),
+            spec,
+            port: address.to_owned(),
+            calibration_path: PathBuf::new(),
+            calibrate: String::new(),
+            #[cfg(feature = "sim")]
+            simulated: None,
+        }
+    }
+
     /// Opens its bus.
     pub fn open(&self, clock: Clock) -> Result<Bus, Failure> {
         #[cfg(feature = "sim")]

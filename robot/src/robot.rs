@@ -2,15 +2,23 @@
 
 use sinew_core::register::Reg;
 use sinew_drivers::arm::{ArmOptions, MaxStep};
+use sinew_drivers::camera::{CameraSpec, Origin};
+#[cfg(feature = "zenoh")]
+use sinew_drivers::spec::ArmSpec;
 use sinew_drivers::spec::{self, Change, Role};
-use sinew_drivers::stop::StopPolicy;
+use sinew_drivers::stop::{StopFlag, StopPolicy, StopServer};
 use sinew_teleop::leader::fits;
 
 #[cfg(feature = "sim")]
 use crate::cameras::painted::Sight;
+use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::Failure;
-use crate::cli::flags::{RobotFlags, TeleopFlags};
+use crate::cli::flags::{RemoteFlags, RobotFlags, TeleopFlags};
+#[cfg(feature = "zenoh")]
+use crate::cli::network::named;
 use crate::part::{Part, SIMULATED, Wanted, parts};
+#[cfg(feature = "zenoh")]
+use crate::remote::Remote;
 use crate::robot_file::{Kept, RobotFile, config_folder};
 #[cfg(feature = "sim")]
 use crate::simulated::{Hand, Joints, Simulated};
@@ -31,10 +39,50 @@ pub struct Robot {
     /// How its arms are driven.
     pub options: ArmOptions,
     parts: Vec<Part>,
+    /// Where it is, if another machine hosts it.
+    #[cfg(feature = "zenoh")]
+    remote: Option<Remote>,
 }
 
 impl Robot {
-    /// The robot that the flags mean.
+    /// The robot that the flags mean, of this machine or of another one.
+    pub fn find(flags: &RobotFlags, remote: &RemoteFlags) -> Result<Self, Failure> {
+        #[cfg(feature = "zenoh")]
+        if let Some((name, at)) = flags.robot.as_deref().and_then(named) {
+            return Ok(Self::hosted(Remote::find(flags, remote, name, at)?));
+        }
+        #[cfg(feature = "zenoh")]
+        if remote.take_over {
+            return Err(Failure::usage(
+                "--take-over is for a robot that another machine hosts",
+                "one of this machine is stopped with: sinew stop --robot NAME",
+            ));
+        }
+        #[cfg(not(feature = "zenoh"))]
+        let RemoteFlags {} = remote;
+        Self::choose(flags)
+    }
+
+    #[cfg(feature = "zenoh")]
+    fn hosted(remote: Remote) -> Self {
+        let told = remote.description();
+        let part = |spec: &ArmSpec| Part::hosted(spec.clone(), remote.address());
+        Self {
+            name: told.robot.clone(),
+            named: false,
+            side: "robot",
+            kind: told.kind.clone(),
+            id: told.id.clone(),
+            options: ArmOptions {
+                stop: told.stop.parse().unwrap_or_default(),
+                ..ArmOptions::default()
+            },
+            parts: remote.specs().iter().map(part).collect(),
+            remote: Some(remote),
+        }
+    }
+
+    /// The robot of this machine that the flags mean.
     pub fn choose(flags: &RobotFlags) -> Result<Self, Failure> {
         let named = flags.robot.as_deref().map(read_file).transpose()?.unwrap_or_default();
         let Some(kind) = or(&flags.robot_type, &named.kind) else {
@@ -120,7 +168,59 @@ impl Robot {
             id: wanted.id.map(str::to_owned),
             options,
             parts,
+            #[cfg(feature = "zenoh")]
+            remote: None,
         }
+    }
+
+    /// Where it is, if another machine hosts it.
+    #[cfg(feature = "zenoh")]
+    pub fn remote(&self) -> Option<&Remote> {
+        self.remote.as_ref()
+    }
+
+    /// Lets `sinew stop` end what drives it. One that another machine hosts is stopped there, whoever
+    /// drives it.
+    pub fn listen_to_stop(&self, flag: &StopFlag) -> Result<Option<StopServer>, Failure> {
+        #[cfg(feature = "zenoh")]
+        if self.remote.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(StopServer::start(&self.name, flag.clone())?))
+    }
+
+    /// Its own cameras, which are another machine's.
+    pub fn own_cameras(&self) -> Vec<(String, CameraSpec)> {
+        #[cfg(feature = "zenoh")]
+        if let Some(remote) = &self.remote {
+            return remote.cameras();
+        }
+        Vec::new()
+    }
+
+    /// The cameras that the flags mean; where they say nothing, its own.
+    pub fn cameras(&self, flags: &CameraFlags) -> Result<Vec<(String, CameraSpec)>, Failure> {
+        let own = self.own_cameras();
+        if !flags.any() {
+            return Ok(own);
+        }
+        let mut specs = flags.specs()?;
+        for (name, spec) in specs.iter_mut().filter(|(_, spec)| spec.origin == Origin::Robot) {
+            let known = own.iter().find(|(known, _)| known == name);
+            *spec = known.map(|(_, spec)| spec.clone()).ok_or_else(|| {
+                let names: Vec<_> = own.iter().map(|(name, _)| name.as_str()).collect();
+                Failure::usage(
+                    format!("{} has no camera of its own that is called {name}", self.name),
+                    match names[..] {
+                        [] => {
+                            "only a robot that another machine hosts has: zenoh://NAME".to_owned()
+                        }
+                        _ => format!("it has {}", names.join(", ")),
+                    },
+                )
+            })?;
+        }
+        Ok(specs)
     }
 
     /// The arms.
@@ -209,8 +309,13 @@ fn read_file(name: &str) -> Result<RobotFile, Failure> {
     }
     if let Some(rest) = name.strip_prefix("zenoh://") {
         return Err(Failure::usage(
-            format!("robot {rest} is on another machine, and those cannot be reached yet"),
-            "a remote adapter works over TCP: --robot.port=tcp://host:port",
+            format!("{rest} is on another machine, and this is done there"),
+            match cfg!(feature = "zenoh") {
+                true => {
+                    "from here it can be seen, driven and stopped: teleoperate, record, replay, rollout, stop"
+                }
+                false => "to drive it from here, build with the feature zenoh",
+            },
         ));
     }
     RobotFile::read(name)

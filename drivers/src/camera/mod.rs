@@ -48,6 +48,8 @@ pub enum Origin {
     Http(String),
     /// A video file, which whoever can decode one opens.
     Film(PathBuf),
+    /// A camera of a robot that another machine hosts, which whoever has that robot opens.
+    Robot,
 }
 
 /// Which camera, and how it is to be run.
@@ -84,6 +86,11 @@ pub fn open(name: &str, spec: &CameraSpec, clock: Clock) -> Result<Box<dyn Sourc
         Origin::Device(path) => Box::new(v4l2::Device::open(name, path, spec, clock)?),
         Origin::World => {
             let what = "it sees a simulated SO-101, and there is none here; pattern needs none";
+            return Err(Error::Camera { camera: name.to_owned(), what: what.to_owned() });
+        }
+        Origin::Robot => {
+            let what =
+                "it is a camera of a robot that another machine hosts, and there is none here";
             return Err(Error::Camera { camera: name.to_owned(), what: what.to_owned() });
         }
         Origin::Film(path) => {

@@ -79,8 +79,16 @@ fn told(crowd: &Crowd) -> String {
     )
 }
 
-#[cfg(feature = "sim")]
 fn opener(name: &str, spec: &CameraSpec, robot: &Robot) -> Opener {
+    #[cfg(feature = "zenoh")]
+    if let (Origin::Robot, Some(remote)) = (&spec.origin, robot.remote()) {
+        return remote.camera(name);
+    }
+    here(name, spec, robot)
+}
+
+#[cfg(feature = "sim")]
+fn here(name: &str, spec: &CameraSpec, robot: &Robot) -> Opener {
     before(name, spec, robot.simulated_joints(), robot.sight())
 }
 
@@ -104,7 +112,7 @@ pub fn before(name: &str, spec: &CameraSpec, joints: Joints, sight: Option<Sight
 }
 
 #[cfg(not(feature = "sim"))]
-fn opener(name: &str, spec: &CameraSpec, _robot: &Robot) -> Opener {
+fn here(name: &str, spec: &CameraSpec, _robot: &Robot) -> Opener {
     device(name, spec)
 }
 

@@ -16,7 +16,8 @@ pub struct CameraFlags {
     /// A camera as NAME=SOURCE, or with its size and rate as NAME=SOURCE@WIDTHxHEIGHTxFPS: a device
     /// such as /dev/video0, an address such as http://phone:8080/video, a video such as clip.mp4, which
     /// is played over and over at its own rate or @FPS, sim, which sees a simulated SO-101 from where its
-    /// name says (front, side, top, wrist), or pattern, bars that show a simulated arm's joints; once for
+    /// name says (front, side, top, wrist), pattern, bars that show a simulated arm's joints, or robot, the
+    /// camera of that name of a robot that another machine hosts; once for
     /// each camera. Behind a device, `,lock` keeps it from adjusting exposure, white balance, focus and gain, and `,exposure=156` or
     /// any other of its controls sets that
     #[arg(long = "camera", value_name = "NAME=SOURCE")]
@@ -32,6 +33,11 @@ pub struct CameraFlags {
 const USUAL: (u32, u32, u32) = (640, 480, 30);
 
 impl CameraFlags {
+    /// Whether anything is said of cameras.
+    pub fn any(&self) -> bool {
+        self.cameras.is_some() || !self.camera.is_empty()
+    }
+
     /// The cameras by their names.
     pub fn specs(&self) -> Result<Vec<(String, CameraSpec)>, Failure> {
         let mut specs = match &self.cameras {
@@ -84,6 +90,7 @@ fn from_short(text: &str) -> Result<(String, CameraSpec), Failure> {
     let origin = match source {
         "sim" => Origin::World,
         "pattern" => Origin::Pattern,
+        "robot" => Origin::Robot,
         address if address.starts_with("http://") => Origin::Http(address.to_owned()),
         address if address.starts_with("https://") => {
             return Err(wrong(
@@ -110,6 +117,12 @@ impl Asked {
             return Err(Failure::usage(
                 format!("camera {name} has no controls"),
                 "only a device of the system can be locked, such as /dev/video0",
+            ));
+        }
+        if self != Self::default() && origin == Origin::Robot {
+            return Err(Failure::usage(
+                format!("the size and rate of camera {name} are decided where the robot is"),
+                format!("leave them out here: --camera {name}=robot"),
             ));
         }
         let (width, height, fps) = match &origin {
@@ -205,8 +218,9 @@ fn from_table(text: &str) -> Result<Vec<(String, CameraSpec)>, Failure> {
             },
             Some("sim") => Origin::World,
             Some("pattern") => Origin::Pattern,
+            Some("robot") => Origin::Robot,
             Some(other) => {
-                let known = "opencv, http, sim and pattern are there";
+                let known = "opencv, http, sim, pattern and robot are there";
                 return Err(wrong(format!(
                     "{name}: a camera of type {other} is not there; {known}"
                 )));

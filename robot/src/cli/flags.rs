@@ -27,7 +27,8 @@ pub struct Globals {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Robot")]
 pub struct RobotFlags {
-    /// A robot by its name, or `sim` for the simulated one
+    /// A robot by its name, `sim` for the simulated one, or zenoh://NAME@HOST:PORT for one that another
+    /// machine hosts (zenoh://NAME on this machine, or where --connect says)
     #[arg(long = "robot", value_name = "NAME")]
     pub robot: Option<String>,
     /// Its type, such as so101_follower
@@ -69,6 +70,19 @@ pub struct RobotFlags {
     /// D gain
     #[arg(long = "robot.position_d_coefficient", value_name = "N")]
     pub position_d: Option<i32>,
+}
+
+/// How a robot that another machine hosts is reached, and taken.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Network")]
+pub struct RemoteFlags {
+    #[cfg(feature = "zenoh")]
+    #[command(flatten)]
+    pub network: super::network::ConnectFlags,
+    /// Take a robot that another machine hosts from whoever drives it, where its host allows that
+    #[cfg(feature = "zenoh")]
+    #[arg(long = "take-over")]
+    pub take_over: bool,
 }
 
 /// Which leader, or which hand.

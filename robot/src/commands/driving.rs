@@ -118,6 +118,11 @@ pub fn followers(
     flag: &StopFlag,
     report: &Report,
 ) -> Result<Vec<Box<dyn Follower>>, Failure> {
+    #[cfg(feature = "zenoh")]
+    if let Some(remote) = robot.remote() {
+        report.detail(format!("{} at {}", robot.name, remote.address()));
+        return remote.arms(flag);
+    }
     let boxed = |arm| -> Box<dyn Follower> { Box::new(arm) };
     Ok(arms(robot, flag, report)?.into_iter().map(boxed).collect())
 }
@@ -292,10 +297,17 @@ pub fn finish(
     let unsafe_motors = unconfirmed(&outcome.stopped);
     if !unsafe_motors.is_empty() {
         let why = outcome.lap.error.map(|error| format!("{error}; ")).unwrap_or_default();
+        let remedy = match outcome.words.is_empty() {
+            true => "switch the arm's power off, support the arm, and check these motors' cables",
+            false => {
+                "its own machine stops it as soon as nobody drives it: see there how it stands, or ask: \
+                 sinew stop --robot zenoh://…"
+            }
+        };
         return Err(Failure::advise(
             Exit::Hardware,
             format!("{why}not confirmed stopped: {}", unsafe_motors.join(", ")),
-            "switch the arm's power off, support the arm, and check these motors' cables",
+            remedy,
         ));
     }
     if let Some(one) = outcome.stopped.first() {

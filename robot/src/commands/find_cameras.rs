@@ -60,6 +60,7 @@ impl FindCameras {
             let source = match &spec.origin {
                 Origin::World => "sim".to_owned(),
                 Origin::Pattern => "pattern".to_owned(),
+                Origin::Robot => "robot".to_owned(),
                 Origin::Http(url) => url.clone(),
                 Origin::Device(path) | Origin::Film(path) => path.display().to_string(),
             };

@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 use serde_json::Value;
 use sinew_drivers::Clock;
-use sinew_drivers::stop::StopServer;
 
 use super::driving::{LoopFlags, figures, finish, listen, rate, ready, remember, ticks_per_row};
 use super::hands::Leads;
@@ -15,7 +14,7 @@ use super::recording::{By, DatasetFlags};
 use crate::cameras;
 use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::flags::{DisplayFlags, RobotFlags, TeleopFlags};
+use crate::cli::flags::{DisplayFlags, RemoteFlags, RobotFlags, TeleopFlags};
 use crate::cli::report::Report;
 use crate::robot::Robot;
 use crate::run::control::{Pace, end};
@@ -43,6 +42,8 @@ pub struct Record {
     cameras: CameraFlags,
     #[command(flatten)]
     robot: RobotFlags,
+    #[command(flatten)]
+    remote: RemoteFlags,
     #[command(flatten)]
     teleop: TeleopFlags,
     #[command(flatten)]
@@ -84,8 +85,8 @@ impl Record {
             ));
         }
         let every = self.every()?;
-        let specs = self.cameras.specs()?;
-        let robot = Robot::choose(&self.robot)?;
+        let robot = Robot::find(&self.robot, &self.remote)?;
+        let specs = robot.cameras(&self.cameras)?;
         let leads = Leads::choose(&self.teleop, &robot)?;
         let root = self.dataset.folder()?;
         if self.dataset.is_a_policys() {
@@ -95,7 +96,7 @@ impl Record {
             ));
         }
         let flag = listen()?;
-        let _server = StopServer::start(&robot.name, flag.clone())?;
+        let _server = robot.listen_to_stop(&flag)?;
         let uploads = self.dataset.uploads(&root, &flag, report)?;
         let (mut pairs, held) = leads.connect(&robot, true, &flag, report)?;
         let cameras = cameras::start(&specs, &robot, report)?;

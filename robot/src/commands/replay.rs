@@ -9,14 +9,13 @@ use serde_json::json;
 use sinew_datasets::Dataset;
 use sinew_drivers::Clock;
 use sinew_drivers::arm::{Follower, Reach};
-use sinew_drivers::stop::StopServer;
 use sinew_teleop::Played;
 
 use super::dataset::Place;
 use super::driving::{LoopFlags, figures, finish, followers, listen, rate, ready, remember};
 use super::watching::watch;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::flags::{DisplayFlags, RobotFlags};
+use crate::cli::flags::{DisplayFlags, RemoteFlags, RobotFlags};
 use crate::cli::report::{Report, Tone};
 use crate::robot::Robot;
 use crate::run::control::{Pace, Pair, end};
@@ -56,6 +55,8 @@ pub struct Replay {
     #[command(flatten)]
     robot: RobotFlags,
     #[command(flatten)]
+    remote: RemoteFlags,
+    #[command(flatten)]
     display: DisplayFlags,
 }
 
@@ -75,7 +76,7 @@ struct Actions {
 
 impl Replay {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
-        let robot = Robot::choose(&self.robot)?;
+        let robot = Robot::find(&self.robot, &self.remote)?;
         let place = match (&self.root, &self.repo_id) {
             (Some(root), _) => Place::Here(root.clone()),
             (None, name) => Place::of(name.as_deref().unwrap_or_default()),
@@ -83,7 +84,7 @@ impl Replay {
         let dataset = place.open(report)?;
         let actions = actions(&dataset, self.episode, &robot)?;
         let flag = listen()?;
-        let _server = StopServer::start(&robot.name, flag.clone())?;
+        let _server = robot.listen_to_stop(&flag)?;
         let followers = followers(&robot, &flag, report)?;
         remember(&robot, report);
         for (arm, rows) in followers.iter().zip(&actions.parts) {

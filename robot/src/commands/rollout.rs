@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use sinew_drivers::Clock;
 use sinew_drivers::camera::Camera;
 use sinew_drivers::clock::SECOND;
-use sinew_drivers::stop::StopServer;
 use sinew_teleop::fed::fed;
 use sinew_teleop::handover::Handover;
 use sinew_teleop::{Leader, Played, Source as Drives};
@@ -30,7 +29,7 @@ use super::watching::{Scene, watch};
 use crate::cameras;
 use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::flags::{DisplayFlags, RobotFlags, TeleopFlags};
+use crate::cli::flags::{DisplayFlags, RemoteFlags, RobotFlags, TeleopFlags};
 use crate::cli::report::Report;
 use crate::robot::Robot;
 use crate::run::control::{Lap, Pace, Pair, Tick, end, lap};
@@ -110,6 +109,8 @@ pub struct Rollout {
     #[command(flatten)]
     robot: RobotFlags,
     #[command(flatten)]
+    remote: RemoteFlags,
+    #[command(flatten)]
     teleop: TeleopFlags,
     #[command(flatten)]
     display: DisplayFlags,
@@ -143,8 +144,8 @@ impl Rollout {
                  the actions before",
             );
         }
-        let robot = Robot::choose(&self.robot)?;
-        let specs = self.cameras.specs()?;
+        let robot = Robot::find(&self.robot, &self.remote)?;
+        let specs = robot.cameras(&self.cameras)?;
         let root = self.folder()?;
         let leader = self.leader(&robot)?;
         let driven = Driven {
@@ -157,7 +158,7 @@ impl Rollout {
         let every = self.interpolation.map_or_else(|| ticks_per_row(self.fps), u64::from);
         let control = self.fps * every as f64;
         let flag = listen()?;
-        let _server = StopServer::start(&robot.name, flag.clone())?;
+        let _server = robot.listen_to_stop(&flag)?;
         let uploads = match &root {
             Some(root) => self.dataset.uploads(root, &flag, report)?,
             None => None,

@@ -8,7 +8,11 @@ use sinew_drivers::stop::{self, Asked, StopPolicy, StopReport};
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::RobotFlags;
+#[cfg(feature = "zenoh")]
+use crate::cli::network::{ConnectFlags, named};
 use crate::cli::report::{Report, Tone};
+#[cfg(feature = "zenoh")]
+use crate::remote;
 use crate::robot::Robot;
 
 /// Stop a robot from any terminal, whatever its own program does
@@ -16,7 +20,8 @@ use crate::robot::Robot;
 /// Example: sinew stop --robot white
 ///
 /// Asks the program that runs the robot. If there is none (it was killed, say), takes the bus and
-/// stops every motor itself.
+/// stops every motor itself. A robot that another machine hosts (zenoh://NAME@HOST:PORT) is stopped by its
+/// host, whoever drives it.
 #[derive(Debug, Args)]
 pub struct Stop {
     /// Take the torque off, whatever the robot's own way to stop is; a raised arm falls
@@ -24,11 +29,23 @@ pub struct Stop {
     limp: bool,
     #[command(flatten)]
     robot: RobotFlags,
+    #[cfg(feature = "zenoh")]
+    #[command(flatten)]
+    network: ConnectFlags,
 }
 
 impl Stop {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
         let policy = self.limp.then_some(StopPolicy::Limp);
+        #[cfg(feature = "zenoh")]
+        if let Some((name, at)) = self.robot.robot.as_deref().and_then(named) {
+            if self.limp {
+                report.warn(format!(
+                    "{name} is left as its own machine is set, whatever --limp says"
+                ));
+            }
+            return tell(report, "its host", &remote::stop(&self.network, name, at)?);
+        }
         let robot = match Robot::choose(&self.robot) {
             Ok(robot) => robot,
             Err(failure) => return self.stop_by_name(report, policy, failure),

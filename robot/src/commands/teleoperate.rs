@@ -6,14 +6,14 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 use sinew_drivers::Clock;
-use sinew_drivers::stop::StopServer;
 use sinew_teleop::keys::{Chosen, Key, Keys};
 
 use super::driving::{LoopFlags, figures, finish, listen, rate, ready, remember, seconds, span};
 use super::hands::{Leads, listen as listen_to};
 use super::watching::watch;
+use crate::cameras;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::flags::{DisplayFlags, RobotFlags, TeleopFlags};
+use crate::cli::flags::{DisplayFlags, RemoteFlags, RobotFlags, TeleopFlags};
 use crate::cli::report::Report;
 use crate::robot::Robot;
 use crate::run::control::{Pace, end};
@@ -46,6 +46,8 @@ pub struct Teleoperate {
     #[command(flatten)]
     robot: RobotFlags,
     #[command(flatten)]
+    remote: RemoteFlags,
+    #[command(flatten)]
     teleop: TeleopFlags,
     #[command(flatten)]
     display: DisplayFlags,
@@ -53,18 +55,21 @@ pub struct Teleoperate {
 
 impl Teleoperate {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
-        let robot = Robot::choose(&self.robot)?;
+        let robot = Robot::find(&self.robot, &self.remote)?;
         let leads = Leads::choose(&self.teleop, &robot)?;
         let flag = listen()?;
-        let _server = StopServer::start(&robot.name, flag.clone())?;
+        let _server = robot.listen_to_stop(&flag)?;
         let (mut pairs, held) = leads.connect(&robot, false, &flag, report)?;
         // Before there is torque: a robot whose program is killed must be found by its name.
         for device in std::iter::once(&robot).chain(leads.arms()) {
             remember(device, report);
         }
         // A viewer may take its time to start: before there is torque.
-        let mut display =
-            Display::open(&self.display, &robot.name, &pairs, Arc::default(), report)?;
+        let cameras = match self.display.display {
+            Some(_) => cameras::start(&robot.own_cameras(), &robot, report)?,
+            None => Arc::default(),
+        };
+        let mut display = Display::open(&self.display, &robot.name, &pairs, cameras, report)?;
         let keys = held.map(|held| listen_to(Some(held), Chosen::new(), report)).transpose()?;
         ready(&mut pairs, self.fps, &self.looped, &flag, report)?;
         let pace = Pace { fps: self.fps, duration: self.teleop_time_s.map(span) };

@@ -301,7 +301,11 @@ impl Follower for RemoteArm {
             Left::Unknown => None,
         };
         let report = report.filter(|report| report.arm == self.spec.name);
-        let report = report.unwrap_or_else(|| self.unconfirmed(cause));
+        let report = report.unwrap_or_else(|| {
+            let silent = || "its host does not say how it was left".to_owned();
+            self.words.get_or_insert_with(silent);
+            self.unconfirmed(cause)
+        });
         self.state = State::Stopped(cause);
         let report = StopReport { cause, ..report };
         self.report = Some(report.clone());

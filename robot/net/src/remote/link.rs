@@ -222,13 +222,17 @@ impl Ear {
     fn hear_event(&self, sample: &Sample) {
         let event: Result<Event, Refusal> = decode(&sample.payload().to_bytes());
         let Ok(Event { kind, who, text, .. }) = event else { return };
-        let words = match kind {
-            Kind::LeaseTakenOver => Some(format!("{who} has taken it over")),
-            Kind::LeaseLost | Kind::Stopped | Kind::Host => Some(text),
-            Kind::LeaseTaken | Kind::Driven => None,
-            Kind::LeaseRefused | Kind::LeaseReleased | Kind::Refused => return,
-        };
-        *self.words.lock().unwrap_or_else(PoisonError::into_inner) = words;
+        let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        match kind {
+            Kind::LeaseTaken | Kind::Driven => *words = None,
+            // What was said first is why; the rest follows from that.
+            _ if words.is_some() => {}
+            Kind::LeaseTakenOver => *words = Some(format!("{who} has taken it over")),
+            Kind::LeaseLost | Kind::Stopped | Kind::Host => {
+                *words = Some(format!("its host says: {text}"));
+            }
+            Kind::LeaseRefused | Kind::LeaseReleased | Kind::Refused => {}
+        }
     }
 
     fn keep_time(&self, network: &Network, keys: &RobotKeys, mut offset: Offset) {

@@ -102,6 +102,7 @@ fn a_robot_that_falls_silent_while_it_is_driven_is_lost_and_nothing_is_confirmed
     let report = arm.end();
     assert_eq!((report.policy, report.cause), (StopPolicy::Park, Cause::LostPort));
     assert_eq!(report.motors.len(), 6);
+    assert_eq!(arm.last_words(), Some("its host does not say how it was left"));
     assert!(report.motors.iter().all(|motor| !motor.ok && motor.torque.is_none()));
 }
 

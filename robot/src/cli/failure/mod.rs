@@ -76,6 +76,10 @@ fn exit_of(error: &Error) -> Exit {
         Error::PermissionDenied { .. } | Error::PortInUse { .. } | Error::AlreadyRunning { .. } => {
             Exit::Refused
         }
+        // A robot that another machine hosts said no.
+        Error::Port { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            Exit::Refused
+        }
         Error::NoSuchPort { .. }
         | Error::Lost { .. }
         | Error::BaudRefused { .. }
@@ -122,6 +126,9 @@ fn remedy_of(error: &Error) -> Option<String> {
         }
         Error::PortInUse { .. } => {
             "end that program, or stop its robot: sinew stop --robot NAME".into()
+        }
+        Error::Lost { port, .. } if port.starts_with("zenoh://") => {
+            "see whether its machine and the network are up: sinew ps".into()
         }
         Error::Lost { .. } => "plug the adapter in again".into(),
         Error::NoAnswer { port, .. } => format!(

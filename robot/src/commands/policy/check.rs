@@ -14,7 +14,7 @@ use super::offered;
 use super::source::{Machine, Source};
 use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::flags::RobotFlags;
+use crate::cli::flags::{RemoteFlags, RobotFlags};
 use crate::cli::report::{Report, Tone};
 use crate::robot::Robot;
 
@@ -36,6 +36,8 @@ pub struct Check {
     #[command(flatten)]
     robot: RobotFlags,
     #[command(flatten)]
+    remote: RemoteFlags,
+    #[command(flatten)]
     cameras: CameraFlags,
 }
 
@@ -47,7 +49,10 @@ impl Check {
                 let root = Place::of(&name.to_string_lossy()).folder(report, &tables)?;
                 offered::by_dataset(&Dataset::open(&root)?)
             }
-            (None, true) => offered::by_robot(&Robot::choose(&self.robot)?, &self.cameras.specs()?),
+            (None, true) => {
+                let robot = Robot::find(&self.robot, &self.remote)?;
+                offered::by_robot(&robot, &robot.cameras(&self.cameras)?)
+            }
             (None, false) => {
                 return Err(Failure::usage(
                     "check it beside what?",

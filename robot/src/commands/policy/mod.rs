@@ -27,7 +27,7 @@ pub struct Policy {
 #[derive(Debug, Subcommand)]
 enum What {
     Info(info::Info),
-    Check(check::Check),
+    Check(Box<check::Check>),
     Run(run::Run),
     Bench(bench::Bench),
     Convert(convert::Convert),
