@@ -142,10 +142,19 @@ fn with_value(text: &str, key: &str, value: &str) -> String {
 
 /// Where users keep what is theirs.
 pub fn config_folder() -> PathBuf {
+    folder("XDG_CONFIG_HOME", ".config")
+}
+
+/// Where Sinew keeps what it has to remember of what it did.
+pub fn state_folder() -> PathBuf {
+    folder("XDG_STATE_HOME", ".local/state")
+}
+
+fn folder(variable: &str, usual: &str) -> PathBuf {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let base = set("XDG_CONFIG_HOME")
+    let base = set(variable)
         .map(PathBuf::from)
-        .or_else(|| set("HOME").map(|home| Path::new(&home).join(".config")));
+        .or_else(|| set("HOME").map(|home| Path::new(&home).join(usual)));
     base.unwrap_or_else(|| PathBuf::from(".")).join("sinew")
 }
 

@@ -7,6 +7,7 @@ use crate::Error;
 use crate::bus::BusCounts;
 use crate::spec::ArmSpec;
 use crate::stop::{Cause, StopReport};
+use crate::telemetry::Health;
 
 /// How far a joint goes, and how that is told.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,6 +69,11 @@ pub trait Follower: Send {
 
     /// What has happened on its bus, as far as that is known here.
     fn bus_counts(&self) -> BusCounts;
+
+    /// The health of every servo, joints first, then wheels, as far as that is known here.
+    fn health(&self) -> &[Health] {
+        &[]
+    }
 }
 
 impl Follower for Arm {
@@ -117,5 +123,9 @@ impl Follower for Arm {
 
     fn bus_counts(&self) -> BusCounts {
         Self::bus_counts(self)
+    }
+
+    fn health(&self) -> &[Health] {
+        Self::health(self)
     }
 }

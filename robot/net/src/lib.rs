@@ -12,6 +12,7 @@
 //! What it says on the network, key by key and field by field: docs/NETWORK.md.
 
 pub mod error;
+pub mod host;
 pub mod key;
 pub mod message;
 pub mod offset;

@@ -19,8 +19,8 @@ use crate::trust::Papers;
 
 /// Where hosts listen unless told otherwise: zenoh's own port, on this machine alone.
 pub const HERE: &str = "tcp/127.0.0.1:7447";
-/// Where the next one listens, if that is taken.
-const ELSEWHERE: &str = "tcp/127.0.0.1:0";
+/// Where the next ones listen, if that is taken.
+const ELSEWHERE: std::ops::RangeInclusive<u16> = 7448..=7479;
 
 /// The longest message that is put together from its parts, so that nobody can fill the memory.
 const MOST_BYTES: usize = 40 << 20;
@@ -43,6 +43,7 @@ pub struct Options {
 pub struct Network {
     session: zenoh::Session,
     at: String,
+    listen: Vec<String>,
 }
 
 /// An address as people type it, as zenoh has it.
@@ -108,15 +109,14 @@ impl Network {
         if free {
             listen.push(HERE.to_owned());
         }
-        match Self::join(options, "peer", &listen, &connect) {
-            // Another host of this machine is there already: it introduces who asks.
-            Err(Error::Unreachable { .. }) if free => {
-                let mut connect = connect;
-                connect.push(HERE.to_owned());
-                Self::join(options, "peer", &[ELSEWHERE.to_owned()], &connect)
-            }
-            joined => joined,
+        let joined = Self::join(options, "peer", &listen, &connect);
+        if !(free && matches!(joined, Err(Error::Unreachable { .. }))) {
+            return joined;
         }
+        // Another host of this machine is there already: it introduces who asks.
+        let connect = [connect, vec![HERE.to_owned()]].concat();
+        let next = |port| Self::join(options, "peer", &[format!("tcp/127.0.0.1:{port}")], &connect);
+        ELSEWHERE.map(next).find(Result::is_ok).unwrap_or(joined)
     }
 
     /// Joins as somebody who asks.
@@ -160,7 +160,7 @@ impl Network {
             at: at.clone(),
             what: reason(&error.to_string(), mode),
         })?;
-        Ok(Self { session, at })
+        Ok(Self { session, at, listen: listen.to_vec() })
     }
 
     /// zenoh's own session.
@@ -171,6 +171,11 @@ impl Network {
     /// Where that is, for messages.
     pub fn at(&self) -> &str {
         &self.at
+    }
+
+    /// Where this machine listens.
+    pub fn listens(&self) -> &[String] {
+        &self.listen
     }
 
     /// Asks somebody and waits for the answer, so long at most. `None` if nobody answers.

@@ -171,6 +171,21 @@ pub fn ready(
     flag: &StopFlag,
     report: &Report,
 ) -> Result<(), Failure> {
+    rehearsed(pairs, fps, flags, flag, report)?;
+    for pair in pairs {
+        pair.configure()?;
+    }
+    Ok(())
+}
+
+/// Sees whether the arms hold the rate, and keeps them in their space; nothing moves.
+pub fn rehearsed(
+    pairs: &mut [Pair],
+    fps: f64,
+    flags: &LoopFlags,
+    flag: &StopFlag,
+    report: &Report,
+) -> Result<(), Failure> {
     let clock = Clock::Real;
     stay_inside(pairs, flags)?;
     if flags.dry_run_s > 0.0 {
@@ -191,9 +206,6 @@ pub fn ready(
                 ));
             }
         }
-    }
-    for pair in pairs {
-        pair.configure()?;
     }
     Ok(())
 }

@@ -15,6 +15,8 @@ mod fetching;
 mod find_cameras;
 mod find_port;
 mod hands;
+#[cfg(feature = "zenoh")]
+mod host;
 mod hub;
 mod man;
 #[cfg(feature = "zenoh")]
@@ -79,6 +81,8 @@ pub enum Command {
     Policy(policy::Policy),
     Hub(hub::Hub),
     #[cfg(feature = "zenoh")]
+    Host(Box<host::HostArm>),
+    #[cfg(feature = "zenoh")]
     Ps(ps::Ps),
     #[cfg(all(feature = "policies", feature = "zenoh"))]
     ServePolicy(serve_policy::ServePolicy),
@@ -118,6 +122,8 @@ impl Command {
             #[cfg(feature = "policies")]
             Self::Policy(command) => command.run(report),
             Self::Hub(command) => command.run(report),
+            #[cfg(feature = "zenoh")]
+            Self::Host(command) => command.run(report),
             #[cfg(feature = "zenoh")]
             Self::Ps(command) => command.run(report),
             #[cfg(all(feature = "policies", feature = "zenoh"))]

@@ -21,7 +21,8 @@ pub enum Reserved {
     Eval(Anything),
     /// Train a policy
     Train(Anything),
-    /// Serve a robot to other machines
+    /// Let other machines see and drive this robot
+    #[cfg(not(feature = "zenoh"))]
     Host(Anything),
     /// Robots that run on this machine and others
     #[cfg(not(feature = "zenoh"))]
@@ -46,9 +47,8 @@ impl Reserved {
             #[cfg(not(all(feature = "sim", feature = "policies")))]
             Self::Eval(_) => ("eval", "build with the features sim and policies"),
             Self::Train(_) => ("train", "lerobot-train trains; its checkpoints will run here"),
-            Self::Host(_) => {
-                ("host", "a remote adapter works over TCP: --robot.port=tcp://host:port")
-            }
+            #[cfg(not(feature = "zenoh"))]
+            Self::Host(_) => ("host", "build with the feature zenoh"),
             #[cfg(not(feature = "zenoh"))]
             Self::Ps(_) => ("ps", "build with the feature zenoh"),
             #[cfg(not(all(feature = "policies", feature = "zenoh")))]

@@ -66,6 +66,12 @@ impl Pair {
         self.ramp = Ramp::new(self.follower.spec().value_count());
     }
 
+    /// Brings the follower smoothly to where its source wants it, once more: somebody else leads.
+    #[cfg(feature = "zenoh")]
+    pub fn anew(&mut self) {
+        self.ramp.again();
+    }
+
     /// Makes both ready; the follower is under torque from now on.
     pub fn configure(&mut self) -> Result<(), Error> {
         self.source.configure()?;
@@ -244,9 +250,9 @@ pub fn rehearse(
     pace: Pace,
     stats: Stats,
     each: impl FnMut(Tick, &[Pair], &Stats) -> ControlFlow<()>,
-) -> Result<Stats, Error> {
+) -> Lap {
     let (stats, error) = ticks(pairs, clock, pace, stats, Pair::look, each);
-    error.map_or(Ok(stats), Err)
+    Lap { stats, error, granted: Granted::default() }
 }
 
 fn ticks(

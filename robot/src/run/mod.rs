@@ -7,6 +7,8 @@ pub mod control;
 pub mod elsewhere;
 #[cfg(feature = "sim")]
 pub mod eyes;
+#[cfg(feature = "zenoh")]
+pub mod hosting;
 pub mod realtime;
 pub mod record;
 pub mod rehearsal;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use sinew_drivers::stop::StopFlag;
 use sinew_drivers::{Clock, Error, Nanos};
 
-use super::control::{Pace, Pair, rehearse};
+use super::control::{Lap, Pace, Pair, rehearse};
 use super::stats::Stats;
 
 /// A rate that cannot be held.
@@ -45,10 +45,14 @@ pub fn judge(
     stats: Stats,
 ) -> Result<Verdict, Error> {
     let pace = Pace { fps, duration: Some(span) };
-    let stats = rehearse(pairs, clock, pace, stats, |_, _, _| match flag.raised() {
-        Some(_) => ControlFlow::Break(()),
-        None => ControlFlow::Continue(()),
-    })?;
+    let Lap { stats, error, .. } =
+        rehearse(pairs, clock, pace, stats, |_, _, _| match flag.raised() {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        });
+    if let Some(error) = error {
+        return Err(error);
+    }
     if let Some(request) = flag.raised() {
         return Err(Error::Stopped { cause: request.cause });
     }

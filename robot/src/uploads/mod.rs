@@ -16,20 +16,16 @@ pub use background::Background;
 pub use gather::kind_of;
 pub use wait::{see_through, summary};
 
-use std::path::{Path, PathBuf};
-
 use sinew_hub::queue::Queue;
+
+use crate::robot_file::state_folder;
 
 /// Below it no server would wait.
 const LEAST_RATE: f64 = 1000.0;
 
 /// What waits to be uploaded from this machine.
 pub fn queue() -> Queue {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let base = set("XDG_STATE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| set("HOME").map(|home| Path::new(&home).join(".local/state")));
-    Queue::at(base.unwrap_or_else(|| PathBuf::from(".")).join("sinew/uploads"))
+    Queue::at(state_folder().join("uploads"))
 }
 
 /// Bytes a second, as people write them: 500k, 2M, 1.5M.

@@ -1,0 +1,394 @@
+//! A robot for other machines to see and to drive.
+//!
+//! ```text
+//!                    ┌ desk: who may ┐
+//!  action ─▶ verified ─▶ rows ─▶ Led (a source) ─▶ the loop that moves arms, with its limits
+//!  lease ──▶ orders ───────────────────────────▶ │
+//!  state ◀── office (a thread) ◀── slips ◀────── ┘
+//! ```
+//! The control thread takes and leaves what goes over the network in rings that never wait.
+
+mod audit;
+mod desk;
+mod eye;
+mod office;
+mod playout;
+mod refusals;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use rtrb::{Consumer, Producer, RingBuffer};
+use sinew_drivers::arm::{Observation, Sent};
+use sinew_drivers::stop::{Cause, StopReport};
+use sinew_drivers::{Clock, Nanos};
+use zenoh::Wait;
+use zenoh::bytes::Encoding;
+use zenoh::query::Query;
+use zenoh::sample::Sample;
+
+use crate::key::RobotKeys;
+use crate::message::{
+    Ask, Description, Kind, MOST_VALUES, Mode, Now, Op, Reply, VERSION, decode, encode,
+};
+use crate::session::zenoh_error;
+use crate::{Error, Network, presence};
+
+use audit::Audit;
+use desk::Desk;
+pub use eye::Eye;
+pub use office::Condition;
+pub use office::event;
+use office::{Office, Paper, Slip};
+use playout::{Followed, Row};
+pub use playout::{Led, SILENT};
+
+/// How a robot is hosted.
+#[derive(Clone, Debug)]
+pub struct HostOptions {
+    /// What it says of itself.
+    pub description: Description,
+    /// After so much silence of its holder a lease ends.
+    pub watchdog: Nanos,
+    /// Whether a lease can be taken from its holder.
+    pub take_over: bool,
+    /// Where what happens is written down, if it is.
+    pub audit: Option<PathBuf>,
+}
+
+/// What the control thread is asked for.
+pub enum Order {
+    /// Torque, for this lease.
+    Drive(u64, Ticket),
+    /// The end of this lease.
+    Release(u64, Ticket),
+    /// A stop, whoever drives.
+    Stop(Ticket),
+}
+
+/// Somebody who waits for an answer.
+pub struct Ticket {
+    query: Box<Query>,
+    who: String,
+}
+
+impl Ticket {
+    /// Who asks.
+    pub fn who(&self) -> &str {
+        &self.who
+    }
+}
+
+/// A robot on the network, as its control thread has it.
+pub struct Host {
+    desk: Arc<Desk>,
+    orders: Consumer<Order>,
+    slips: Producer<Slip>,
+    papers: SyncSender<Paper>,
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    /// What keeps it on the network.
+    _presence: zenoh::liveliness::LivelinessToken,
+    _answers: Vec<zenoh::query::Queryable<()>>,
+    _actions: zenoh::pubsub::Subscriber<()>,
+}
+
+/// Rows of one arm that may wait for a tick.
+const ROWS: usize = 256;
+/// Ticks that may wait for the network.
+const SLIPS: usize = 64;
+/// Orders that may wait for a tick.
+const ORDERS: usize = 16;
+/// Events and answers that may wait for the network: more than may be asked in a second.
+const PAPERS: usize = 256;
+
+/// Where rows for each arm go, and how many values one has.
+type Lanes = Mutex<Vec<(Producer<Row>, usize)>>;
+
+impl Host {
+    /// Puts a robot on the network; what drives its arms comes along, in their order.
+    pub fn open(network: &Network, options: HostOptions) -> Result<(Self, Vec<Led>), Error> {
+        let HostOptions { description, watchdog, take_over, audit } = options;
+        let keys = RobotKeys::new(&description.robot)?;
+        let desk = Arc::new(Desk::new(watchdog, take_over, Clock::Real)?);
+        let followed = Arc::<Followed>::default();
+        let (mut lanes, mut led) = (Vec::new(), Vec::new());
+        for arm in &description.arms {
+            let (lane, rows) = RingBuffer::new(ROWS);
+            lanes.push((lane, arm.values.len()));
+            led.push(Led::new(rows, Arc::clone(&desk), Arc::clone(&followed), arm.values.len()));
+        }
+        let (orders_in, orders) = RingBuffer::new(ORDERS);
+        let (slips, slips_out) = RingBuffer::new(SLIPS);
+        let (papers, papers_out) = sync_channel(PAPERS);
+        let over = Arc::new(AtomicBool::new(false));
+        let audit = audit.as_deref().map(Audit::open).transpose()?;
+        let name = description.robot.clone();
+        let office = Office::open(
+            network,
+            &name,
+            keys.clone(),
+            Arc::clone(&desk),
+            followed,
+            Arc::clone(&over),
+            slips_out,
+            papers_out,
+            audit,
+        )?;
+        let thread = std::thread::Builder::new().name("network".into()).spawn(|| office.run());
+        let thread =
+            thread.map_err(|error| Error::System { what: "a thread", why: error.to_string() })?;
+        let actions = actions(network, &keys, Arc::clone(&desk), Mutex::new(lanes))?;
+        let front = Front { desk: Arc::clone(&desk), papers: papers.clone(), keys: keys.clone() };
+        let answers = vec![
+            front.clone().leases(network, Mutex::new(orders_in))?,
+            front.clone().describes(network, description)?,
+            front.clock(network)?,
+        ];
+        let presence = presence::announce(network, &keys.alive())?;
+        let host = Self {
+            desk,
+            orders,
+            slips,
+            papers,
+            over,
+            thread: Some(thread),
+            _presence: presence,
+            _answers: answers,
+            _actions: actions,
+        };
+        host.happened(Kind::Host, "", "it is there");
+        Ok((host, led))
+    }
+
+    /// The next order, if there is one. Never waits.
+    pub fn order(&mut self) -> Option<Order> {
+        self.orders.pop().ok()
+    }
+
+    /// The lease that is held.
+    pub fn lease(&self) -> Option<u64> {
+        self.desk.lease()
+    }
+
+    /// Whether its holder has been silent for too long. Never waits.
+    pub fn is_silent(&self) -> bool {
+        self.desk.is_silent(Clock::Real.now())
+    }
+
+    /// Ends a lease, and says whose it was.
+    pub fn end(&self, lease: u64) -> Option<String> {
+        self.desk.end(lease)
+    }
+
+    /// Answers an order.
+    pub fn answer(&self, ticket: Ticket, refused: Option<String>, stopped: Vec<StopReport>) {
+        let reply = Reply { v: VERSION, refused, granted: None, stopped };
+        self.leave(Paper::Answer(ticket.query, reply));
+    }
+
+    /// Says what happened.
+    pub fn happened(&self, kind: Kind, who: &str, text: impl Into<String>) {
+        self.leave(Paper::Event(event(kind, who, text)));
+    }
+
+    fn leave(&self, paper: Paper) {
+        // Where nothing goes out any more, who asked hears nothing, and asks again.
+        self.papers.try_send(paper).unwrap_or_default();
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+
+    /// Leaves a tick to be told. Never waits: what there is no room for is not told.
+    pub fn tell<'a>(
+        &mut self,
+        n: u64,
+        mode: Mode,
+        cause: Option<Cause>,
+        condition: Condition,
+        arms: impl Iterator<Item = (&'a Observation, &'a Sent)>,
+    ) {
+        let mut slip = Slip { mode, cause, n, condition, ..Slip::EMPTY };
+        for (seen, sent) in arms {
+            slip.at = seen.timing.first_out.midpoint(seen.timing.last_in);
+            slip.spread = seen.timing.last_in.saturating_sub(seen.timing.first_out);
+            slip.sent_at = sent.at;
+            let room = slip.values.iter_mut().zip(&mut slip.ages).zip(&mut slip.sent);
+            let arm = seen.values.iter().zip(&seen.ages).zip(&sent.values);
+            let mut count = 0;
+            for (((value, age), order), ((now, aged), asked)) in room.skip(slip.count).zip(arm) {
+                (*value, *age, *order) = (*now, *aged, *asked);
+                count += 1;
+            }
+            slip.count += count;
+        }
+        if self.slips.push(slip).is_ok() {
+            self.wake();
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.happened(Kind::Host, "", "it goes");
+        self.over.store(true, Ordering::Release);
+        self.wake();
+        // A thread that panicked has already said so.
+        let _ended = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Takes actions in, verified, lane by lane.
+fn actions(
+    network: &Network,
+    keys: &RobotKeys,
+    desk: Arc<Desk>,
+    lanes: Lanes,
+) -> Result<zenoh::pubsub::Subscriber<()>, Error> {
+    let take = move |sample: Sample| {
+        let arrived = Clock::Real.now();
+        let signature = sample.attachment().map(zenoh::bytes::ZBytes::to_bytes);
+        let verified = desk.action(&sample.payload().to_bytes(), signature.as_deref());
+        let Ok(action) = verified else { return };
+        let mut lanes = lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let lane = usize::try_from(action.arm).ok().and_then(|arm| lanes.get_mut(arm));
+        let Some((lane, count)) = lane.filter(|(_, count)| *count == action.values.len()) else {
+            if !action.values.is_empty() {
+                let why = "not as many values as the arm has";
+                desk.refusals.count(&crate::message::Refusal::malformed(why));
+            }
+            return;
+        };
+        let mut values = [0.0; MOST_VALUES];
+        values.iter_mut().zip(&action.values).take(*count).for_each(|(to, from)| *to = *from);
+        let row = Row { lease: action.lease, n: action.n, at: action.at, arrived, values };
+        // Without room no tick looks, and nothing is asked of the arm.
+        lane.push(row).unwrap_or_default();
+    };
+    let subscribed = network.session().declare_subscriber(keys.action()).callback(take).wait();
+    subscribed.map_err(|error| zenoh_error("listening to actions", &error))
+}
+
+/// Who answers questions.
+#[derive(Clone)]
+struct Front {
+    desk: Arc<Desk>,
+    papers: SyncSender<Paper>,
+    keys: RobotKeys,
+}
+
+impl Front {
+    fn open(
+        &self,
+        network: &Network,
+        key: String,
+        answer: impl Fn(Query) + Send + Sync + 'static,
+    ) -> Result<zenoh::query::Queryable<()>, Error> {
+        let desk = Arc::clone(&self.desk);
+        let limited = move |query: Query| match desk.question() {
+            Ok(()) => answer(query),
+            Err(refusal) => refuse(&query, &refusal.to_string()),
+        };
+        let declared = network.session().declare_queryable(key).callback(limited).wait();
+        declared.map_err(|error| zenoh_error("answering", &error))
+    }
+
+    fn describes(
+        self,
+        network: &Network,
+        description: Description,
+    ) -> Result<zenoh::query::Queryable<()>, Error> {
+        let (key, desk) = (self.keys.describe(), Arc::clone(&self.desk));
+        let answer = move |query: Query| {
+            let told = Description { holder: desk.holder(), ..description.clone() };
+            reply(&query, encode(&told));
+        };
+        self.open(network, key, answer)
+    }
+
+    fn clock(self, network: &Network) -> Result<zenoh::query::Queryable<()>, Error> {
+        let answer =
+            |query: Query| reply(&query, encode(&Now { v: VERSION, at: Clock::Real.now() }));
+        self.open(network, self.keys.clock(), answer)
+    }
+
+    fn leases(
+        self,
+        network: &Network,
+        orders: Mutex<Producer<Order>>,
+    ) -> Result<zenoh::query::Queryable<()>, Error> {
+        let (key, here) = (self.keys.lease(), self.clone());
+        self.open(network, key, move |query| here.asked(query, &orders))
+    }
+
+    fn asked(&self, query: Query, orders: &Mutex<Producer<Order>>) {
+        let payload = query.payload().map(zenoh::bytes::ZBytes::to_bytes).unwrap_or_default();
+        let signature = query.attachment().map(zenoh::bytes::ZBytes::to_bytes);
+        let ask: Ask = match decode(&payload) {
+            Ok(ask) => ask,
+            Err(refusal) => {
+                self.desk.refusals.count(&refusal);
+                return refuse(&query, &refusal.to_string());
+            }
+        };
+        if ask.op == Op::Take {
+            return self.take(&query, &ask);
+        }
+        if ask.op != Op::Stop
+            && let Err(refusal) = self.desk.ask(&payload, signature.as_deref())
+        {
+            return refuse(&query, &refusal.to_string());
+        }
+        let ticket = Ticket { query: Box::new(query), who: ask.who };
+        let order = match ask.op {
+            Op::Take => return,
+            Op::Drive => Order::Drive(ask.lease, ticket),
+            Op::Release => Order::Release(ask.lease, ticket),
+            Op::Stop => Order::Stop(ticket),
+        };
+        let mut orders = orders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(rtrb::PushError::Full(order)) = orders.push(order) {
+            let (Order::Drive(_, ticket) | Order::Release(_, ticket) | Order::Stop(ticket)) = order;
+            refuse(&ticket.query, "too many wait for it already");
+        }
+    }
+
+    fn take(&self, query: &Query, ask: &Ask) {
+        let told = |kind, text: String| {
+            self.papers.try_send(Paper::Event(event(kind, &ask.who, text))).unwrap_or_default();
+        };
+        let (refused, granted) = match self.desk.take(ask) {
+            Ok(given) => {
+                match &given.from {
+                    Some(from) => told(Kind::LeaseTakenOver, format!("from {from}")),
+                    None => told(Kind::LeaseTaken, String::new()),
+                }
+                (None, Some(given.granted))
+            }
+            Err(why) => {
+                told(Kind::LeaseRefused, why.clone());
+                (Some(why), None)
+            }
+        };
+        let answer = Reply { v: VERSION, refused, granted, stopped: Vec::new() };
+        reply(query, encode(&answer));
+    }
+}
+
+fn reply(query: &Query, payload: Vec<u8>) {
+    let answer = query.reply(query.key_expr().clone(), payload);
+    // Who no longer listens has no need of it.
+    answer.encoding(Encoding::APPLICATION_CBOR).wait().unwrap_or_default();
+}
+
+fn refuse(query: &Query, why: &str) {
+    query.reply_err(why).wait().unwrap_or_default();
+}

@@ -1,0 +1,286 @@
+//! The thread that says what the control thread leaves for it, so that a tick waits for no network.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use rtrb::Consumer;
+use sinew_drivers::Clock;
+use sinew_drivers::clock::SECOND;
+use sinew_drivers::stop::Cause;
+use zenoh::Wait;
+use zenoh::bytes::Encoding;
+use zenoh::pubsub::Publisher;
+use zenoh::qos::{CongestionControl, Priority};
+use zenoh::query::Query;
+
+use super::audit::Audit;
+use super::desk::Desk;
+use super::playout::Followed;
+use crate::key::RobotKeys;
+use crate::message::{
+    Event, Health, Kind, MOST_VALUES, Message, Mode, Reply, State, VERSION, encode,
+};
+use crate::session::zenoh_error;
+use crate::{Error, Network};
+
+/// What a tick leaves behind.
+#[derive(Clone, Copy, Debug)]
+pub struct Slip {
+    /// Which tick.
+    pub n: u64,
+    /// When the joints were read, and how long that took.
+    pub at: i64,
+    /// From the first byte of that to the last.
+    pub spread: i64,
+    /// How many values there are.
+    pub count: usize,
+    /// Where the joints are.
+    pub values: [f64; MOST_VALUES],
+    /// How old that is.
+    pub ages: [i64; MOST_VALUES],
+    /// What was sent.
+    pub sent: [f64; MOST_VALUES],
+    /// When.
+    pub sent_at: i64,
+    /// Whether somebody drives.
+    pub mode: Mode,
+    /// Why it stopped.
+    pub cause: Option<Cause>,
+    /// How the loop and its motors are.
+    pub condition: Condition,
+}
+
+/// How a loop and its motors are.
+#[derive(Clone, Copy, Debug)]
+pub struct Condition {
+    /// Ticks so far.
+    pub ticks: u64,
+    /// Those of them that were late.
+    pub late: u64,
+    /// Answers of motors that did not come.
+    pub lost: u64,
+    /// How many motors there are.
+    pub motors: usize,
+    /// Volts, motor by motor, where they are known.
+    pub volts: [Option<f32>; MOST_VALUES],
+    /// Degrees Celsius, motor by motor, where they are known.
+    pub celsius: [Option<f32>; MOST_VALUES],
+}
+
+impl Condition {
+    /// Of which nothing is known yet.
+    pub const UNKNOWN: Self = Self {
+        ticks: 0,
+        late: 0,
+        lost: 0,
+        motors: 0,
+        volts: [None; MOST_VALUES],
+        celsius: [None; MOST_VALUES],
+    };
+
+    /// One more motor.
+    pub fn motor(&mut self, volts: Option<f32>, celsius: Option<f32>) {
+        let places = self.volts.get_mut(self.motors).zip(self.celsius.get_mut(self.motors));
+        if let Some((volt, degree)) = places {
+            (*volt, *degree) = (volts, celsius);
+            self.motors += 1;
+        }
+    }
+}
+
+impl Slip {
+    /// An empty one.
+    pub const EMPTY: Self = Self {
+        n: 0,
+        at: 0,
+        spread: 0,
+        count: 0,
+        values: [0.0; MOST_VALUES],
+        ages: [0; MOST_VALUES],
+        sent: [0.0; MOST_VALUES],
+        sent_at: 0,
+        mode: Mode::Free,
+        cause: None,
+        condition: Condition::UNKNOWN,
+    };
+}
+
+/// What else is to be said.
+pub enum Paper {
+    /// Something that happened.
+    Event(Event),
+    /// The answer to a question that took its time.
+    Answer(Box<Query>, Reply),
+}
+
+/// All that the thread works with.
+pub(super) struct Office {
+    name: String,
+    keys: RobotKeys,
+    desk: Arc<Desk>,
+    followed: Arc<Followed>,
+    over: Arc<AtomicBool>,
+    slips: Consumer<Slip>,
+    papers: Receiver<Paper>,
+    audit: Option<Audit>,
+    state: Publisher<'static>,
+    event: Publisher<'static>,
+    health: Publisher<'static>,
+    condition: Condition,
+    told: u64,
+    unwritten: VecDeque<Event>,
+}
+
+impl Office {
+    #[expect(clippy::too_many_arguments, reason = "all that the thread works with")]
+    pub(super) fn open(
+        network: &Network,
+        name: &str,
+        keys: RobotKeys,
+        desk: Arc<Desk>,
+        followed: Arc<Followed>,
+        over: Arc<AtomicBool>,
+        slips: Consumer<Slip>,
+        papers: Receiver<Paper>,
+        audit: Option<Audit>,
+    ) -> Result<Self, Error> {
+        let publisher = |key: String, priority, express| {
+            let publisher = network.session().declare_publisher(key);
+            let publisher = publisher.congestion_control(CongestionControl::Drop);
+            let publisher = publisher.encoding(Encoding::APPLICATION_CBOR).priority(priority);
+            let declared = publisher.express(express).wait();
+            declared.map_err(|error| zenoh_error("publishing", &error))
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            state: publisher(keys.state(), Priority::RealTime, true)?,
+            event: publisher(keys.event(), Priority::InteractiveHigh, true)?,
+            health: publisher(keys.health(), Priority::DataLow, false)?,
+            keys,
+            desk,
+            followed,
+            over,
+            slips,
+            papers,
+            audit,
+            condition: Condition::UNKNOWN,
+            told: 0,
+            unwritten: VecDeque::new(),
+        })
+    }
+
+    /// Works until it is over.
+    pub(super) fn run(mut self) {
+        let mut next = Clock::Real.now();
+        loop {
+            let over = self.over.load(Ordering::Acquire);
+            while let Ok(slip) = self.slips.pop() {
+                self.tell(&slip);
+            }
+            while let Ok(paper) = self.papers.try_recv() {
+                self.handle(paper);
+            }
+            if over {
+                return;
+            }
+            if Clock::Real.now() >= next {
+                next += SECOND;
+                self.every_second();
+            }
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
+    fn tell(&mut self, slip: &Slip) {
+        self.condition = slip.condition;
+        let row = |values: &[f64]| values.iter().take(slip.count).copied().collect();
+        let state = State {
+            v: VERSION,
+            n: slip.n,
+            at: slip.at,
+            spread: slip.spread,
+            values: row(&slip.values),
+            ages: slip.ages.iter().take(slip.count).copied().collect(),
+            sent: row(&slip.sent),
+            sent_at: slip.sent_at,
+            lease: self.desk.lease().unwrap_or(0),
+            done: self.followed.done.load(Ordering::Relaxed),
+            mode: slip.mode,
+            cause: slip.cause,
+        };
+        say(&self.state, &state);
+    }
+
+    fn handle(&mut self, paper: Paper) {
+        match paper {
+            Paper::Answer(query, reply) => {
+                // Who no longer listens has no need of it.
+                query.reply(self.keys.lease(), encode(&reply)).wait().unwrap_or_default();
+            }
+            Paper::Event(event) => self.happened(event),
+        }
+    }
+
+    fn happened(&mut self, event: Event) {
+        say(&self.event, &event);
+        if self.audit.is_none() {
+            return;
+        }
+        self.unwritten.push_back(event);
+        self.write();
+    }
+
+    /// Writes down what is not yet; what a full disk does not take is kept for later, some of it.
+    fn write(&mut self) {
+        let Some(audit) = &mut self.audit else { return };
+        while let Some(event) = self.unwritten.front() {
+            if audit.write(&self.name, event).is_err() {
+                self.unwritten.truncate(1024);
+                return;
+            }
+            self.unwritten.pop_front();
+        }
+    }
+
+    fn every_second(&mut self) {
+        self.write();
+        let refused = self.desk.refusals.told();
+        let all: u64 = refused.values().sum();
+        if all > self.told {
+            let text = refused.iter().map(|(word, count)| format!("{word}: {count}"));
+            let text = format!("{} since the start", text.collect::<Vec<_>>().join(", "));
+            self.told = all;
+            self.happened(event(Kind::Refused, "", text));
+        }
+        let condition = &self.condition;
+        let motors = |known: &[Option<f32>]| known.iter().take(condition.motors).copied().collect();
+        let health = Health {
+            v: VERSION,
+            ticks: condition.ticks,
+            late: condition.late,
+            lost: condition.lost,
+            volts: motors(&condition.volts),
+            celsius: motors(&condition.celsius),
+            refused,
+            actions: self.followed.count.load(Ordering::Relaxed),
+            held_back_ms: self.followed.delay.load(Ordering::Relaxed) as f64 / 1e6,
+            holder: self.desk.holder(),
+        };
+        say(&self.health, &health);
+    }
+}
+
+fn say<M: Message>(publisher: &Publisher<'static>, message: &M) {
+    // What the network does not take is nothing that the arm could wait for.
+    publisher.put(encode(message)).wait().unwrap_or_default();
+}
+
+/// Something that happened just now.
+pub fn event(kind: Kind, who: &str, text: impl Into<String>) -> Event {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let wall = i64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(i64::MAX);
+    Event { v: VERSION, kind, wall, who: who.to_owned(), text: text.into() }
+}
