@@ -158,7 +158,7 @@ impl Network {
         let opened = zenoh::open(config).wait();
         let session = opened.map_err(|error| Error::Unreachable {
             at: at.clone(),
-            what: reason(&error.to_string(), mode),
+            what: reason(&error.to_string(), mode, connect),
         })?;
         Ok(Self { session, at, listen: listen.to_vec() })
     }
@@ -263,13 +263,18 @@ fn list(endpoints: &[String]) -> String {
     serde_json::Value::from(endpoints).to_string()
 }
 
-/// zenoh's words without its inner places.
-fn reason(words: &str, mode: &str) -> String {
+/// zenoh's words without its inner places. Of who does not answer it has none worth reading.
+fn reason(words: &str, mode: &str, connect: &[String]) -> String {
     let words = shortened(words.split(" at /").next().unwrap_or(words));
     match mode {
-        "client" => format!("nobody answers: is `sinew host` running there? ({words})"),
-        _ => words,
+        "client" if connect.iter().any(|at| is_guarded(at)) => {
+            "nobody answers: nothing is hosted there, or its certificate and this machine's are not of one \
+             house"
+        }
+        "client" if !connect.is_empty() => "nobody answers: nothing is hosted there",
+        _ => return words,
     }
+    .to_owned()
 }
 
 #[cfg(test)]

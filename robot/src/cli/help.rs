@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::Command;
 
 /// The commands by what one wants to do, each group in the order of doing it.
-const GROUPS: [(&str, &[&str]); 8] = [
+const GROUPS: [(&str, &[&str]); 9] = [
     ("See it work, with nothing plugged in", &["demo", "sim"]),
     (
         "Set an arm up",
@@ -24,6 +24,7 @@ const GROUPS: [(&str, &[&str]); 8] = [
     ("Look at what was recorded", &["dataset"]),
     ("Let a policy think, and drive", &["policy", "eval", "rollout", "serve-policy"]),
     ("Share it", &["hub"]),
+    ("Beyond one machine", &["host", "ps", "serve-policy", "net"]),
     ("For your shell", &["completions", "man"]),
     ("Not there yet", &[]),
 ];

@@ -90,7 +90,8 @@ pub struct Host {
     papers: SyncSender<Paper>,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    /// What keeps it on the network.
+    /// What keeps it on the network, which ends with the last who has it.
+    _network: Network,
     _presence: zenoh::liveliness::LivelinessToken,
     _answers: Vec<zenoh::query::Queryable<()>>,
     _actions: zenoh::pubsub::Subscriber<()>,
@@ -156,6 +157,7 @@ impl Host {
             papers,
             over,
             thread: Some(thread),
+            _network: network.clone(),
             _presence: presence,
             _answers: answers,
             _actions: actions,

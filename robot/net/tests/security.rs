@@ -1,0 +1,156 @@
+//! Who gets in, and who may do what: certificates, user names and rights, on a real network of this
+//! machine.
+
+#![allow(clippy::unwrap_used)] // a test that cannot set itself up must fail
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sinew_drivers::clock::MILLI;
+use sinew_net::host::{Host, HostOptions};
+use sinew_net::key::RobotKeys;
+use sinew_net::message::{Ask, Description, Op, Reply, VERSION};
+use sinew_net::trust::Papers;
+use sinew_net::{Error, Network, Options, presence};
+
+/// Long enough for who is there, and waited for in full by who is refused.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+fn free() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn open(network: &Network) -> Host {
+    let description = Description {
+        v: VERSION,
+        robot: "white".into(),
+        kind: "so101_follower".into(),
+        id: None,
+        program: "test".into(),
+        fps: 60.0,
+        watchdog_ms: 500,
+        stop: "limp".into(),
+        arms: Vec::new(),
+        cameras: Vec::new(),
+        holder: None,
+    };
+    let options = HostOptions { description, watchdog: 500 * MILLI, take_over: false, audit: None };
+    Host::open(network, options).unwrap().0
+}
+
+fn take(network: &Network, who: &str) -> Option<Reply> {
+    let ask = Ask { v: VERSION, op: Op::Take, who: who.into(), lease: 0, n: 0, take_over: false };
+    let key = RobotKeys::new("white").unwrap().lease();
+    network.query(&key, Some((&ask, None)), PATIENCE).unwrap()
+}
+
+fn sees(network: &Result<Network, Error>) -> bool {
+    let network = network.as_ref().ok();
+    network.is_some_and(|network| presence::robot(network, "white", PATIENCE).unwrap().is_some())
+}
+
+/// A machine with papers of a house of its own, or of the house that is founded here.
+fn machine(folder: &Path, house: Option<&Papers>) -> PathBuf {
+    let papers = Papers::at(folder);
+    let own;
+    let house = match house {
+        Some(house) => house,
+        None => {
+            own = Papers::at(&folder.join("own"));
+            own.found().unwrap();
+            &own
+        }
+    };
+    papers.take(&house.issue(&["localhost".into(), "127.0.0.1".into()]).unwrap()).unwrap();
+    folder.to_owned()
+}
+
+#[test]
+fn over_tls_only_machines_of_one_house_meet() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = Papers::at(&folder.path().join("house"));
+    house.found().unwrap();
+    let [host, guest, stranger] =
+        ["host", "guest", "stranger"].map(|name| folder.path().join(name));
+    let (host, guest) = (machine(&host, Some(&house)), machine(&guest, Some(&house)));
+    let stranger = machine(&stranger, None);
+    let at = format!("127.0.0.1:{}", free());
+    let there = Network::host(&Options {
+        listen: vec![format!("tls/{at}")],
+        papers: host,
+        ..Options::default()
+    });
+    let _host = open(&there.unwrap());
+    let ask = |at: String, papers: &Path| {
+        Network::ask(&Options {
+            connect: vec![at],
+            papers: papers.to_owned(),
+            ..Options::default()
+        })
+    };
+    let tls = format!("tls/{at}");
+    assert!(sees(&ask(tls.clone(), &guest)));
+    assert!(!sees(&ask(tls.clone(), &stranger)), "another house's certificate");
+    assert!(!sees(&ask(format!("tcp/{at}"), &guest)), "no certificate");
+    let none = ask(tls.clone(), &folder.path().join("none"));
+    assert!(matches!(none, Err(Error::NoPapers { .. })));
+    // Who trusts the house and shows nothing.
+    let config = folder.path().join("one-sided.json5");
+    let text = format!(
+        "{{mode: 'client', connect: {{endpoints: ['{tls}']}}, scouting: {{multicast: {{enabled: false}}}},
+          transport: {{link: {{tls: {{root_ca_certificate: '{}'}}}}}}}}",
+        folder.path().join("guest/house.pem").display()
+    );
+    fs::write(&config, text).unwrap();
+    let one_sided = Network::ask(&Options { config: Some(config), ..Options::default() });
+    assert!(!sees(&one_sided), "who shows no certificate");
+    // A name that the certificate does not have.
+    let named = ask(tls.replace("127.0.0.1", "127.0.0.2"), &guest);
+    assert!(!sees(&named), "another name than the certificate's");
+}
+
+/// The example of the documentation, for this port and this dictionary.
+fn documented(port: u16, users: &Path) -> String {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/NETWORK.md"));
+    let text = text.unwrap();
+    let example = text.split("```json5\n").nth(1).unwrap().split("```").next().unwrap();
+    let example = example.replace("0.0.0.0:7447", &format!("127.0.0.1:{port}"));
+    let example = example.replace("/etc/sinew/users.txt", users.to_str().unwrap());
+    assert!(example.contains(users.to_str().unwrap()) && !example.contains("7447"));
+    example
+}
+
+#[test]
+fn user_names_let_in_and_rights_say_who_may_drive_as_documented() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free();
+    let users = folder.path().join("users.txt");
+    fs::write(&users, "host:…\nanna:secret\nben:word\n").unwrap();
+    let config = folder.path().join("host.json5");
+    fs::write(&config, documented(port, &users)).unwrap();
+    let there = Network::host(&Options { config: Some(config), ..Options::default() }).unwrap();
+    let _host = open(&there);
+    let guest = |user: &str, password: &str| {
+        let config = folder.path().join(format!("{user}.json5"));
+        let text = format!(
+            "{{mode: 'client', connect: {{endpoints: ['tcp/127.0.0.1:{port}']}},
+              scouting: {{multicast: {{enabled: false}}}},
+              transport: {{auth: {{usrpwd: {{user: '{user}', password: '{password}'}}}}}}}}"
+        );
+        fs::write(&config, text).unwrap();
+        Network::ask(&Options { config: Some(config), ..Options::default() })
+    };
+    assert!(!sees(&guest("eve", "word")), "nobody of that name");
+    assert!(!sees(&guest("anna", "word")), "a wrong password");
+    let nobody =
+        Network::ask(&Options { connect: vec![format!("127.0.0.1:{port}")], ..Options::default() });
+    assert!(!sees(&nobody), "who says no name");
+    let ben = guest("ben", "word");
+    assert!(sees(&ben), "who may look");
+    assert_eq!(take(&ben.unwrap(), "ben"), None, "and may not drive");
+    let anna = guest("anna", "secret");
+    assert!(sees(&anna));
+    assert!(take(&anna.unwrap(), "anna").unwrap().granted.is_some(), "who may drive");
+}
