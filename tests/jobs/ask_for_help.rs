@@ -56,7 +56,7 @@ fn every_command_has_an_example() {
 #[test]
 fn what_is_not_there_yet_says_so_and_what_to_use() {
     let sandbox = Sandbox::new();
-    for command in ["train", "host"] {
+    for command in ["train"] {
         let ended = sandbox.run(&[command, "--dataset.repo_id=me/pick", "info"]);
         assert_eq!(ended.code, 2, "{command}");
         assert!(ended.err.contains("is not there yet"), "{command}");
