@@ -2,6 +2,7 @@
 
 mod ask_a_policy_elsewhere;
 mod ask_for_help;
+mod drive_a_robot_elsewhere;
 mod edit_a_dataset;
 mod find_cameras;
 mod keep_the_tip_in_a_box;

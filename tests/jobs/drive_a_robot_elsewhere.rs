@@ -1,0 +1,206 @@
+//! Somebody drives an arm that another machine hosts.
+
+use std::net::TcpListener;
+
+use serde_json::Value;
+use sinew_datasets::Dataset;
+
+use crate::sandbox::{Arm, Ended, Running, Sandbox};
+
+/// A host of an arm, and how it is called from elsewhere.
+struct Host {
+    arm: Arm,
+    host: Running,
+    robot: String,
+}
+
+impl Host {
+    fn start(sandbox: &Sandbox, more: &[&str]) -> Self {
+        let arm = sandbox.arm("so101", "white");
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let at = free.to_string();
+        let words = [
+            "--json",
+            "host",
+            "--robot.type=so101_follower",
+            "--robot.id=white",
+            "--robot.port",
+            arm.port(),
+            "--listen",
+            &at,
+            "--camera",
+            "front=pattern@96x64x30",
+            "--dry_run_s=0",
+        ];
+        let mut host = sandbox.start(&[&words[..], more].concat());
+        assert_eq!(host.next()["type"], "ready");
+        Self { arm, host, robot: format!("zenoh://white@{at}") }
+    }
+
+    /// Runs a program to its end that drives it, or wants to.
+    fn run(&self, sandbox: &Sandbox, words: &[&str]) -> Ended {
+        sandbox.run(&[&["--json"], words, &["--robot", &self.robot]].concat())
+    }
+
+    /// Lets a leader drive it.
+    fn teleoperate(&self, sandbox: &Sandbox, leader: &Arm, more: &[&str]) -> Running {
+        let words = [
+            "--json",
+            "teleoperate",
+            "--robot",
+            &self.robot,
+            "--teleop.type=so101_leader",
+            "--teleop.id=black",
+            "--teleop.port",
+            leader.port(),
+            "--dry_run_s=0",
+        ];
+        let loop_ = sandbox.start(&[&words[..], more].concat());
+        self.arm.wait_for_torque();
+        loop_
+    }
+
+    /// Waits until every motor is limp.
+    fn wait_until_limp(&self) {
+        self.arm.wait_until(|state| {
+            state["servos"].as_array().unwrap().iter().all(|servo| servo["torque"] == false)
+        });
+    }
+}
+
+fn motors(result: &Value) -> Vec<&Value> {
+    result["stopped"]["motors"].as_array().unwrap().iter().collect()
+}
+
+#[test]
+fn it_goes_where_a_leader_here_is_pushed_and_ctrl_c_here_leaves_it_limp_there() {
+    let sandbox = Sandbox::new();
+    let host = Host::start(&sandbox, &[]);
+    let leader = sandbox.arm("so101_leader", "black");
+    let mut loop_ = host.teleoperate(&sandbox, &leader, &[]);
+    let middle = leader.control("\"state\"")["servos"][0]["joint"].as_f64().unwrap();
+    leader.control(&format!(r#"{{"hand":{{"id":1,"position":{}}}}}"#, middle + 400.0));
+    host.arm
+        .wait_until(|state| (state["servos"][0]["position"].as_i64().unwrap() - 2447).abs() < 40);
+    loop_.signal("INT");
+    let result = loop_.result();
+    assert_eq!(loop_.end().0, 130);
+    // Each motor's own word came back over the network.
+    assert_eq!(result["stopped"]["cause"], "interrupt");
+    assert_eq!(motors(&result).len(), 6);
+    assert!(motors(&result).iter().all(|motor| motor["ok"] == true && motor["torque"] == false));
+    assert_eq!(host.arm.torques(), [false; 6]);
+}
+
+#[test]
+fn its_own_cameras_are_recorded_with_it_and_what_was_recorded_is_played_on_it() {
+    let sandbox = Sandbox::new();
+    let host = Host::start(&sandbox, &[]);
+    let root = sandbox.path("pick");
+    let root = root.to_str().unwrap();
+    let short = ["--dataset.num_episodes=1", "--dataset.episode_time_s=1", "--dry_run_s=0"];
+    let words = ["record", "--teleop=sim", "--task=pick", "--play_sounds=false"];
+    let dataset = ["--dataset.root", root];
+    let ended = host.run(&sandbox, &[&words[..], &dataset, &short].concat());
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    assert_eq!(ended.result()["cameras"]["front"]["stamped_at"], "exposure");
+    let recorded = Dataset::open(root.as_ref()).unwrap();
+    assert_eq!(recorded.info().robot_type.as_deref(), Some("so_follower"));
+    assert_eq!(recorded.len(), 30);
+    let front = recorded.info().feature("observation.images.front").unwrap();
+    assert_eq!(front.image_size(), Some((96, 64)));
+    let verify = sandbox.run(&["--json", "dataset", "verify", root]);
+    assert_eq!(verify.code, 0, "{}", verify.out);
+    let replay = ["replay", "--dataset", root, "--episode=0", "--dry_run_s=0"];
+    let ended = host.run(&sandbox, &replay);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    assert_eq!(ended.result()["rows"], 30);
+    assert_eq!(host.arm.torques(), [false; 6]);
+}
+
+#[test]
+fn one_drives_and_anybody_stops_it() {
+    let sandbox = Sandbox::new();
+    let host = Host::start(&sandbox, &[]);
+    let leader = sandbox.arm("so101_leader", "black");
+    let mut loop_ = host.teleoperate(&sandbox, &leader, &[]);
+    let second = host.run(&sandbox, &["teleoperate", "--teleop=sim"]);
+    assert_eq!(second.code, 5, "{}", second.err);
+    assert!(second.err.contains("drives it"), "{}", second.err);
+    let stop = host.run(&sandbox, &["stop"]);
+    assert_eq!(stop.code, 0, "{}{}", stop.out, stop.err);
+    assert_eq!((&stop.result()["by"], motors(&stop.result()).len()), (&"its host".into(), 6));
+    let result = loop_.result();
+    assert_eq!(loop_.end().0, 130);
+    assert_eq!(result["stopped"]["cause"], "remote");
+    assert_eq!(host.arm.torques(), [false; 6]);
+}
+
+#[test]
+fn it_is_taken_over_where_its_host_allows_that() {
+    let sandbox = Sandbox::new();
+    let host = Host::start(&sandbox, &["--allow_take_over"]);
+    let leader = sandbox.arm("so101_leader", "black");
+    let mut first = host.teleoperate(&sandbox, &leader, &[]);
+    let words = ["--json", "teleoperate", "--teleop=sim", "--take-over", "--dry_run_s=0"];
+    let second = sandbox.start(&[&words[..], &["--robot", &host.robot]].concat());
+    let result = first.result();
+    assert_eq!(first.end().0, 5, "refused from then on");
+    assert_eq!(result["stopped"]["cause"], "lease");
+    assert!(motors(&result).is_empty(), "it is another's: {result}");
+    // Whoever lost it has not stopped it.
+    host.arm.wait_until_seen();
+    assert_eq!(host.arm.torques(), [true; 6]);
+    second.signal("INT");
+    assert_eq!(second.end().0, 130);
+    assert_eq!(host.arm.torques(), [false; 6]);
+}
+
+#[test]
+fn whoever_is_killed_leaves_no_arm_under_torque() {
+    let sandbox = Sandbox::new();
+    let host = Host::start(&sandbox, &[]);
+    let leader = sandbox.arm("so101_leader", "black");
+    let loop_ = host.teleoperate(&sandbox, &leader, &[]);
+    loop_.signal("KILL");
+    loop_.end();
+    host.wait_until_limp();
+    // And the next one may drive it.
+    let next = host.run(&sandbox, &["teleoperate", "--teleop=sim", "--teleop_time_s=0.2"]);
+    assert_eq!(next.code, 0, "{}{}", next.out, next.err);
+}
+
+#[test]
+fn a_host_that_is_gone_ends_the_loop_and_is_told() {
+    let sandbox = Sandbox::new();
+    let host = Host::start(&sandbox, &[]);
+    let leader = sandbox.arm("so101_leader", "black");
+    let mut loop_ = host.teleoperate(&sandbox, &leader, &[]);
+    host.host.signal("KILL");
+    let result = loop_.result();
+    assert_eq!(loop_.end().0, 3);
+    assert_eq!(result["stopped"]["cause"], "lost_port");
+    assert!(motors(&result).iter().all(|motor| motor["ok"] == false), "{result}");
+}
+
+#[test]
+fn what_is_done_on_its_own_machine_is_said_to_be() {
+    let sandbox = Sandbox::new();
+    for command in ["calibrate", "setup-motors"] {
+        let ended = sandbox.run(&[command, "--robot", "zenoh://white@127.0.0.1:1"]);
+        assert_eq!(ended.code, 2, "{command}: {}", ended.err);
+        assert!(ended.err.contains("this is done there"), "{}", ended.err);
+    }
+    let stop = ["--robot", "zenoh://white@127.0.0.1:1", "--robot.stop=hold"];
+    let ended = sandbox.run(&[&["teleoperate", "--teleop=sim"], &stop[..]].concat());
+    assert_eq!(ended.code, 2, "{}", ended.err);
+    assert!(
+        ended.err.contains("--robot.stop") && ended.err.contains("sinew host"),
+        "{}",
+        ended.err
+    );
+    let nobody = ["teleoperate", "--teleop=sim", "--robot", "zenoh://white@127.0.0.1:1"];
+    let ended = sandbox.run(&nobody);
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    assert!(ended.err.contains("nobody answers"), "{}", ended.err);
+}
