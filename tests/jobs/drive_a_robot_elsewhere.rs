@@ -42,7 +42,7 @@ impl Host {
         sandbox.run(&[&["--json"], words, &["--robot", &self.robot]].concat())
     }
 
-    /// Lets a leader drive it.
+    /// Lets a leader drive it, and waits until it does.
     fn teleoperate(&self, sandbox: &Sandbox, leader: &Arm, more: &[&str]) -> Running {
         let words = [
             "--json",
@@ -57,7 +57,17 @@ impl Host {
         ];
         let loop_ = sandbox.start(&[&words[..], more].concat());
         self.arm.wait_for_torque();
+        self.follows(leader, 100, 2147);
         loop_
+    }
+
+    /// Pushes the leader's first joint so far, and waits until the arm has followed to there.
+    fn follows(&self, leader: &Arm, push: i64, to: i64) {
+        let there = leader.control("\"state\"")["servos"][0]["joint"].as_f64().unwrap();
+        let there = there + push as f64;
+        leader.control(&format!(r#"{{"hand":{{"id":1,"position":{there}}}}}"#));
+        self.arm
+            .wait_until(|state| (state["servos"][0]["position"].as_i64().unwrap() - to).abs() < 40);
     }
 
     /// Waits until every motor is limp.
@@ -78,10 +88,7 @@ fn it_goes_where_a_leader_here_is_pushed_and_ctrl_c_here_leaves_it_limp_there() 
     let host = Host::start(&sandbox, &[]);
     let leader = sandbox.arm("so101_leader", "black");
     let mut loop_ = host.teleoperate(&sandbox, &leader, &[]);
-    let middle = leader.control("\"state\"")["servos"][0]["joint"].as_f64().unwrap();
-    leader.control(&format!(r#"{{"hand":{{"id":1,"position":{}}}}}"#, middle + 400.0));
-    host.arm
-        .wait_until(|state| (state["servos"][0]["position"].as_i64().unwrap() - 2447).abs() < 40);
+    host.follows(&leader, 300, 2447);
     loop_.signal("INT");
     let result = loop_.result();
     assert_eq!(loop_.end().0, 130);
