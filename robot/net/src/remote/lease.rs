@@ -20,7 +20,7 @@ use zenoh::bytes::Encoding;
 use zenoh::pubsub::Publisher;
 use zenoh::qos::{CongestionControl, Priority};
 
-use super::link::Link;
+use super::link::{Link, SILENCE};
 use super::{Driver, PATIENCE, STOPS};
 use crate::Error;
 use crate::message::{
@@ -203,7 +203,8 @@ impl Holding {
     /// Whether somebody drives the robot, as far as it was heard of.
     fn is_driven(&self) -> Option<bool> {
         let newest = self.link.newest();
-        let seen = newest.as_ref().filter(|_| self.link.is_heard())?;
+        let now = self.link.clock().now();
+        let seen = newest.as_ref().filter(|seen| now - seen.heard < SILENCE)?;
         Some(matches!(seen.state.mode, Mode::Held | Mode::Driven))
     }
 
@@ -244,7 +245,7 @@ impl Holding {
         // With the priority of actions it arrives in order with them.
         let asked = self.link.network.question(&key, question, patience, Priority::RealTime)?;
         drop(held);
-        Ok((lease, self.link.granted(asked.answer(|| self.link.is_heard()))?))
+        Ok((lease, self.link.granted(asked.answer(|| self.link.is_there()))?))
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

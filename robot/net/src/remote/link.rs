@@ -25,8 +25,12 @@ use crate::{Error, Network, presence};
 /// How often it is asked what time it is there.
 const TIME_EVERY: Duration = Duration::from_secs(1);
 
-/// How long nothing may be heard of a robot before it counts as gone.
+/// How long nothing may be heard of a robot that is driven before it counts as gone.
 pub const SILENCE: Nanos = SECOND;
+
+/// How long a machine may say nothing at all before nobody waits for its answers any more: one whose
+/// motors cannot be seen still knows what time it is.
+const GONE: Nanos = 3 * SECOND;
 
 /// A tick of the robot's that was heard of.
 pub struct Seen {
@@ -54,6 +58,8 @@ pub struct Link {
 struct Ear {
     clock: Clock,
     newest: ArcSwapOption<Seen>,
+    /// When its machine was heard of last.
+    heard: AtomicI64,
     /// By how much its clock is ahead.
     ahead: AtomicI64,
     /// Why it was taken from whoever drives, in its own words.
@@ -77,11 +83,12 @@ impl Link {
         }
         let ahead = offset.ahead().ok_or_else(not_there)?;
         let ear = Arc::new(Ear {
-            clock,
             newest: ArcSwapOption::empty(),
+            heard: AtomicI64::new(clock.now()),
             ahead: AtomicI64::new(ahead),
             words: Mutex::default(),
             over: AtomicBool::new(false),
+            clock,
         });
         let values = description.arms.iter().map(|arm| arm.values.len()).sum();
         let listening = |error: zenoh::Error| zenoh_error("listening", &error);
@@ -127,10 +134,9 @@ impl Link {
         here.saturating_add(self.ear.ahead.load(Ordering::Relaxed))
     }
 
-    /// Whether the robot was heard of lately.
-    pub fn is_heard(&self) -> bool {
-        let now = self.ear.clock.now();
-        self.newest().as_ref().is_some_and(|seen| now - seen.heard < SILENCE)
+    /// Whether there is any point in waiting for an answer.
+    pub fn is_there(&self) -> bool {
+        self.ear.clock.now() - self.ear.heard.load(Ordering::Relaxed) < GONE
     }
 
     /// Why it was taken from whoever drives, in its own words.
@@ -187,20 +193,20 @@ fn granted(
     }
 }
 
-/// Asks once what time it is there; nobody has to answer.
+/// Asks once what time it is there, and says whether anybody answered.
 fn ask_time(
     network: &Network,
     keys: &RobotKeys,
     clock: &Clock,
     offset: &mut Offset,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let asked = clock.now();
     let answer = network.query::<Action, Now>(&keys.clock(), None, TIME_EVERY)?;
     let answered = clock.now();
-    if let Some(Now { at, .. }) = answer {
-        offset.hear(asked, at, answered);
+    if let Some(Now { at, .. }) = &answer {
+        offset.hear(asked, *at, answered);
     }
-    Ok(())
+    Ok(answer.is_some())
 }
 
 impl Ear {
@@ -213,7 +219,9 @@ impl Ear {
             let fits = |state: &State| [&state.values, &state.sent].map(Vec::len) == [values; 2];
             let Some(state) = state.ok().filter(fits) else { return };
             number += 1;
-            let seen = Arc::new(Seen { number, heard: self.clock.now(), state });
+            let heard = self.clock.now();
+            self.heard.store(heard, Ordering::Relaxed);
+            let seen = Arc::new(Seen { number, heard, state });
             // The one that may just be looked at is let go with the next, and here.
             drop(std::mem::replace(&mut before, self.newest.swap(Some(seen))));
         }
@@ -241,9 +249,9 @@ impl Ear {
             if self.over.load(Ordering::Acquire) {
                 return;
             }
-            // Whoever does not answer will be missed for other reasons.
-            ask_time(network, keys, &self.clock, &mut offset).ok();
-            if let Some(ahead) = offset.ahead() {
+            let answered = ask_time(network, keys, &self.clock, &mut offset);
+            if let (Ok(true), Some(ahead)) = (answered, offset.ahead()) {
+                self.heard.store(self.clock.now(), Ordering::Relaxed);
                 self.ahead.store(ahead, Ordering::Relaxed);
             }
         }
