@@ -194,10 +194,7 @@ impl Holding {
     }
 
     fn give_back(&self) -> Result<Reply, Error> {
-        let answer = self.ask(Op::Release, STOPS);
-        let mut held = self.held();
-        (held.granted, held.driven) = (None, false);
-        Ok(answer?.1)
+        Ok(self.ask(Op::Release, STOPS)?.1)
     }
 
     /// Whether somebody drives the robot, as far as it was heard of.
@@ -244,6 +241,10 @@ impl Holding {
         let key = self.link.keys.lease();
         // With the priority of actions it arrives in order with them.
         let asked = self.link.network.question(&key, question, patience, Priority::RealTime)?;
+        if op == Op::Release {
+            // Nothing is said under it any more.
+            (held.granted, held.driven) = (None, false);
+        }
         drop(held);
         Ok((lease, self.link.granted(asked.answer(|| self.link.is_there()))?))
     }
