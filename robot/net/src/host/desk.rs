@@ -19,8 +19,20 @@ use crate::message::{Action, Ask, Granted, Message, Refusal, Secret, decode};
 
 /// Messages of a holder in a second: a loop of 500 Hz over two arms, and as much again.
 const MOST_ACTIONS: u32 = 2000;
-/// Questions of everybody in a second.
+/// Questions of everybody in a second, of each sort.
 const MOST_QUESTIONS: u32 = 100;
+
+/// Questions that anybody may ask. Each sort is counted for itself: who asks one too often is in nobody's
+/// way who asks another.
+#[derive(Clone, Copy, Debug)]
+pub enum Question {
+    /// What it is, what time it is there.
+    Look,
+    /// For the lease.
+    Take,
+    /// For a stop.
+    Stop,
+}
 
 /// Where leases are given out.
 pub struct Desk {
@@ -40,7 +52,7 @@ struct Inner {
     holder: Option<Holder>,
     next: u64,
     actions: Rate,
-    questions: Rate,
+    questions: [Rate; 3],
 }
 
 struct Holder {
@@ -85,7 +97,7 @@ impl Desk {
         // A lease of before a restart is none of after it.
         let next = first.iter().fold(1, |number, byte| number << 8 | u64::from(*byte));
         let inner =
-            Inner { holder: None, next, actions: Rate::default(), questions: Rate::default() };
+            Inner { holder: None, next, actions: Rate::default(), questions: Default::default() };
         Ok(Self {
             inner: Mutex::new(inner),
             lease: AtomicU64::new(0),
@@ -116,12 +128,16 @@ impl Desk {
         self.lease().is_some() && now - self.heard.load(Ordering::Acquire) > self.watchdog
     }
 
-    /// One more question of whatever kind.
-    pub fn question(&self) -> Result<(), Refusal> {
+    /// One more question of this sort.
+    pub fn question(&self, sort: Question) -> Result<(), Refusal> {
         let now = self.clock.now();
-        self.inner().questions.one_more(now, MOST_QUESTIONS).inspect_err(|refusal| {
-            self.refusals.count(refusal);
-        })
+        let [look, take, stop] = &mut self.inner().questions;
+        let rate = match sort {
+            Question::Look => look,
+            Question::Take => take,
+            Question::Stop => stop,
+        };
+        rate.one_more(now, MOST_QUESTIONS).inspect_err(|refusal| self.refusals.count(refusal))
     }
 
     /// Gives the lease to who asks for it, or says why not.
@@ -152,12 +168,12 @@ impl Desk {
 
     /// An action of the holder's, or why it is none.
     pub fn action(&self, payload: &[u8], signature: Option<&[u8]>) -> Result<Action, Refusal> {
-        self.signed(payload, signature, true, |action: &Action| (action.lease, action.n))
+        self.signed(payload, signature, |action: &Action| (action.lease, action.n))
     }
 
     /// A question of the holder's, or why it is none.
     pub fn ask(&self, payload: &[u8], signature: Option<&[u8]>) -> Result<Ask, Refusal> {
-        self.signed(payload, signature, false, |ask: &Ask| (ask.lease, ask.n))
+        self.signed(payload, signature, |ask: &Ask| (ask.lease, ask.n))
     }
 
     /// What only the holder can say, and only once.
@@ -165,7 +181,6 @@ impl Desk {
         &self,
         payload: &[u8],
         signature: Option<&[u8]>,
-        limited: bool,
         number: impl Fn(&M) -> (u64, u64),
     ) -> Result<M, Refusal> {
         let said = || {
@@ -183,9 +198,7 @@ impl Desk {
             if n <= holder.n {
                 return Err(Refusal::Replayed);
             }
-            if limited {
-                actions.one_more(now, MOST_ACTIONS)?;
-            }
+            actions.one_more(now, MOST_ACTIONS)?;
             holder.n = n;
             self.heard.store(now, Ordering::Release);
             Ok(message)
@@ -272,6 +285,17 @@ mod tests {
         assert!(say(&desk, &anna, 6).is_ok());
         let told = desk.refusals.told();
         assert_eq!((told["unsigned"], told["malformed"], told["replayed"]), (2, 1, 2));
+    }
+
+    #[test]
+    fn a_flood_of_one_question_is_in_the_way_of_no_other() {
+        let (desk, clock) = desk(false);
+        clock.sleep(SECOND);
+        let looked = (0..1000).filter(|_| desk.question(Question::Look).is_ok()).count();
+        assert_eq!(looked, MOST_QUESTIONS as usize);
+        assert!(desk.question(Question::Take).is_ok() && desk.question(Question::Stop).is_ok());
+        clock.sleep(SECOND);
+        assert!(desk.question(Question::Look).is_ok());
     }
 
     #[test]

@@ -38,7 +38,7 @@ use crate::session::zenoh_error;
 use crate::{Error, Network, presence};
 
 use audit::Audit;
-use desk::Desk;
+use desk::{Desk, Question};
 pub use eye::Eye;
 pub use office::Condition;
 pub use office::event;
@@ -289,17 +289,11 @@ struct Front {
 
 impl Front {
     fn open(
-        &self,
         network: &Network,
         key: String,
         answer: impl Fn(Query) + Send + Sync + 'static,
     ) -> Result<zenoh::query::Queryable<()>, Error> {
-        let desk = Arc::clone(&self.desk);
-        let limited = move |query: Query| match desk.question() {
-            Ok(()) => answer(query),
-            Err(refusal) => refuse(&query, &refusal.to_string()),
-        };
-        let declared = network.session().declare_queryable(key).callback(limited).wait();
+        let declared = network.session().declare_queryable(key).callback(answer).wait();
         declared.map_err(|error| zenoh_error("answering", &error))
     }
 
@@ -310,16 +304,22 @@ impl Front {
     ) -> Result<zenoh::query::Queryable<()>, Error> {
         let (key, desk) = (self.keys.describe(), Arc::clone(&self.desk));
         let answer = move |query: Query| {
+            if let Err(refusal) = desk.question(Question::Look) {
+                return refuse(&query, &refusal.to_string());
+            }
             let told = Description { holder: desk.holder(), ..description.clone() };
             reply(&query, encode(&told));
         };
-        self.open(network, key, answer)
+        Self::open(network, key, answer)
     }
 
     fn clock(self, network: &Network) -> Result<zenoh::query::Queryable<()>, Error> {
-        let answer =
-            |query: Query| reply(&query, encode(&Now { v: VERSION, at: Clock::Real.now() }));
-        self.open(network, self.keys.clock(), answer)
+        let (key, desk) = (self.keys.clock(), self.desk);
+        let answer = move |query: Query| match desk.question(Question::Look) {
+            Ok(()) => reply(&query, encode(&Now { v: VERSION, at: Clock::Real.now() })),
+            Err(refusal) => refuse(&query, &refusal.to_string()),
+        };
+        Self::open(network, key, answer)
     }
 
     fn leases(
@@ -327,8 +327,8 @@ impl Front {
         network: &Network,
         orders: Mutex<Producer<Order>>,
     ) -> Result<zenoh::query::Queryable<()>, Error> {
-        let (key, here) = (self.keys.lease(), self.clone());
-        self.open(network, key, move |query| here.asked(query, &orders))
+        let key = self.keys.lease();
+        Self::open(network, key, move |query| self.asked(query, &orders))
     }
 
     fn asked(&self, query: Query, orders: &Mutex<Producer<Order>>) {
@@ -341,13 +341,16 @@ impl Front {
                 return refuse(&query, &refusal.to_string());
             }
         };
+        let may = match ask.op {
+            Op::Take => self.desk.question(Question::Take),
+            Op::Stop => self.desk.question(Question::Stop),
+            Op::Drive | Op::Release => self.desk.ask(&payload, signature.as_deref()).map(drop),
+        };
+        if let Err(refusal) = may {
+            return refuse(&query, &refusal.to_string());
+        }
         if ask.op == Op::Take {
             return self.take(&query, &ask);
-        }
-        if ask.op != Op::Stop
-            && let Err(refusal) = self.desk.ask(&payload, signature.as_deref())
-        {
-            return refuse(&query, &refusal.to_string());
         }
         let ticket = Ticket { query: Box::new(query), who: ask.who };
         let order = match ask.op {
