@@ -12,6 +12,7 @@ mod recording;
 mod rerun;
 mod served;
 mod simulation;
+mod zenoh;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
