@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use serde_json::Value;
 use sinew_datasets::Dataset;
 
+use super::use_a_policy::policy;
 use crate::sandbox::{Arm, Ended, Running, Sandbox};
 
 /// A host of an arm, and how it is called from elsewhere.
@@ -123,6 +124,23 @@ fn its_own_cameras_are_recorded_with_it_and_what_was_recorded_is_played_on_it() 
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
     assert_eq!(ended.result()["rows"], 30);
     assert_eq!(host.arm.torques(), [false; 6]);
+}
+
+#[test]
+fn a_policy_drives_it_by_the_camera_of_its_own_that_is_chosen() {
+    let sandbox = Sandbox::new();
+    let host = Host::start(&sandbox, &["--camera", "top=pattern@64x64x30"]);
+    let path = format!("--policy.path={}", policy(&sandbox, 64).display());
+    let short = ["--duration=2", "--dry_run_s=0"];
+    let words = ["rollout", path.as_str(), "--camera", "top=robot"];
+    let ended = host.run(&sandbox, &[&words[..], &short].concat());
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    assert!(ended.result()["chunks"].as_u64().unwrap() >= 1, "{}", ended.out);
+    assert_eq!(motors(&ended.result()).len(), 6);
+    assert_eq!(host.arm.torques(), [false; 6]);
+    let none = host.run(&sandbox, &["rollout", path.as_str(), "--camera", "eye=robot"]);
+    assert_eq!(none.code, 2, "{}", none.err);
+    assert!(none.err.contains("front, top"), "{}", none.err);
 }
 
 #[test]
