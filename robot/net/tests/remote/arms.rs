@@ -22,14 +22,20 @@ fn ticks_until_it_fails(arm: &mut RemoteArm) -> Error {
     error.unwrap()
 }
 
+/// Ticks, as a loop makes them, until what was really sent is as wanted: one goal may get lost, and then
+/// the next says the same.
+fn ticks_until(arm: &mut RemoteArm, asked: &[f64], wanted: impl Fn(&[f64]) -> bool) {
+    until(|| {
+        arm.observe().unwrap();
+        arm.command(asked).unwrap();
+        wanted(&arm.sent().values)
+    });
+}
+
 /// Waits until it has seen itself driven.
 fn begin(arm: &mut RemoteArm) {
     arm.configure().unwrap();
-    arm.command(&[1.5; 6]).unwrap();
-    until(|| {
-        arm.observe().unwrap();
-        arm.sent().values[0] == 1.5
-    });
+    ticks_until(arm, &[1.5; 6], |sent| sent[0] == 1.5);
 }
 
 #[test]
@@ -42,21 +48,13 @@ fn it_follows_and_says_what_was_really_sent_and_when_it_was_there() {
     assert!(matches!(arm.command(&[0.0; 5]), Err(Error::ValueCount { expected: 6, got: 5 })));
     let began = Clock::Real.now();
     let mut asked = [20.0, -20.0, 80.0, 0.0, 1.0, 2.0];
-    arm.command(&asked).unwrap();
-    until(|| {
-        arm.observe().unwrap();
-        arm.sent().values[2] == LIMIT
-    });
+    ticks_until(&mut arm, &asked, |sent| sent[2] == LIMIT);
     assert_eq!(arm.sent().values[0..3], [20.0, -20.0, LIMIT]);
     assert_eq!(arm.observation().values, arm.sent().values);
     // What is no number moves nothing.
     asked[2] = f64::NAN;
     asked[3] = 7.0;
-    arm.command(&asked).unwrap();
-    until(|| {
-        arm.observe().unwrap();
-        arm.sent().values[3] == 7.0
-    });
+    ticks_until(&mut arm, &asked, |sent| sent[3] == 7.0);
     assert_eq!(arm.sent().values[2], LIMIT);
     // Its instants are this machine's, though its clock is hours ahead.
     let seen = arm.observation();
@@ -179,11 +177,7 @@ fn after_a_stop_it_goes_on_under_a_lease_of_its_own() {
     ticks_until_it_fails(&mut arm);
     assert!(matches!(arm.configure(), Err(Error::Stopped { cause: Cause::DeadMan })));
     arm.resume().unwrap();
-    arm.command(&[3.0; 6]).unwrap();
-    until(|| {
-        arm.observe().unwrap();
-        arm.sent().values[0] == 3.0
-    });
+    ticks_until(&mut arm, &[3.0; 6], |sent| sent[0] == 3.0);
     assert!(stand.now().lease > before && stand.now().wrong.is_empty());
 }
 
@@ -194,10 +188,9 @@ fn both_arms_of_a_pair_are_asked_for_once_and_each_has_its_own_values() {
     let mut arms = stand.take(driver).unwrap();
     arms.iter_mut().for_each(|arm| arm.configure().unwrap());
     assert_eq!(stand.now().asked, [Op::Take, Op::Drive]);
-    arms[0].command(&[1.0; 6]).unwrap();
-    arms[1].command(&[2.0; 6]).unwrap();
     for (arm, value) in arms.iter_mut().zip([1.0, 2.0]) {
-        until(|| arm.observe().unwrap().values == [value; 6]);
+        ticks_until(arm, &[value; 6], |sent| sent == [value; 6]);
+        assert_eq!(arm.observation().values, [value; 6]);
     }
     let reports: Vec<_> = arms.iter_mut().map(Follower::end).collect();
     assert!(reports.iter().all(|report| report.ok() && report.motors.len() == 6));
@@ -219,5 +212,5 @@ fn six_hundred_ticks_take_nothing_from_the_heap() {
         }
     };
     assert_eq!(taken_by(ticks), 0);
-    assert_eq!(arm.counts().commands, 601);
+    assert!(arm.counts().commands > 600);
 }
