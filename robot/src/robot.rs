@@ -2,7 +2,7 @@
 
 use sinew_core::register::Reg;
 use sinew_drivers::arm::{ArmOptions, MaxStep};
-use sinew_drivers::camera::{CameraSpec, Origin};
+use sinew_drivers::camera::CameraSpec;
 #[cfg(feature = "zenoh")]
 use sinew_drivers::spec::ArmSpec;
 use sinew_drivers::spec::{self, Change, Role};
@@ -11,7 +11,6 @@ use sinew_teleop::leader::fits;
 
 #[cfg(feature = "sim")]
 use crate::cameras::painted::Sight;
-use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::Failure;
 use crate::cli::flags::{RemoteFlags, RobotFlags, TeleopFlags};
 #[cfg(feature = "zenoh")]
@@ -196,31 +195,6 @@ impl Robot {
             return remote.cameras();
         }
         Vec::new()
-    }
-
-    /// The cameras that the flags mean; where they say nothing, its own.
-    pub fn cameras(&self, flags: &CameraFlags) -> Result<Vec<(String, CameraSpec)>, Failure> {
-        let own = self.own_cameras();
-        if !flags.any() {
-            return Ok(own);
-        }
-        let mut specs = flags.specs()?;
-        for (name, spec) in specs.iter_mut().filter(|(_, spec)| spec.origin == Origin::Robot) {
-            let known = own.iter().find(|(known, _)| known == name);
-            *spec = known.map(|(_, spec)| spec.clone()).ok_or_else(|| {
-                let names: Vec<_> = own.iter().map(|(name, _)| name.as_str()).collect();
-                Failure::usage(
-                    format!("{} has no camera of its own that is called {name}", self.name),
-                    match names[..] {
-                        [] => {
-                            "only a robot that another machine hosts has: zenoh://NAME".to_owned()
-                        }
-                        _ => format!("it has {}", names.join(", ")),
-                    },
-                )
-            })?;
-        }
-        Ok(specs)
     }
 
     /// The arms.

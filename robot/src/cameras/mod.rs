@@ -18,6 +18,7 @@ use sinew_drivers::camera::{
 #[cfg(feature = "sim")]
 use sinew_drivers::camera::{Look, Pattern};
 
+use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::Failure;
 use crate::cli::report::Report;
 use crate::robot::Robot;
@@ -25,6 +26,29 @@ use crate::robot::Robot;
 use crate::simulated::Joints;
 #[cfg(feature = "sim")]
 use painted::{Painted, Sight};
+
+/// The cameras that the flags mean; where they say nothing, the robot's own.
+pub fn chosen(flags: &CameraFlags, robot: &Robot) -> Result<Vec<(String, CameraSpec)>, Failure> {
+    let own = robot.own_cameras();
+    if !flags.any() {
+        return Ok(own);
+    }
+    let mut specs = flags.specs()?;
+    for (name, spec) in specs.iter_mut().filter(|(_, spec)| spec.origin == Origin::Robot) {
+        let known = own.iter().find(|(known, _)| known == name);
+        *spec = known.map(|(_, spec)| spec.clone()).ok_or_else(|| {
+            let names: Vec<_> = own.iter().map(|(name, _)| name.as_str()).collect();
+            Failure::usage(
+                format!("{} has no camera of its own that is called {name}", robot.name),
+                match names[..] {
+                    [] => "only a robot that another machine hosts has: zenoh://NAME".to_owned(),
+                    _ => format!("it has {}", names.join(", ")),
+                },
+            )
+        })?;
+    }
+    Ok(specs)
+}
 
 /// Starts them all, before this robot; each has given its first picture when this returns.
 pub fn start(

@@ -86,7 +86,7 @@ impl Record {
         }
         let every = self.every()?;
         let robot = Robot::find(&self.robot, &self.remote)?;
-        let specs = robot.cameras(&self.cameras)?;
+        let specs = cameras::chosen(&self.cameras, &robot)?;
         let leads = Leads::choose(&self.teleop, &robot)?;
         let root = self.dataset.folder()?;
         if self.dataset.is_a_policys() {

@@ -145,7 +145,7 @@ impl Rollout {
             );
         }
         let robot = Robot::find(&self.robot, &self.remote)?;
-        let specs = robot.cameras(&self.cameras)?;
+        let specs = cameras::chosen(&self.cameras, &robot)?;
         let root = self.folder()?;
         let leader = self.leader(&robot)?;
         let driven = Driven {

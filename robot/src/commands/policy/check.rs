@@ -12,6 +12,7 @@ use sinew_policies::preflight::{self, Offered, Preflight, Severity};
 use super::super::dataset::Place;
 use super::offered;
 use super::source::{Machine, Source};
+use crate::cameras;
 use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{RemoteFlags, RobotFlags};
@@ -51,7 +52,7 @@ impl Check {
             }
             (None, true) => {
                 let robot = Robot::find(&self.robot, &self.remote)?;
-                offered::by_robot(&robot, &robot.cameras(&self.cameras)?)
+                offered::by_robot(&robot, &cameras::chosen(&self.cameras, &robot)?)
             }
             (None, false) => {
                 return Err(Failure::usage(
