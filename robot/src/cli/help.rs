@@ -22,7 +22,7 @@ const GROUPS: [(&str, &[&str]); 9] = [
     ),
     ("Move it", &["teleoperate", "record", "replay", "stop"]),
     ("Look at what was recorded", &["dataset"]),
-    ("Let a policy think, and drive", &["policy", "eval", "rollout", "serve-policy"]),
+    ("Let a policy think, and drive", &["policy", "eval", "rollout"]),
     ("Share it", &["hub"]),
     ("Beyond one machine", &["host", "ps", "serve-policy", "net"]),
     ("For your shell", &["completions", "man"]),
