@@ -26,6 +26,9 @@ use sinew_drivers::{ArmSpec, Clock, Nanos};
 use sinew_net::remote::{Driver, RemoteArm, Robot};
 use sinew_net::{Network, Options};
 
+/// What happens to a line: in words, whether it is over at once, and how it is done.
+type Way<'a> = (&'a str, bool, &'a dyn Fn(&Line));
+
 const BINARY: &str = env!("CARGO_BIN_EXE_sinew");
 /// The watchdog's time.
 const WATCHDOG: Nanos = 500 * MILLI;
@@ -48,7 +51,8 @@ fn start(home: &Path, words: &[&str]) -> Running {
     lines.read_line(&mut line).unwrap();
     assert!(line.contains("ready"), "{line}");
     // What it says later is nobody's business, but it must be able to say it.
-    std::thread::spawn(move || lines.lines().for_each(drop));
+    let read = std::thread::Builder::new().name("lines".into());
+    read.spawn(move || lines.lines().for_each(drop)).unwrap();
     running
 }
 
@@ -134,7 +138,7 @@ fn main() {
     let bad = |weather: Weather| move |line: &Line| line.weather(weather);
     let jitter = bad(Weather { jitter: Duration::from_millis(200), ..Weather::default() });
     let loss = bad(Weather { loss: 0.3, ..Weather::default() });
-    let ways: [(&str, bool, &dyn Fn(&Line)); 4] = [
+    let ways: [Way<'_>; 4] = [
         ("connection cut", true, &cut),
         ("line goes dead", true, &gone),
         ("30 % lost, then dead", false, &loss),
