@@ -10,6 +10,7 @@ pub mod clock;
 mod descriptor;
 pub mod durable;
 pub mod error;
+pub mod lekiwi;
 pub mod port;
 pub mod scan;
 pub mod serial;
@@ -21,6 +22,7 @@ pub mod stop;
 pub mod tcp;
 pub mod telemetry;
 pub mod wire;
+pub mod zmtp;
 
 pub use arm::Arm;
 pub use bus::Bus;

@@ -3,6 +3,7 @@
 mod cameras;
 mod cli;
 mod commands;
+mod lekiwi;
 mod part;
 #[cfg(feature = "zenoh")]
 mod remote;

@@ -49,7 +49,6 @@ pub struct Part {
 
 impl Part {
     /// An arm that another machine hosts: its bus and its calibration are there.
-    #[cfg(feature = "zenoh")]
     pub fn hosted(spec: ArmSpec, address: &str) -> Self {
         Self {
             called: spec.name.clone(),

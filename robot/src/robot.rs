@@ -15,6 +15,7 @@ use crate::cli::failure::Failure;
 use crate::cli::flags::{RemoteFlags, RobotFlags, TeleopFlags};
 #[cfg(feature = "zenoh")]
 use crate::cli::network::named;
+use crate::lekiwi::{CLIENT, Kiwi};
 use crate::part::{Part, SIMULATED, Wanted, parts};
 #[cfg(feature = "zenoh")]
 use crate::remote::Remote;
@@ -38,6 +39,8 @@ pub struct Robot {
     /// How its arms are driven.
     pub options: ArmOptions,
     parts: Vec<Part>,
+    /// Where it is, if LeRobot hosts it.
+    kiwi: Option<Kiwi>,
     /// Where it is, if another machine hosts it.
     #[cfg(feature = "zenoh")]
     remote: Option<Remote>,
@@ -59,7 +62,26 @@ impl Robot {
         }
         #[cfg(not(feature = "zenoh"))]
         let RemoteFlags {} = remote;
+        if flags.robot_type.as_deref() == Some(CLIENT) {
+            return Ok(Self::lekiwi(Kiwi::find(flags)?, flags));
+        }
         Self::choose(flags)
+    }
+
+    fn lekiwi(kiwi: Kiwi, flags: &RobotFlags) -> Self {
+        let id = flags.robot_id.clone();
+        Self {
+            name: id.clone().unwrap_or_else(|| CLIENT.to_owned()),
+            named: false,
+            side: "robot",
+            kind: CLIENT.to_owned(),
+            id,
+            options: ArmOptions { stop: StopPolicy::Hold, ..ArmOptions::default() },
+            parts: vec![Part::hosted(kiwi.spec().clone(), kiwi.address())],
+            kiwi: Some(kiwi),
+            #[cfg(feature = "zenoh")]
+            remote: None,
+        }
     }
 
     #[cfg(feature = "zenoh")]
@@ -77,6 +99,7 @@ impl Robot {
                 ..ArmOptions::default()
             },
             parts: remote.specs().iter().map(part).collect(),
+            kiwi: None,
             remote: Some(remote),
         }
     }
@@ -91,6 +114,12 @@ impl Robot {
                  --robot.type=so101_follower --robot.port=/dev/ttyACM0 --robot.id=white",
             ));
         };
+        if kind == CLIENT {
+            return Err(Failure::usage(
+                "a lekiwi_client can be driven from here, and nothing else",
+                "on its own machine it is a lekiwi: --robot.type=lekiwi --robot.port=PORT",
+            ));
+        }
         let id = flags.robot_id.clone().or_else(|| named.id.clone());
         let left = or(&flags.robot_left_port, "").or_else(|| or(&flags.robot_port, &named.port));
         let right = flags.robot_right_port.clone().or_else(|| named.right_port.clone());
@@ -167,9 +196,15 @@ impl Robot {
             id: wanted.id.map(str::to_owned),
             options,
             parts,
+            kiwi: None,
             #[cfg(feature = "zenoh")]
             remote: None,
         }
+    }
+
+    /// Where it is, if LeRobot hosts it.
+    pub fn kiwi(&self) -> Option<&Kiwi> {
+        self.kiwi.as_ref()
     }
 
     /// Where it is, if another machine hosts it.
@@ -194,7 +229,7 @@ impl Robot {
         if let Some(remote) = &self.remote {
             return remote.cameras();
         }
-        Vec::new()
+        self.kiwi.as_ref().map(Kiwi::cameras).unwrap_or_default()
     }
 
     /// The arms.

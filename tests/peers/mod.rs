@@ -7,6 +7,7 @@ mod datasets;
 mod edits;
 mod ffprobe;
 mod hub;
+mod lekiwi;
 mod policies;
 mod recording;
 mod rerun;
@@ -123,14 +124,15 @@ impl Peer {
         Some(Self { child, asked, answers: BufReader::new(answers), _folder: folder })
     }
 
-    /// Asks for one thing; the peer ends where it finds something wrong.
-    pub(crate) fn ask(&mut self, line: &str) {
+    /// Asks for one thing, and gives its report; the peer ends where it finds something wrong.
+    pub(crate) fn ask(&mut self, line: &str) -> Value {
         writeln!(self.asked, "{line}").unwrap();
         let mut answer = String::new();
         self.answers.read_line(&mut answer).unwrap();
         let report: Value = serde_json::from_str(&answer)
             .unwrap_or_else(|_ended| panic!("the peer did not like {line}: {answer}"));
         assert!(report["checks"].as_u64().unwrap() > 0, "{report}");
+        report
     }
 }
 

@@ -14,6 +14,13 @@ use super::{Layout, Picture};
 /// The largest JPEG that is taken from a camera, in bytes.
 pub const LARGEST: usize = 16 << 20;
 
+/// How wide and how high the picture is.
+pub fn size(jpeg: &[u8]) -> Option<(u32, u32)> {
+    let mut decoder = JpegDecoder::new(ZCursor::new(jpeg));
+    decoder.decode_headers().ok()?;
+    decoder.info().map(|info| (u32::from(info.width), u32::from(info.height)))
+}
+
 /// The picture, which has to be of this size; the text says what is wrong.
 pub fn decode(jpeg: &[u8], width: u32, height: u32) -> Result<Picture, String> {
     let options = DecoderOptions::default()

@@ -104,6 +104,9 @@ fn told(crowd: &Crowd) -> String {
 }
 
 fn opener(name: &str, spec: &CameraSpec, robot: &Robot) -> Opener {
+    if let (Origin::Robot, Some(kiwi)) = (&spec.origin, robot.kiwi()) {
+        return kiwi.camera(name);
+    }
     #[cfg(feature = "zenoh")]
     if let (Origin::Robot, Some(remote)) = (&spec.origin, robot.remote()) {
         return remote.camera(name);

@@ -49,6 +49,15 @@ pub struct RobotFlags {
     /// Port of the right arm of a pair
     #[arg(long = "robot.right_arm_config.port", value_name = "PORT")]
     pub robot_right_port: Option<String>,
+    /// The machine that runs LeRobot's host of a LeKiwi, for --robot.type=lekiwi_client
+    #[arg(long = "robot.remote_ip", value_name = "HOST")]
+    pub remote_ip: Option<String>,
+    /// Where that takes commands, if not at 5555
+    #[arg(long = "robot.port_zmq_cmd", value_name = "PORT")]
+    pub port_zmq_cmd: Option<u16>,
+    /// Where that says what it sees, if not at 5556
+    #[arg(long = "robot.port_zmq_observations", value_name = "PORT")]
+    pub port_zmq_observations: Option<u16>,
     /// Farthest goal from where a joint is: a number, or '{joint: number, …}'
     #[arg(long = "robot.max_relative_target", value_name = "STEP")]
     pub max_relative_target: Option<String>,

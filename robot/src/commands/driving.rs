@@ -118,6 +118,10 @@ pub fn followers(
     flag: &StopFlag,
     report: &Report,
 ) -> Result<Vec<Box<dyn Follower>>, Failure> {
+    if let Some(kiwi) = robot.kiwi() {
+        report.detail(format!("{} at {}", robot.name, kiwi.address()));
+        return kiwi.arms(flag);
+    }
     #[cfg(feature = "zenoh")]
     if let Some(remote) = robot.remote() {
         report.detail(format!("{} at {}", robot.name, remote.address()));

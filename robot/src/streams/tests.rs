@@ -7,6 +7,10 @@ use sinew_drivers::camera::{CameraSpec, Origin, PATIENCE, Settings};
 use super::*;
 use crate::cameras::device;
 
+/// Bits of a frame's first byte.
+const LONG: u8 = 2;
+const COMMAND: u8 = 4;
+
 fn streams() -> Streams {
     let spec = |name: &str| {
         let (origin, settings) = (Origin::Pattern, Settings::default());
@@ -87,7 +91,7 @@ fn frame(stream: &mut impl Read) -> (u8, Vec<u8>) {
     let mut flags = [0];
     stream.read_exact(&mut flags).unwrap();
     let mut length = [0; 8];
-    let digits = if flags[0] & zmq::LONG != 0 { 0 } else { 7 };
+    let digits = if flags[0] & LONG != 0 { 0 } else { 7 };
     stream.read_exact(&mut length[digits..]).unwrap();
     let mut body = vec![0; usize::try_from(u64::from_be_bytes(length)).unwrap()];
     stream.read_exact(&mut body).unwrap();
@@ -103,12 +107,12 @@ fn a_subscriber_gets_pictures_of_every_camera_as_lerobots_server_sends_them() {
     assert_eq!(greeting[..16], *b"\xff\0\0\0\0\0\0\0\0\x7f\x03\0NULL");
     stream.write_all(&greeting).unwrap();
     let (flags, ready) = frame(&mut stream);
-    assert_eq!((flags, &ready[..6]), (zmq::COMMAND, &b"\x05READY"[..]));
+    assert_eq!((flags, &ready[..6]), (COMMAND, &b"\x05READY"[..]));
     stream.write_all(b"\x04\x19\x05READY\x0bSocket-Type\0\0\0\x03SUB\0\x01\x01").unwrap();
     let mut seen = std::collections::BTreeSet::new();
     while seen.len() < 2 {
         let (flags, body) = frame(&mut stream);
-        assert_eq!(flags, zmq::LONG);
+        assert_eq!(flags, LONG);
         let message: serde_json::Value = serde_json::from_slice(&body).unwrap();
         for (name, picture) in message["images"].as_object().unwrap() {
             // The begin of a JPEG file in base 64.

@@ -1,0 +1,108 @@
+use std::net::TcpListener;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use jpeg_encoder::{ColorType, Encoder};
+
+use super::*;
+use crate::arm::Follower;
+use crate::camera::Source;
+use crate::stop::StopPolicy;
+use crate::zmtp::{self, Socket};
+use crate::{ArmSpec, Clock, Error};
+
+/// What LeRobot's host does: says what it sees, and takes commands.
+struct Stand {
+    ports: Ports,
+    commands: Receiver<serde_json::Value>,
+}
+
+fn picture() -> Vec<u8> {
+    let mut file = Vec::new();
+    let pixels = vec![90; 64 * 48 * 3];
+    Encoder::new(&mut file, 90).encode(&pixels, 64, 48, ColorType::Rgb).unwrap();
+    file
+}
+
+fn stand(head: impl Fn(u32) -> String + Send + 'static) -> Stand {
+    let [says, takes] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+    let ports = Ports { commands: port(&takes), observations: port(&says) };
+    let say = move || {
+        let (mut stream, _) = says.accept().unwrap();
+        zmtp::greet(&mut stream, Socket::Push).unwrap();
+        for number in 0.. {
+            let file = picture();
+            if zmtp::send(&mut stream, &[head(number).as_bytes(), &file]).is_err() {
+                return;
+            }
+            Clock::Real.sleep(5 * crate::clock::MILLI);
+        }
+    };
+    std::thread::Builder::new().spawn(say).unwrap();
+    let (send, commands) = sync_channel(1024);
+    let take = move || {
+        let (mut stream, _) = takes.accept().unwrap();
+        zmtp::greet(&mut stream, Socket::Pull).unwrap();
+        while let Ok(frames) = zmtp::receive(&mut stream, 4096) {
+            send.try_send(serde_json::from_slice(&frames[0]).unwrap()).ok();
+        }
+    };
+    std::thread::Builder::new().spawn(take).unwrap();
+    Stand { ports, commands }
+}
+
+fn whole(_number: u32) -> String {
+    r#"{"_cams": ["front"], "arm_shoulder_pan.pos": 1.5, "arm_shoulder_lift.pos": 2,
+        "arm_elbow_flex.pos": 3, "arm_wrist_flex.pos": 4, "arm_wrist_roll.pos": 5,
+        "arm_gripper.pos": 6, "x.vel": 0.0, "y.vel": 0, "theta.vel": 0.0}"#
+        .to_owned()
+}
+
+fn connect(ports: Ports) -> Result<std::sync::Arc<LeKiwi>, Error> {
+    let spec = ArmSpec::builtin("lekiwi").unwrap();
+    LeKiwi::connect("127.0.0.1", ports, &spec, Clock::Real).map(std::sync::Arc::new)
+}
+
+#[test]
+fn it_is_seen_and_driven_and_left_standing() {
+    let stand = stand(whole);
+    let robot = connect(stand.ports).unwrap();
+    assert_eq!(robot.cameras(), [("front".to_owned(), 64, 48)]);
+    let taken = robot.eye("front").unwrap().shoot().unwrap();
+    assert!(taken.picture.pixels.iter().all(|pixel| pixel.abs_diff(90) < 4));
+    assert!(robot.eye("back").is_err());
+    let mut arm = LeKiwiArm::new(&robot, ArmSpec::builtin("lekiwi").unwrap(), None).unwrap();
+    assert!(matches!(arm.command(&[0.0; 9]), Err(Error::NotConfigured)));
+    arm.configure().unwrap();
+    let seen = arm.observe().unwrap();
+    assert_eq!(seen.values[..6], [1.5, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let mut goal = [10.0, 500.0, f64::NAN, 0.0, 0.0, -3.0, 0.1, 0.0, f64::INFINITY];
+    let sent = arm.command(&goal).unwrap().values.clone();
+    assert_eq!(sent, [10.0, 180.0, 3.0, 0.0, 0.0, 0.0, 0.1, 0.0, 0.0]);
+    let told = stand.commands.recv().unwrap();
+    assert_eq!((&told["arm_shoulder_pan.pos"], &told["x.vel"]), (&10.0.into(), &0.1.into()));
+    assert_eq!(told.as_object().unwrap().len(), 9);
+    goal[0] = 11.0;
+    assert!(matches!(arm.command(&goal[..8]), Err(Error::ValueCount { expected: 9, got: 8 })));
+    let report = arm.end();
+    assert_eq!(report.policy, StopPolicy::Hold);
+    assert!(report.ok());
+    let last = stand.commands.try_iter().last().unwrap();
+    assert_eq!((&last["x.vel"], &last["arm_shoulder_pan.pos"]), (&0.0.into(), &1.5.into()));
+    assert!(matches!(arm.command(&goal), Err(Error::Stopped { .. })));
+}
+
+#[test]
+fn what_is_no_number_stays_as_it_was_and_who_says_nothing_whole_is_none() {
+    let stand = stand(|number| match number {
+        0 => whole(0),
+        _ => r#"{"_cams": 5, "arm_shoulder_pan.pos": "x", "x.vel": null}"#.to_owned(),
+    });
+    let robot = connect(stand.ports).unwrap();
+    let mut arm = LeKiwiArm::new(&robot, ArmSpec::builtin("lekiwi").unwrap(), None).unwrap();
+    arm.configure().unwrap();
+    Clock::Real.sleep(50 * crate::clock::MILLI);
+    assert_eq!(arm.observe().unwrap().values[0], 1.5);
+    assert!(connect(self::stand(|_| "{}".to_owned()).ports).is_err());
+    assert!(connect(self::stand(|_| "[1]".to_owned()).ports).is_err());
+}
