@@ -264,7 +264,7 @@ impl Robot {
     /// What LeRobot's datasets call it: the name under which it also keeps its calibration.
     pub fn lerobot_name(&self) -> String {
         let own = match &self.parts[..] {
-            [part] => part.spec.calibration.first(),
+            [part] if self.kiwi.is_none() => part.spec.calibration.first(),
             _ => None,
         };
         own.unwrap_or(&self.kind).clone()
