@@ -153,6 +153,7 @@ impl Rollout {
             offered: offered::by_robot(&robot, &specs),
             task: self.dataset.task.as_deref(),
             rate: self.fps,
+            remote: &self.remote,
         };
         let thinker = thinker(&self.source, &self.machine, &self.ask, &driven, report)?;
         let every = self.interpolation.map_or_else(|| ticks_per_row(self.fps), u64::from);

@@ -58,8 +58,12 @@ impl ServePolicy {
         let flag = listen()?;
         let network = Network::host(&self.network.options(report)?)?;
         let served = Served::new(&network, &describe(&policy, &name, self.fps))?;
-        report.note(format!("{name} answers at {}; Ctrl-C ends it", network.at()));
-        report.event(&json!({"type": "ready", "policy": name, "at": network.at()}));
+        let places = match network.listens() {
+            [] => vec![network.at().to_owned()],
+            listens => listens.to_vec(),
+        };
+        report.note(format!("{name} answers at {}; Ctrl-C ends it", places.join(", ")));
+        report.event(&json!({"type": "ready", "policy": name, "listen": places}));
         let no_memory = || Failure::new(Exit::Failed, "no memory for figures");
         let mut took = Spans::new().ok_or_else(no_memory)?;
         let (mut answered, mut failed, mut known) = (0_u64, 0_u64, BTreeSet::new());

@@ -17,6 +17,8 @@ use super::driving::listen;
 use super::policy::chosen::AskFlags;
 use super::policy::source::Machine;
 use crate::cli::failure::{Exit, Failure};
+#[cfg(feature = "zenoh")]
+use crate::cli::network::ConnectFlags;
 use crate::cli::report::{Report, Tone};
 use info::Results;
 use play::{Attempts, play};
@@ -68,6 +70,9 @@ pub struct Eval {
     machine: Machine,
     #[command(flatten)]
     ask: AskFlags,
+    #[cfg(feature = "zenoh")]
+    #[command(flatten)]
+    network: ConnectFlags,
 }
 
 /// How a second policy did on the same seeds.
@@ -133,6 +138,9 @@ impl Eval {
             Some(count) => usize::from(count),
         };
         let threads = threads.min(usize::try_from(self.episodes).unwrap_or(usize::MAX));
+        #[cfg(feature = "zenoh")]
+        let who = Who::find(policy, &self.network, report)?;
+        #[cfg(not(feature = "zenoh"))]
         let who = Who::find(policy, report)?;
         let cameras = who.fits(task, &self.machine, &self.ask, report)?;
         let folder = self.out.join("videos").join(which);

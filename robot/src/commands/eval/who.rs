@@ -38,10 +38,14 @@ pub enum Who {
 
 impl Who {
     /// Who is meant by what was typed.
-    pub fn find(typed: &Path, report: &Report) -> Result<Self, Failure> {
+    pub fn find(
+        typed: &Path,
+        #[cfg(feature = "zenoh")] reached: &ConnectFlags,
+        report: &Report,
+    ) -> Result<Self, Failure> {
         #[cfg(feature = "zenoh")]
         if let Some((name, at)) = typed.to_str().and_then(named) {
-            let network = Network::ask(&ConnectFlags::default().options(at))?;
+            let network = Network::ask(&reached.options(at))?;
             return Ok(Self::Elsewhere(network, name.to_owned()));
         }
         Ok(match typed == Path::new(EXPERT) {

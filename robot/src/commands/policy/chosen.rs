@@ -8,8 +8,7 @@ use sinew_policies::preflight::{Offered, Preflight};
 use super::check;
 use super::source::{Machine, Source};
 use crate::cli::failure::{Exit, Failure};
-#[cfg(feature = "zenoh")]
-use crate::cli::network::ConnectFlags;
+use crate::cli::flags::RemoteFlags;
 use crate::cli::report::Report;
 #[cfg(feature = "zenoh")]
 use crate::run::elsewhere::{Pictures, Remote};
@@ -35,6 +34,9 @@ pub struct Driven<'a> {
     pub task: Option<&'a str>,
     /// How many actions a second it takes.
     pub rate: f64,
+    /// How other machines are reached.
+    #[cfg_attr(not(feature = "zenoh"), expect(dead_code))]
+    pub remote: &'a RemoteFlags,
 }
 
 /// Loads a policy, or finds it where it is served; nothing goes on where both do not fit.
@@ -85,7 +87,7 @@ fn meet(
     driven: &Driven<'_>,
     report: &Report,
 ) -> Result<Remote, Failure> {
-    let network = Network::ask(&ConnectFlags::default().options(at))?;
+    let network = Network::ask(&driven.remote.network.options(at))?;
     let names = machine.renamed().cloned().unwrap_or_default();
     let task = driven.task.map(str::to_owned);
     let remote = Remote::meet(network, name, driven.name, names, pictures, task)?;
