@@ -23,15 +23,16 @@ JOINTS = 5
 torch.set_num_threads(1)
 
 
-def features(cameras):
-    inputs = {"observation.state": PolicyFeature(FeatureType.STATE, (JOINTS,))}
+def features(cameras, joints):
+    inputs = {"observation.state": PolicyFeature(FeatureType.STATE, (joints,))}
     for name in cameras:
         inputs[f"observation.images.{name}"] = PolicyFeature(FeatureType.VISUAL, (3, 64, 96))
-    return inputs, {"action": PolicyFeature(FeatureType.ACTION, (JOINTS,))}
+    return inputs, {"action": PolicyFeature(FeatureType.ACTION, (joints,))}
 
 
 def config(kind):
-    inputs, outputs = features(["top"] if "ensemble" in kind else ["wrist", "top"])
+    arm = kind == "act_so101"
+    inputs, outputs = features(["top"] if arm or "ensemble" in kind else ["wrist", "top"], 6 if arm else JOINTS)
     common = {
         "input_features": inputs,
         "output_features": outputs,
@@ -45,6 +46,7 @@ def config(kind):
     quantiles = {name: NormalizationMode(mode) for name, mode in quantiles.items()}
     kinds = {
         "act": lambda: ACTConfig(**act, n_action_steps=3),
+        "act_so101": lambda: ACTConfig(**act, n_action_steps=8),
         "act_ensemble": lambda: ACTConfig(**act, n_action_steps=1, temporal_ensemble_coeff=0.05),
         "act_quantiles": lambda: ACTConfig(**act, n_action_steps=3, normalization_mapping=quantiles),
         "diffusion_ddpm": lambda: DiffusionConfig(**diffusion, crop_shape=(56, 80)),

@@ -3,6 +3,7 @@
 //! They need a Python with those packages; `SINEW_PEER_PYTHON` names it. Without it each test
 //! says on stderr that it was skipped.
 
+mod asking;
 mod datasets;
 mod edits;
 mod ffprobe;
