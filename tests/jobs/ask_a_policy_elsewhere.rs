@@ -48,7 +48,7 @@ fn rollout(sandbox: &Sandbox, port: u16, more: &[&str]) -> Ended {
 fn far_away(port: u16, delay: Duration) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
+    thread("far away", move || {
         for near in listener.incoming() {
             let (near, far) = (near.unwrap(), TcpStream::connect(("127.0.0.1", port)).unwrap());
             for (from, to) in [(&near, &far), (&far, &near)] {
@@ -60,9 +60,13 @@ fn far_away(port: u16, delay: Duration) -> u16 {
     at
 }
 
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).unwrap();
+}
+
 fn pass(mut from: TcpStream, mut to: TcpStream, delay: Duration) {
     let (send, due) = mpsc::sync_channel::<(Instant, Vec<u8>)>(1024);
-    std::thread::spawn(move || {
+    thread("in", move || {
         let mut bytes = [0; 65536];
         while let Ok(count @ 1..) = from.read(&mut bytes) {
             if send.send((Instant::now() + delay, bytes[..count].to_vec())).is_err() {
@@ -70,7 +74,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, delay: Duration) {
             }
         }
     });
-    std::thread::spawn(move || {
+    thread("out", move || {
         for (due, bytes) in due {
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             if to.write_all(&bytes).is_err() {
