@@ -40,7 +40,7 @@ def until(what, read):
             CHECKS.count += 1
             return got
         if time.monotonic() > end:
-            sys.exit(f"it never came to that: {what}")
+            sys.exit(f"it never came to that: {what() if callable(what) else what}")
         time.sleep(0.01)
 
 
@@ -226,7 +226,7 @@ def abused(robot):
         check(len(replies) == 1 and replies[0].err is not None, payload)
     said = {"unsigned": 10, "replayed": 5, "version": 4, "too_big": 2, "no_lease": 3, "malformed": 17}
     want = {word: before.get(word, 0) + count for word, count in said.items()}
-    until(f"refusals {want}", lambda: robot.refused() == want)
+    until(lambda: f"refusals {want}: {robot.refused()}", lambda: robot.refused() == want)
     state = robot.state()
     equal("still driven", (state["mode"], state["lease"]), ("driven", holder.lease))
     for place in range(6):

@@ -114,6 +114,7 @@ fn hosts(at: &str, from: usize, to: usize) {
                 watchdog: 2 * SECOND,
                 take_over: false,
                 audit: None,
+                ros2: None,
             };
             let (host, mut led) = Host::open(&network, options).unwrap();
             let eye = Eye::open(&network, &name(number), "front").unwrap();

@@ -156,6 +156,7 @@ fn run(fps: f64, hands: f64, seconds: u64) -> Run {
         watchdog: 500 * MILLI,
         take_over: false,
         audit: None,
+        ros2: None,
     };
     let (hosted, mut led) = Host::open(&there, options).unwrap();
     let led = led.pop().unwrap();

@@ -16,6 +16,15 @@ pub enum Error {
         /// As given.
         name: String,
     },
+    /// A name that cannot be in ROS 2's graph.
+    #[error(
+        "`{name}` is no name in ROS 2: letters, digits and _ up to {}, no digit first",
+        crate::key::NAME_LENGTH
+    )]
+    RosName {
+        /// As given.
+        name: String,
+    },
     /// An address that cannot be one.
     #[error("`{text}` is no address: HOST:PORT, tcp/HOST:PORT or tls/HOST:PORT")]
     Address {

@@ -18,6 +18,7 @@ pub mod message;
 pub mod offset;
 pub mod presence;
 pub mod remote;
+pub mod ros2;
 pub mod session;
 pub mod think;
 pub mod trust;

@@ -39,7 +39,7 @@ pub struct Options {
 }
 
 /// A place on the network.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Network {
     session: zenoh::Session,
     at: String,

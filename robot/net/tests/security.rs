@@ -36,7 +36,13 @@ fn open(network: &Network) -> Host {
         cameras: Vec::new(),
         holder: None,
     };
-    let options = HostOptions { description, watchdog: 500 * MILLI, take_over: false, audit: None };
+    let options = HostOptions {
+        description,
+        watchdog: 500 * MILLI,
+        take_over: false,
+        audit: None,
+        ros2: None,
+    };
     Host::open(network, options).unwrap().0
 }
 

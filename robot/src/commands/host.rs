@@ -17,6 +17,7 @@ use sinew_net::host::{Eye, Host, HostOptions, SILENT};
 use sinew_net::message::{
     ArmDescription, CameraDescription, Description, PictureHead, ReachDescription, VERSION,
 };
+use sinew_net::ros2::Node;
 
 use super::driving::{LoopFlags, figures, finish, followers, listen, rate, rehearsed, remember};
 use super::stop::unconfirmed;
@@ -58,6 +59,13 @@ pub struct HostArm {
     /// Where it is written down who drove and what was refused
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
+    /// Show joints and cameras to ROS 2 as well, as its rmw_zenoh has them: /NAME/joint_states,
+    /// /NAME/CAMERA/image_raw/compressed
+    #[arg(long)]
+    ros2: bool,
+    /// ROS 2's domain, its ROS_DOMAIN_ID
+    #[arg(long = "ros2_domain", value_name = "N", default_value_t = 0, requires = "ros2", value_parser = clap::value_parser!(u32).range(0..=232))]
+    ros2_domain: u32,
     #[command(flatten)]
     network: ListenFlags,
     #[command(flatten)]
@@ -85,6 +93,7 @@ impl HostArm {
         let _server = StopServer::start(&robot.name, flag.clone())?;
         let options = self.network.options(report)?;
         let network = Network::host(&options)?;
+        let ros2 = self.ros2.then(|| Node::open(&network, &name, self.ros2_domain)).transpose()?;
         let followers = followers(&robot, &flag, report)?;
         let cameras = cameras::start(&specs, &robot, report)?;
         remember(&robot, report);
@@ -98,13 +107,14 @@ impl HostArm {
             watchdog,
             take_over: self.allow_take_over,
             audit: Some(audit.clone()),
+            ros2: ros2.clone(),
         };
         let (host, led) = Host::open(&network, hosted)?;
         let paired = led.into_iter().zip(followers);
         let mut pairs: Vec<_> =
             paired.map(|(led, follower)| Pair::new(Box::new(led), follower)).collect();
         rehearsed(&mut pairs, self.fps, &self.looped, &flag, report)?;
-        let _eyes = eyes(&network, &name, &cameras)?;
+        let _eyes = eyes(&network, &name, &cameras, ros2.as_ref())?;
         let places = match network.listens() {
             [] => vec![network.at().to_owned()],
             listens => listens.to_vec(),
@@ -116,7 +126,13 @@ impl HostArm {
             robot.options.stop
         ));
         report.detail(format!("who drives is written down in {}", audit.display()));
-        report.event(&json!({"type": "ready", "robot": name, "listen": places, "audit": audit}));
+        let topics = ros2.as_ref().map(Node::topics);
+        if let Some(topics) = &topics {
+            report.note(format!("in ROS 2's domain {}: {}", self.ros2_domain, topics.join(", ")));
+        }
+        report.event(&json!({
+            "type": "ready", "robot": name, "listen": places, "audit": audit, "ros2": topics,
+        }));
         let told = |told: Told<'_>| tell(&name, &told, report);
         let stats = figures(&Clock::Real)?;
         let hosting = Hosting { host, flag: &flag, fps: self.fps, told, ticks: 0, cause: None };
@@ -200,12 +216,20 @@ struct Eyes {
     threads: Vec<JoinHandle<()>>,
 }
 
-fn eyes(network: &Network, name: &str, cameras: &Arc<[Camera]>) -> Result<Eyes, Failure> {
+fn eyes(
+    network: &Network,
+    name: &str,
+    cameras: &Arc<[Camera]>,
+    ros2: Option<&Node>,
+) -> Result<Eyes, Failure> {
     let mut eyes = Eyes { over: Arc::default(), threads: Vec::new() };
     for place in 0..cameras.len() {
         let (cameras, over) = (Arc::clone(cameras), Arc::clone(&eyes.over));
         let Some(camera) = cameras.get(place) else { continue };
-        let eye = Eye::open(network, name, camera.name())?;
+        let mut eye = Eye::open(network, name, camera.name())?;
+        if let Some(node) = ros2 {
+            eye = eye.with_ros2(node.pictures(camera.name())?);
+        }
         let spawned = std::thread::Builder::new().name(format!("eye {}", camera.name()));
         let spawned = spawned.spawn(move || {
             if let Some(camera) = cameras.get(place) {

@@ -34,6 +34,7 @@ use crate::key::RobotKeys;
 use crate::message::{
     Ask, Description, Kind, MOST_VALUES, Mode, Now, Op, Reply, VERSION, decode, encode,
 };
+use crate::ros2::Node;
 use crate::session::zenoh_error;
 use crate::{Error, Network, presence};
 
@@ -57,6 +58,8 @@ pub struct HostOptions {
     pub take_over: bool,
     /// Where what happens is written down, if it is.
     pub audit: Option<PathBuf>,
+    /// Itself in ROS 2's graph, if it is there too.
+    pub ros2: Option<Node>,
 }
 
 /// What the control thread is asked for.
@@ -112,7 +115,7 @@ type Lanes = Mutex<Vec<(Producer<Row>, usize)>>;
 impl Host {
     /// Puts a robot on the network; what drives its arms comes along, in their order.
     pub fn open(network: &Network, options: HostOptions) -> Result<(Self, Vec<Led>), Error> {
-        let HostOptions { description, watchdog, take_over, audit } = options;
+        let HostOptions { description, watchdog, take_over, audit, ros2 } = options;
         let keys = RobotKeys::new(&description.robot)?;
         let desk = Arc::new(Desk::new(watchdog, take_over, Clock::Real)?);
         let followed = Arc::<Followed>::default();
@@ -138,6 +141,7 @@ impl Host {
             slips_out,
             papers_out,
             audit,
+            ros2.map(|node| node.joint_states(&description.arms)).transpose()?,
         )?;
         let thread = std::thread::Builder::new().name("network".into()).spawn(|| office.run());
         let thread =

@@ -23,6 +23,7 @@ use crate::key::RobotKeys;
 use crate::message::{
     Event, Health, Kind, MOST_VALUES, Message, Mode, Reply, State, VERSION, encode,
 };
+use crate::ros2::JointStates;
 use crate::session::zenoh_error;
 use crate::{Error, Network};
 
@@ -126,6 +127,7 @@ pub(super) struct Office {
     slips: Consumer<Slip>,
     papers: Receiver<Paper>,
     audit: Option<Audit>,
+    joints: Option<JointStates>,
     state: Publisher<'static>,
     event: Publisher<'static>,
     health: Publisher<'static>,
@@ -146,6 +148,7 @@ impl Office {
         slips: Consumer<Slip>,
         papers: Receiver<Paper>,
         audit: Option<Audit>,
+        joints: Option<JointStates>,
     ) -> Result<Self, Error> {
         let publisher = |key: String, priority, express| {
             let publisher = network.session().declare_publisher(key);
@@ -166,6 +169,7 @@ impl Office {
             slips,
             papers,
             audit,
+            joints,
             condition: Condition::UNKNOWN,
             told: 0,
             unwritten: VecDeque::new(),
@@ -212,6 +216,9 @@ impl Office {
             cause: slip.cause,
         };
         say(&self.state, &state);
+        if let Some(joints) = &mut self.joints {
+            joints.say(state.at, &state.values);
+        }
     }
 
     fn handle(&mut self, paper: Paper) {

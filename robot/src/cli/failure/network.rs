@@ -12,7 +12,10 @@ impl From<Error> for Failure {
 
 fn exit_of(error: &Error) -> Exit {
     match error {
-        Error::Name { .. } | Error::Address { .. } | Error::Config { .. } => Exit::Usage,
+        Error::Name { .. }
+        | Error::RosName { .. }
+        | Error::Address { .. }
+        | Error::Config { .. } => Exit::Usage,
         Error::Refused { .. } | Error::NoPapers { .. } => Exit::Refused,
         Error::Unreachable { .. } | Error::NotThere { .. } => Exit::Hardware,
         Error::Answer { .. } | Error::Papers { .. } | Error::OtherArm { .. } => Exit::Data,
@@ -32,6 +35,9 @@ fn remedy_of(error: &Error) -> Option<String> {
              and here: sinew net trust FILE"
         }
         Error::Papers { .. } => "take a file that `sinew net keygen NAME` made",
+        Error::RosName { .. } => {
+            "give it another with --name, or a camera another with --camera NAME=…"
+        }
         _ => return None,
     };
     Some(words.to_owned())
