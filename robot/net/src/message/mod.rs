@@ -6,6 +6,7 @@
 mod action;
 mod describe;
 mod event;
+mod few;
 mod lease;
 mod now;
 mod picture;

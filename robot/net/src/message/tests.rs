@@ -144,6 +144,11 @@ fn what_cannot_be_is_refused_with_the_reason() {
     let mut long = observed();
     long.frames[0].environment_state = vec![1.0; MOST_VALUES + 1];
     assert_eq!(decode::<Observed>(&encode(&long)).unwrap_err().word(), "malformed");
+    let mut staring = observed();
+    let view = staring.frames[0].images.values().next().unwrap().clone();
+    let names = (0..=MOST_CAMERAS).map(|at| (format!("observation.images.{at}"), view.clone()));
+    staring.frames[0].images = names.collect();
+    assert_eq!(decode::<Observed>(&encode(&staring)).unwrap_err().word(), "malformed");
     let many = Observed { frames: vec![observed().frames.remove(0); 17], ..observed() };
     assert_eq!(decode::<Observed>(&encode(&many)).unwrap_err().word(), "malformed");
     for wrong in [

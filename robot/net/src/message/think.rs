@@ -1,13 +1,11 @@
 //! What a policy elsewhere is shown, and what it says.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::{Error, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::describe::MOST_PIXELS;
+use super::few::{few, few_named};
 use super::{MOST_CAMERAS, MOST_VALUES, Message, Refusal, at_most, finite, name, text};
 
 /// The most frames that a policy looks at.
@@ -49,6 +47,7 @@ pub struct Frame {
     )]
     pub environment_state: Vec<f64>,
     /// The pictures, by their features' names.
+    #[serde(deserialize_with = "few_named::<_, _, MOST_CAMERAS>")]
     pub images: BTreeMap<String, View>,
 }
 
@@ -211,32 +210,4 @@ impl Message for Thinker {
             false => Err(Refusal::malformed("a policy that says nothing")),
         }
     }
-}
-
-/// So many at most: what would be refused afterwards is not put together first.
-fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MOST: usize>(
-    from: D,
-) -> Result<Vec<T>, D::Error> {
-    struct Few<T, const MOST: usize>(PhantomData<T>);
-
-    impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for Few<T, MOST> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(to, "a list of at most {MOST}")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
-            let mut taken = Vec::new();
-            while let Some(one) = list.next_element()? {
-                if taken.len() == MOST {
-                    return Err(A::Error::invalid_length(MOST + 1, &self));
-                }
-                taken.push(one);
-            }
-            Ok(taken)
-        }
-    }
-
-    from.deserialize_seq(Few::<T, MOST>(PhantomData))
 }
