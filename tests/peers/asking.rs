@@ -16,29 +16,36 @@ use crate::sandbox::Sandbox;
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// A policy of LeRobot's of this kind, served; none where there is no peer.
+/// A policy of LeRobot's that is served.
 struct Served {
     folder: tempfile::TempDir,
-    port: u16,
+    address: String,
     /// Answers as long as it is there.
     peer: Peer,
 }
 
+/// Serves one of this kind; none where there is no peer.
 fn served(kind: &str) -> Option<Served> {
+    served_by(kind, "tcp", &[])
+}
+
+fn served_by(kind: &str, carrier: &str, papers: &[&str]) -> Option<Served> {
     let test = format!("asking: {kind}");
     script(&test, "policy_server.py", &[])?;
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().to_str().unwrap().to_owned();
     script(&test, "lerobot_policy.py", &["make", &root, kind])?;
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut peer = Peer::start(&test, "lerobot_serves.py", &[&root, &port.to_string()])?;
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = format!("{carrier}/{free}");
+    let words = [&[root.as_str(), &address][..], papers].concat();
+    let mut peer = Peer::start(&test, "lerobot_serves.py", &words)?;
     peer.ask("can it be asked?");
-    Some(Served { folder, port, peer })
+    Some(Served { folder, address, peer })
 }
 
 impl Served {
     fn meet(&self) -> Elsewhere {
-        let connect = vec![format!("127.0.0.1:{}", self.port)];
+        let connect = vec![self.address.clone()];
         let network = Network::ask(&Options { connect, ..Options::default() }).unwrap();
         Elsewhere::meet(network, "lerobot", "white").unwrap()
     }
@@ -141,9 +148,12 @@ fn what_a_policy_of_lerobots_was_not_trained_on_is_told() {
 
 #[test]
 fn a_policy_of_lerobots_drives_an_arm_of_ours() {
-    let Some(mut served) = served("act_so101") else { return };
     let sandbox = Sandbox::new();
-    let policy = format!("--policy=zenoh://lerobot@127.0.0.1:{}", served.port);
+    let made = sandbox.run(&["--json", "net", "keygen"]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let papers = made.result()["folder"].as_str().unwrap().to_owned();
+    let Some(mut served) = served_by("act_so101", "tls", &[&papers]) else { return };
+    let policy = format!("--policy=zenoh://lerobot@{}", served.address);
     let arm = ["--robot=sim", "--camera=top=sim@96x64x30", "--dry_run_s=0", "--duration=3"];
     for how in ["--inference.images=jpeg", "--inference.images=raw"] {
         let words = ["--json", "rollout", &policy, "--inference.type=async", how];
@@ -154,5 +164,9 @@ fn a_policy_of_lerobots_drives_an_arm_of_ours() {
         let motors = result["stopped"]["motors"].as_array().unwrap();
         assert!(motors.len() == 6 && motors.iter().all(|motor| motor["ok"] == true), "{result}");
     }
+    let stranger = Sandbox::new();
+    assert_eq!(stranger.run(&["net", "keygen"]).code, 0);
+    let refused = stranger.run(&[&["rollout", &policy][..], &arm].concat());
+    assert_eq!(refused.code, 3, "whoever is not of the house gets no line: {}", refused.err);
     served.peer.ask("is it still there?");
 }

@@ -1,6 +1,6 @@
 """A policy of LeRobot's behind sinew_policy_server.py, and what LeRobot itself answers.
 
-    lerobot_serves.py ROOT PORT
+    lerobot_serves.py ROOT ADDRESS [PAPERS]
 
 Writes what it was shown, and LeRobot's own chunks for it, to ROOT/asked.safetensors; serves the policy as
 `lerobot`; answers every line with a report, the first of them once it can be asked.
@@ -20,7 +20,7 @@ from sinew_policy_server import load, serve
 
 # LeRobot tells of its weights where reports are read.
 reports, sys.stdout = sys.stdout, sys.stderr
-root, port = pathlib.Path(sys.argv[1]), sys.argv[2]
+root, address, *papers = pathlib.Path(sys.argv[1]), *sys.argv[2:]
 torch.set_num_threads(1)
 policy, before, after = load(root, "cpu")
 policy.eval()
@@ -72,7 +72,8 @@ with torch.inference_mode():
 save_file(kept, root / "asked.safetensors")
 
 asked, over = threading.Event(), threading.Event()
-work = {"listen": [f"tcp/127.0.0.1:{port}"], "over": over, "ready": lambda _session: asked.set()}
+work = {"listen": [address], "over": over, "ready": lambda _session: asked.set()}
+work |= {"papers": folder for folder in papers}
 served = threading.Thread(target=serve, args=((policy, before, after), "lerobot"), kwargs=work, daemon=True)
 served.start()
 for line in sys.stdin:

@@ -389,6 +389,8 @@ def serve(
 
     root = f"sinew/policy/{name}"
     with _join(list(listen), list(connect), papers, config) as session, contextlib.ExitStack() as held:
+        if any(reply.ok for reply in session.get(f"{root}/describe", timeout=1)):
+            raise RuntimeError(f"a policy called {name} answers already")
         held.enter_context(session.declare_queryable(root, ask))
         held.enter_context(session.declare_queryable(f"{root}/describe", describe))
         held.enter_context(session.liveliness().declare_token(f"{root}/alive"))

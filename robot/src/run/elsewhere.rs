@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sinew_datasets::{Image, PixelFormat};
-use sinew_drivers::Clock;
-use sinew_drivers::clock::MILLI;
+#[cfg(feature = "sim")]
+use sinew_drivers::{Clock, clock::MILLI};
 use sinew_net::Network;
 use sinew_net::message::{Frame, View};
 use sinew_net::think::Elsewhere;
@@ -14,7 +14,9 @@ use sinew_policies::config::{Feature, FeatureKind, Features};
 use sinew_policies::preflight::{self, Offered, Preflight};
 use sinew_policies::processor::Pipeline;
 
-use super::rollout::{PATIENCE, Shape, silent};
+use super::rollout::Shape;
+#[cfg(feature = "sim")]
+use super::rollout::{PATIENCE, silent};
 use crate::cameras::jpeg::jpeg;
 use crate::cli::failure::{Exit, Failure};
 
@@ -74,6 +76,7 @@ impl Remote {
     }
 
     /// What it looks at.
+    #[cfg(feature = "sim")]
     pub fn inputs(&self) -> &Features {
         &self.inputs
     }
@@ -163,6 +166,7 @@ impl Remote {
     }
 
     /// The same where whoever asks has nothing else to do: as often as it takes, while there is patience.
+    #[cfg(feature = "sim")]
     pub fn wait(&mut self, frames: &[Frame], rows: usize) -> Result<Vec<f64>, Failure> {
         let clock = Clock::Real;
         let began = clock.now();

@@ -25,6 +25,7 @@ pub struct AskFlags {
 }
 
 /// Whom it is to drive.
+#[cfg_attr(not(feature = "zenoh"), expect(dead_code))]
 pub struct Driven<'a> {
     /// Its name.
     pub name: &'a str,
@@ -35,7 +36,6 @@ pub struct Driven<'a> {
     /// How many actions a second it takes.
     pub rate: f64,
     /// How other machines are reached.
-    #[cfg_attr(not(feature = "zenoh"), expect(dead_code))]
     pub remote: &'a RemoteFlags,
 }
 
