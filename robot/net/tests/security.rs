@@ -10,9 +10,13 @@ use std::time::Duration;
 use sinew_drivers::clock::MILLI;
 use sinew_net::host::{Host, HostOptions};
 use sinew_net::key::RobotKeys;
-use sinew_net::message::{Ask, Description, Op, Reply, VERSION};
+use sinew_net::message::{Ask, Description, Health, Op, Reply, VERSION, decode};
 use sinew_net::trust::Papers;
 use sinew_net::{Error, Network, Options, presence};
+use zenoh::Wait;
+use zenoh::handlers::FifoChannel;
+use zenoh::query::QueryTarget;
+use zenoh::sample::{Locality, SampleKind};
 
 /// Long enough for who is there, and waited for in full by who is refused.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -128,18 +132,28 @@ fn documented(port: u16, users: &Path) -> String {
     example
 }
 
-#[test]
-fn user_names_let_in_and_rights_say_who_may_drive_as_documented() {
-    let folder = tempfile::tempdir().unwrap();
-    let port = free();
-    let users = folder.path().join("users.txt");
-    fs::write(&users, "host:…\nanna:secret\nben:word\n").unwrap();
-    let config = folder.path().join("host.json5");
-    fs::write(&config, documented(port, &users)).unwrap();
-    let there = Network::host(&Options { config: Some(config), ..Options::default() }).unwrap();
-    let _host = open(&there);
-    let guest = |user: &str, password: &str| {
-        let config = folder.path().join(format!("{user}.json5"));
+/// A host by the documentation's rules, and how its guests come in.
+struct Ruled {
+    folder: tempfile::TempDir,
+    port: u16,
+    _host: Host,
+}
+
+impl Ruled {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free();
+        let users = folder.path().join("users.txt");
+        fs::write(&users, "host:…\nanna:secret\nben:word\n").unwrap();
+        let config = folder.path().join("host.json5");
+        fs::write(&config, documented(port, &users)).unwrap();
+        let options = Options { config: Some(config), ..Options::default() };
+        let _host = open(&Network::host(&options).unwrap());
+        Self { folder, port, _host }
+    }
+
+    fn guest(&self, user: &str, password: &str) -> Result<Network, Error> {
+        let (config, port) = (self.folder.path().join(format!("{user}.json5")), self.port);
         let text = format!(
             "{{mode: 'client', connect: {{endpoints: ['tcp/127.0.0.1:{port}']}},
               scouting: {{multicast: {{enabled: false}}}},
@@ -147,16 +161,82 @@ fn user_names_let_in_and_rights_say_who_may_drive_as_documented() {
         );
         fs::write(&config, text).unwrap();
         Network::ask(&Options { config: Some(config), ..Options::default() })
-    };
-    assert!(!sees(&guest("eve", "word")), "nobody of that name");
-    assert!(!sees(&guest("anna", "word")), "a wrong password");
-    let nobody =
-        Network::ask(&Options { connect: vec![format!("127.0.0.1:{port}")], ..Options::default() });
+    }
+}
+
+#[test]
+fn user_names_let_in_and_rights_say_who_may_drive_as_documented() {
+    let host = Ruled::new();
+    assert!(!sees(&host.guest("eve", "word")), "nobody of that name");
+    assert!(!sees(&host.guest("anna", "word")), "a wrong password");
+    let connect = vec![format!("127.0.0.1:{}", host.port)];
+    let nobody = Network::ask(&Options { connect, ..Options::default() });
     assert!(!sees(&nobody), "who says no name");
-    let ben = guest("ben", "word");
+    let ben = host.guest("ben", "word");
     assert!(sees(&ben), "who may look");
     assert_eq!(take(&ben.unwrap(), "ben"), None, "and may not drive");
-    let anna = guest("anna", "secret");
+    let anna = host.guest("anna", "secret");
     assert!(sees(&anna));
     assert!(take(&anna.unwrap(), "anna").unwrap().granted.is_some(), "who may drive");
+}
+
+/// Everything that this guest can say under the robot's name, and that of another one.
+fn forge(guest: &Network) -> Vec<zenoh::query::Queryable<()>> {
+    let keys = RobotKeys::new("white").unwrap();
+    for key in [keys.state(), keys.action(), keys.camera("front"), keys.event(), keys.health()] {
+        guest.session().put(&key, "forged").wait().unwrap();
+        guest.session().delete(&key).wait().unwrap();
+    }
+    let answer = |query: zenoh::query::Query| {
+        query.reply(query.key_expr().clone(), "forged").wait().unwrap_or_default();
+    };
+    [keys.describe(), keys.lease(), keys.clock(), "sinew/black/describe".to_owned()]
+        .map(|key| guest.session().declare_queryable(key).callback(answer).wait().unwrap())
+        .into()
+}
+
+#[test]
+fn a_guest_can_neither_speak_nor_answer_for_a_robot() {
+    let host = Ruled::new();
+    let (ben, anna) = (host.guest("ben", "word").unwrap(), host.guest("anna", "secret").unwrap());
+    let keys = RobotKeys::new("white").unwrap();
+    let heard = |network: &Network, key: String| {
+        let subscriber = network.session().declare_subscriber(key).allowed_origin(Locality::Remote);
+        subscriber.with(FifoChannel::new(1024)).wait().unwrap()
+    };
+    let (told_anna, told_ben) = (heard(&anna, "sinew/**".into()), heard(&ben, keys.health()));
+    // Both subscriptions are known to the host once it has answered.
+    for guest in [&ben, &anna] {
+        assert!(presence::robot(guest, "white", PATIENCE).unwrap().is_some());
+    }
+    let _answers = forge(&ben);
+    let _token = presence::announce(&ben, "sinew/black/alive").unwrap();
+    // What ben said has arrived once the host has answered what he asked after it.
+    let asked = ben.session().get(keys.describe()).allowed_destination(Locality::Remote);
+    assert!(asked.timeout(PATIENCE).wait().unwrap().recv().unwrap().result().is_ok());
+    let names = presence::look(&anna, PATIENCE).unwrap();
+    assert_eq!(names.len(), 1, "{names:?}");
+    let forged = b"forged".to_vec();
+    for key in [keys.describe(), keys.clock(), keys.lease()] {
+        let all = anna.session().get(&key).target(QueryTarget::All).timeout(PATIENCE);
+        let answers: Vec<_> = all.wait().unwrap().into_iter().collect();
+        let own = |answer: &zenoh::query::Reply| {
+            answer.result().is_err_and(|_refused| key == keys.lease())
+                || answer.result().is_ok_and(|said| said.payload().to_bytes() != forged)
+        };
+        assert!(answers.len() == 1 && answers.iter().all(own), "{key}: {answers:?}");
+    }
+    assert!(presence::robot(&anna, "black", PATIENCE).unwrap().is_none());
+    // An action of anna's, which is noise, is the first that arrives.
+    anna.session().put(keys.action(), "noise").wait().unwrap();
+    let healths = std::iter::from_fn(|| told_anna.recv().ok()).filter_map(|sample| {
+        let payload = sample.payload().to_bytes();
+        assert!(sample.kind() == SampleKind::Put && payload != forged, "{sample:?}");
+        let health = sample.key_expr().as_str() == keys.health();
+        health.then(|| decode::<Health>(&payload).unwrap())
+    });
+    // The other one of them is her empty question for a lease.
+    let malformed = healths.filter_map(|health| health.refused.get("malformed").copied());
+    assert_eq!(malformed.take(2).collect::<Vec<_>>(), [2, 2]);
+    assert!(decode::<Health>(&told_ben.recv().unwrap().payload().to_bytes()).is_ok());
 }
