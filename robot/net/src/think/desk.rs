@@ -55,19 +55,22 @@ impl<T> Desk<T> {
         let same = |one: &Question<T>| {
             (one.observed.asker, &one.observed.robot) == (observed.asker, &observed.robot)
         };
-        let turned = if let Some(place) = lies.waiting.iter().position(same) {
+        let place = lies.waiting.iter().position(same);
+        let instead = place.and_then(|place| lies.waiting.get(place)).map_or(0, |one| one.bytes);
+        let waits: usize = lies.waiting.iter().map(|one| one.bytes).sum();
+        let full = place.is_none() && lies.waiting.len() >= MOST_WAITING;
+        if full || waits - instead + bytes > MOST_BYTES {
+            *lies.turned.entry("too_many").or_default() += 1;
+            return Some((ticket, "too many robots wait already".to_owned()));
+        }
+        let question = Question { observed, ticket, bytes };
+        let turned = if let Some(place) = place {
             // It keeps the place of the one before: who asks often is not served later for it.
-            let question = Question { observed, ticket, bytes };
             let old = std::mem::replace(&mut lies.waiting[place], question);
             *lies.turned.entry(SUPERSEDED).or_default() += 1;
             Some((old.ticket, SUPERSEDED.to_owned()))
         } else {
-            let waits: usize = lies.waiting.iter().map(|one| one.bytes).sum();
-            if lies.waiting.len() >= MOST_WAITING || waits + bytes > MOST_BYTES {
-                *lies.turned.entry("too_many").or_default() += 1;
-                return Some((ticket, "too many robots wait already".to_owned()));
-            }
-            lies.waiting.push_back(Question { observed, ticket, bytes });
+            lies.waiting.push_back(question);
             None
         };
         drop(lies);
@@ -153,18 +156,34 @@ mod tests {
         assert!(desk.lay(&seen("a", 5, 0.0), 1001).is_some_and(|(ticket, _)| ticket == 5));
     }
 
-    #[test]
-    fn there_is_an_end_to_what_lies_there() {
-        let desk = Desk::new();
-        let data = vec![0; 30 << 20];
+    /// A question with this many bytes of pixels.
+    fn large(asker: u64, bytes: usize) -> Vec<u8> {
+        let data = vec![0; bytes];
         let view = View { width: 4096, height: 2560, format: "rgb8".into(), data };
         let images = BTreeMap::from([("observation.images.top".to_owned(), view)]);
         let frames = vec![Frame { state: vec![0.0], environment_state: Vec::new(), images }];
-        let mut large = Observed { v: VERSION, robot: "a".into(), asker: 0, task: None, frames };
-        let mut lay = |asker| {
-            large.asker = asker;
-            desk.lay(&encode(&large), asker).map(|(ticket, _)| ticket)
-        };
-        assert_eq!((0..9).filter_map(&mut lay).collect::<Vec<_>>(), [8]);
+        encode(&Observed { v: VERSION, robot: "a".into(), asker, task: None, frames })
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_lies_there() {
+        let desk = Desk::new();
+        let lay = |asker| desk.lay(&large(asker, 30 << 20), asker).map(|(ticket, _)| ticket);
+        assert_eq!((0..9).filter_map(lay).collect::<Vec<_>>(), [8]);
+    }
+
+    #[test]
+    fn what_comes_in_the_place_of_something_small_has_the_same_end() {
+        let desk = Desk::new();
+        for asker in 0..9 {
+            assert!(desk.lay(&seen("a", asker, 0.0), asker).is_none());
+        }
+        let lay = |asker| desk.lay(&large(asker, 30 << 20), 100 + asker);
+        let turned: Vec<_> = (0..9).filter_map(lay).collect();
+        assert!(turned.iter().take(8).all(|(_, why)| why == SUPERSEDED), "{turned:?}");
+        assert!(turned[8].0 == 108 && turned[8].1.contains("too many"), "{turned:?}");
+        // The question that was there stays, and a large one takes the place of a large one.
+        assert_eq!(lay(3), Some((103, SUPERSEDED.to_owned())));
+        assert_eq!(std::iter::from_fn(|| desk.take(NOW)).last().map(|one| one.ticket), Some(8));
     }
 }
