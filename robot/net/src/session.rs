@@ -239,11 +239,12 @@ impl Asked {
                 Err(refusal) => Err(Error::Answer { name, refusal }),
             },
             Err(error) => {
-                let words = String::from_utf8_lossy(&error.payload().to_bytes()).into_owned();
-                // What zenoh itself answers when the time is up.
-                if words.contains("Timeout") {
+                let words = error.payload().to_bytes();
+                // What zenoh itself answers when the time is up, and nobody of ours.
+                if *words == *b"Timeout" {
                     return Ok(None);
                 }
+                let words = String::from_utf8_lossy(&words);
                 Err(Error::Refused { name, why: shortened(&words) })
             }
         }
@@ -307,5 +308,25 @@ mod tests {
         assert!(doors("[::1]:7447").is_empty());
         assert!(doors("tls/0.0.0.0:7447").is_empty());
         assert!(Options::default().open_doors().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_refusal_that_speaks_of_a_timeout_is_a_refusal() {
+        let listen = vec!["127.0.0.1:0".to_owned()];
+        let network = Network::host(&Options { listen, ..Options::default() }).unwrap();
+        let refuse = |query: zenoh::query::Query| {
+            query.reply_err("Timeout of the servo bus").wait().unwrap();
+        };
+        let session = network.session();
+        let _refuses = session.declare_queryable("sinew/a/lease").callback(refuse).wait().unwrap();
+        let _keeps_silent = session.declare_queryable("sinew/b/lease").wait().unwrap();
+        let ask = |key: &str, patience| {
+            network.query::<crate::message::Ask, crate::message::Reply>(key, None, patience)
+        };
+        let refused = ask("sinew/a/lease", Duration::from_secs(10));
+        let why = "Timeout of the servo bus";
+        assert!(matches!(&refused, Err(Error::Refused { why: said, .. }) if said == why));
+        let silent = ask("sinew/b/lease", Duration::from_millis(50));
+        assert!(matches!(silent, Ok(None)), "{silent:?}");
     }
 }
