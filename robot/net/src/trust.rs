@@ -7,8 +7,8 @@
 //! Over `tls/…` both sides show papers of one house, or no link comes about.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rcgen::{
@@ -62,8 +62,9 @@ impl Papers {
         }
         let key = KeyPair::generate().map_err(failed)?;
         let house = house().and_then(|params| params.self_signed(&key)).map_err(failed)?;
-        write(&self.path("house.key"), &key.serialize_pem())?;
         write(&self.path("house.pem"), &house.pem())?;
+        // The key is what makes it founded: without that it is founded anew.
+        write(&self.path("house.key"), &key.serialize_pem())?;
         Ok(true)
     }
 
@@ -141,10 +142,13 @@ impl Bundle {
     /// Writes it where nobody else can read it; an older file stays.
     pub fn write_new(&self, path: &Path) -> Result<(), Error> {
         let failed = |source| Error::File { path: path.to_owned(), source };
-        let mut options = fs::OpenOptions::new();
-        let mut file =
-            options.write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-        file.write_all(self.to_text().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+        let file = create(path).map_err(failed)?;
+        let written = fill(file, &self.to_text()).and_then(|()| sync(folder_of(path)));
+        written.map_err(|source| {
+            // Half of it would be in the way of the whole.
+            fs::remove_file(path).unwrap_or_default();
+            failed(source)
+        })
     }
 }
 
@@ -177,21 +181,58 @@ fn read(path: &Path) -> Result<String, Error> {
     Ok(text)
 }
 
-/// Writes a file that only its owner can read, whole or not at all.
+/// Writes a file that only its owner can read, whole or not at all, into a folder of its owner's.
 fn write(path: &Path, text: &str) -> Result<(), Error> {
     let failed = |source| Error::File { path: path.to_owned(), source };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(failed)?;
+    let folder = folder_of(path);
     let half = path.with_extension("half");
     let written = (|| {
-        let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&half)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
+        own(folder)?;
+        // Whoever left one there could read on in it.
+        gone(&half)?;
+        fill(create(&half)?, text)?;
         fs::rename(&half, path)?;
-        fs::File::open(folder)?.sync_all()
+        sync(folder)
     })();
-    written.map_err(failed)
+    written.map_err(|source| {
+        gone(&half).unwrap_or_default();
+        failed(source)
+    })
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes a folder that is nobody else's, unless it is there.
+fn own(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder_of(folder))?;
+    match fs::DirBuilder::new().mode(0o700).create(folder) {
+        Ok(()) => sync(folder_of(folder)),
+        Err(_) if folder.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// A new file that only its owner can read.
+fn create(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+fn fill(mut file: fs::File, text: &str) -> io::Result<()> {
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+fn gone(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
@@ -217,6 +258,42 @@ mod tests {
         assert!(papers.are_there() && !papers.make_others());
         assert_eq!(papers.settings().unwrap().len(), 6);
         assert_eq!(fs::read_to_string(there.path().join("net/house.pem")).unwrap(), bundle.house);
+    }
+
+    #[test]
+    fn a_house_that_was_half_founded_is_founded_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let house = Papers::at(folder.path());
+        // What cannot be replaced by a file.
+        fs::create_dir(folder.path().join("house.pem")).unwrap();
+        assert!(house.found().is_err() && !house.make_others());
+        assert!(!folder.path().join("house.half").exists());
+        fs::remove_dir(folder.path().join("house.pem")).unwrap();
+        assert!(house.found().unwrap());
+        fs::remove_file(folder.path().join("house.key")).unwrap();
+        assert!(house.found().unwrap());
+        assert!(house.issue(&["a".to_owned()]).is_ok());
+    }
+
+    #[test]
+    fn nobody_else_reads_a_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let papers = folder.path().join("state/net");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        Papers::at(&papers).found().unwrap();
+        assert_eq!((mode(&papers), mode(&papers.join("house.key"))), (0o700, 0o600));
+        // A half file that others can read, and a way out of the folder in its place.
+        let own = papers.join("own.key");
+        let (half, elsewhere) = (own.with_extension("half"), folder.path().join("elsewhere"));
+        fs::write(&half, "").unwrap();
+        fs::set_permissions(&half, fs::Permissions::from_mode(0o666)).unwrap();
+        write(&own, "secret").unwrap();
+        assert_eq!(mode(&own), 0o600);
+        fs::write(&elsewhere, "").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &half).unwrap();
+        write(&own, "secret").unwrap();
+        assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "");
+        assert_eq!(fs::read_to_string(&own).unwrap(), "secret");
     }
 
     #[test]
