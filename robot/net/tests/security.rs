@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sinew_drivers::clock::MILLI;
+use sinew_drivers::clock::SECOND;
 use sinew_net::host::{Host, HostOptions};
 use sinew_net::key::RobotKeys;
 use sinew_net::message::{Ask, Description, Health, Op, Reply, VERSION, decode};
@@ -26,7 +26,7 @@ fn free() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-fn open(network: &Network) -> Host {
+fn open(network: &Network, audit: Option<PathBuf>) -> Host {
     let description = Description {
         v: VERSION,
         robot: "white".into(),
@@ -34,7 +34,7 @@ fn open(network: &Network) -> Host {
         id: None,
         program: "test".into(),
         fps: 60.0,
-        watchdog_ms: 500,
+        watchdog_ms: 60_000,
         stop: "limp".into(),
         arms: Vec::new(),
         cameras: Vec::new(),
@@ -42,9 +42,10 @@ fn open(network: &Network) -> Host {
     };
     let options = HostOptions {
         description,
-        watchdog: 500 * MILLI,
+        // Nobody here loses a lease by being slow.
+        watchdog: 60 * SECOND,
         take_over: false,
-        audit: None,
+        audit,
         ros2: None,
     };
     Host::open(network, options).unwrap().0
@@ -92,7 +93,7 @@ fn over_tls_only_machines_of_one_house_meet() {
         papers: host,
         ..Options::default()
     });
-    let _host = open(&there.unwrap());
+    let _host = open(&there.unwrap(), None);
     let ask = |at: String, papers: &Path| {
         Network::ask(&Options {
             connect: vec![at],
@@ -148,7 +149,7 @@ impl Ruled {
         let config = folder.path().join("host.json5");
         fs::write(&config, documented(port, &users)).unwrap();
         let options = Options { config: Some(config), ..Options::default() };
-        let _host = open(&Network::host(&options).unwrap());
+        let _host = open(&Network::host(&options).unwrap(), None);
         Self { folder, port, _host }
     }
 
@@ -239,4 +240,29 @@ fn a_guest_can_neither_speak_nor_answer_for_a_robot() {
     let malformed = healths.filter_map(|health| health.refused.get("malformed").copied());
     assert_eq!(malformed.take(2).collect::<Vec<_>>(), [2, 2]);
     assert!(decode::<Health>(&told_ben.recv().unwrap().payload().to_bytes()).is_ok());
+}
+
+#[test]
+fn a_flood_of_those_turned_away_is_written_down_in_few_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("white.jsonl");
+    let at = format!("127.0.0.1:{}", free());
+    let listen = Options { listen: vec![at.clone()], ..Options::default() };
+    let host = open(&Network::host(&listen).unwrap(), Some(log.clone()));
+    let guest = Network::ask(&Options { connect: vec![at], ..Options::default() }).unwrap();
+    let began = std::time::Instant::now();
+    assert!(take(&guest, "anna").unwrap().granted.is_some());
+    let refused = (0..90).filter(|_| take(&guest, "ben").unwrap().refused.is_some()).count();
+    assert_eq!(refused, 90);
+    drop(host);
+    let log = fs::read_to_string(&log).unwrap();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("lease_refused")).collect();
+    let before = |line: &str| -> Option<usize> {
+        line.split(" before").next()?.rsplit(' ').next()?.parse().ok()
+    };
+    let told: usize = lines.iter().map(|line| 1 + before(line).unwrap_or(0)).sum();
+    assert_eq!(told, 90, "{log}");
+    // One a second, and the rest at the end.
+    assert!(lines.len() as u64 <= 3 + began.elapsed().as_secs(), "{log}");
+    assert!(log.contains("lease_taken") && log.contains("it goes"), "{log}");
 }

@@ -1,6 +1,5 @@
 //! The thread that says what the control thread leaves for it, so that a tick waits for no network.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
@@ -16,9 +15,10 @@ use zenoh::pubsub::Publisher;
 use zenoh::qos::{CongestionControl, Priority};
 use zenoh::query::Query;
 
-use super::audit::Audit;
+use super::audit::{Audit, Clerk};
 use super::desk::Desk;
 use super::playout::Followed;
+use super::refusals::TurnedAway;
 use crate::key::RobotKeys;
 use crate::message::{
     Event, Health, Kind, MOST_VALUES, Message, Mode, Reply, State, VERSION, encode,
@@ -117,23 +117,26 @@ pub enum Paper {
     Answer(Box<Query>, Reply),
 }
 
+/// Papers that are seen to before the next tick is told of.
+const AT_ONCE: usize = 16;
+
 /// All that the thread works with.
 pub(super) struct Office {
-    name: String,
     keys: RobotKeys,
     desk: Arc<Desk>,
     followed: Arc<Followed>,
     over: Arc<AtomicBool>,
     slips: Consumer<Slip>,
     papers: Receiver<Paper>,
-    audit: Option<Audit>,
+    audit: Option<Clerk>,
     joints: Option<JointStates>,
     state: Publisher<'static>,
     event: Publisher<'static>,
     health: Publisher<'static>,
     condition: Condition,
     told: u64,
-    unwritten: VecDeque<Event>,
+    turned: TurnedAway,
+    unwritten: u64,
 }
 
 impl Office {
@@ -158,7 +161,6 @@ impl Office {
             declared.map_err(|error| zenoh_error("publishing", &error))
         };
         Ok(Self {
-            name: name.to_owned(),
             state: publisher(keys.state(), Priority::RealTime, true)?,
             event: publisher(keys.event(), Priority::InteractiveHigh, true)?,
             health: publisher(keys.health(), Priority::DataLow, false)?,
@@ -168,11 +170,12 @@ impl Office {
             over,
             slips,
             papers,
-            audit,
+            audit: audit.map(|audit| Clerk::start(name, audit)).transpose()?,
             joints,
             condition: Condition::UNKNOWN,
             told: 0,
-            unwritten: VecDeque::new(),
+            turned: TurnedAway::default(),
+            unwritten: 0,
         })
     }
 
@@ -184,17 +187,24 @@ impl Office {
             while let Ok(slip) = self.slips.pop() {
                 self.tell(&slip);
             }
-            while let Ok(paper) = self.papers.try_recv() {
+            let most = if over { super::PAPERS } else { AT_ONCE };
+            let mut handled = 0;
+            while handled < most
+                && let Ok(paper) = self.papers.try_recv()
+            {
                 self.handle(paper);
+                handled += 1;
             }
             if over {
-                return;
+                return self.close();
             }
             if Clock::Real.now() >= next {
                 next += SECOND;
                 self.every_second();
             }
-            std::thread::park_timeout(Duration::from_millis(20));
+            if handled < most {
+                std::thread::park_timeout(Duration::from_millis(20));
+            }
         }
     }
 
@@ -227,33 +237,45 @@ impl Office {
                 // Who no longer listens has no need of it.
                 query.reply(self.keys.lease(), encode(&reply)).wait().unwrap_or_default();
             }
+            Paper::Event(event) if event.kind == Kind::LeaseRefused => {
+                let told = self.turned.one_more(event, Clock::Real.now());
+                told.into_iter().for_each(|event| self.happened(event));
+            }
             Paper::Event(event) => self.happened(event),
         }
     }
 
     fn happened(&mut self, event: Event) {
-        say(&self.event, &event);
-        if self.audit.is_none() {
-            return;
-        }
-        self.unwritten.push_back(event);
-        self.write();
+        self.unwritten += u64::from(!self.publish(event));
     }
 
-    /// Writes down what is not yet; what a full disk does not take is kept for later, some of it.
-    fn write(&mut self) {
-        let Some(audit) = &mut self.audit else { return };
-        while let Some(event) = self.unwritten.front() {
-            if audit.write(&self.name, event).is_err() {
-                self.unwritten.truncate(1024);
-                return;
+    /// Says what happened; answers whether it will be written down where it is to be.
+    fn publish(&self, event: Event) -> bool {
+        say(&self.event, &event);
+        self.audit.as_ref().is_none_or(|audit| audit.leave(event))
+    }
+
+    /// Says what is still to be said.
+    fn close(mut self) {
+        let rest = self.turned.rest();
+        rest.into_iter().for_each(|event| self.happened(event));
+        self.own_up();
+    }
+
+    /// Says what is missing from the log, in the log too once there is room.
+    fn own_up(&mut self) {
+        if self.unwritten > 0 {
+            let text = format!("the log's disk was too slow for {} events", self.unwritten);
+            if self.publish(event(Kind::Host, "", text)) {
+                self.unwritten = 0;
             }
-            self.unwritten.pop_front();
         }
     }
 
     fn every_second(&mut self) {
-        self.write();
+        self.own_up();
+        let turned = self.turned.due(Clock::Real.now());
+        turned.into_iter().for_each(|event| self.happened(event));
         let refused = self.desk.refusals.told();
         let all: u64 = refused.values().sum();
         if all > self.told {
