@@ -1,5 +1,6 @@
 """What sinew_policy_server.py makes of questions that are none, and of those that are."""
 
+import io
 import json
 import pathlib
 import random
@@ -13,7 +14,8 @@ if find_spec("zenoh") is None:
     sys.exit()
 
 import numpy as np
-from sinew_policy_server import MOST_PARTS, Desk, Function, Question, Refused, decode, encode
+import sinew_policy_server
+from sinew_policy_server import MOST_PARTS, Desk, Function, Question, Refused, _answer, decode, encode
 
 checks = 0
 
@@ -81,7 +83,10 @@ for state in ([float("nan")], [1e300], ["x"], 7, [0.0] * 65):
 top = ("frames", 0, "images", "observation.images.top")
 for field, value in (("width", 3), ("width", 0), ("height", 1 << 40), ("data", "x"), ("format", "png")):
     refused(without(value, *top, field), "top")
-refused(without("jpeg", *top, "format"), "top")
+if sinew_policy_server.Image is None:
+    refused(without("jpeg", *top, "format"), "top")
+wide = {"width": 8192, "height": 8192, "format": "jpeg", "data": b""}
+refused(without(wide, *top), "pixels" if sinew_policy_server.Image else "top")
 
 dice = random.Random(7)
 whole = encode(asked)
@@ -115,4 +120,36 @@ assert [one.who[1] for one in desk.take(8, 0)] == [3] and desk.take(8, 0) == []
 function = Function(lambda frames: np.zeros((4, 2)), {"observation.state": (2,)}, frames=2)
 assert (function.rows, function.width, function.steps, function.frames) == (4, 2, 4, 2)
 checks += 5
+
+# What a robot sends is opened at its turn, only where it is looked at, and one that is none is its own affair.
+if sinew_policy_server.Image is not None:
+    file = io.BytesIO()
+    sinew_policy_server.Image.new("RGB", (2, 1), (255, 255, 255)).save(file, "JPEG")
+    packed, other = {**view, "format": "jpeg", "data": file.getvalue()}, "observation.images.other"
+    looked = Function(lambda frames: np.zeros((4, 2)), {"observation.images.top": (3, 1, 2)})
+    seen, turned[:] = [], []
+    looked.think = lambda asked: seen.extend(asked) or [np.zeros((4, 2)) for _ in asked]
+
+    class Asked(Question):
+        def answer(self, said):
+            turned.append((self.who[1], said.get("error", "")))
+
+    def shows(asker, top, more):
+        images = {"observation.images.top": top, other: more}
+        return Asked(encode({**asked, "asker": asker, "frames": [{**frame, "images": images}]}))
+
+    none = {**packed, "data": b"none"}
+    _answer(looked, [shows(1, packed, none), shows(2, none, packed), shows(3, {**packed, "width": 1}, none)])
+    ((frames, _task),) = seen
+    assert frames[0]["observation.images.top"].mean() > 250 and other not in frames[0], frames
+    said = dict(turned)
+    assert said[1] == "" and "no JPEG" in said[2] and "its size" in said[3], said
+    checks += 4
+
+# What comes in the place of something small has the same end.
+sinew_policy_server.MOST_WAITING_BYTES, turned[:] = 2000, []
+for state in ([0.0], [0.5] * 60, [0.1] * 64):
+    desk.lay(Ticket(encode({**asked, "frames": [{**frame, "state": state}] * (1 + 3 * (len(state) == 64))})))
+assert [why for _, why in turned] == ["superseded", "too many robots wait already"], turned
+checks += 1
 print(json.dumps({"checks": checks}))

@@ -39,6 +39,7 @@ MOST_PARTS = 1 << 14
 MOST_WAITING_BYTES = 256 << 20
 MOST_WAITING = 64
 MOST_FRAMES, MOST_VALUES, MOST_CAMERAS, MOST_SIDE, MOST_NUMBERS = 16, 64, 16, 8192, 1 << 16
+MOST_PIXELS = 1 << 25
 SUPERSEDED = "superseded"
 
 
@@ -158,9 +159,21 @@ class Question:
         if not isinstance(self.who[0], str) or not isinstance(self.who[1], int):
             raise Refused("nobody asks")
         self.bytes = len(data)
+        pictures = [of for frame in self.frames for of in frame.values() if len(of.shape) == 3]
+        if sum(of.shape[0] * of.shape[1] for of in pictures) > MOST_PIXELS:
+            raise Refused(f"pictures of more than {MOST_PIXELS} pixels in all")
         sizes = [tuple((name, of.shape) for name, of in sorted(frame.items())) for frame in self.frames]
         self.shape = (tuple(sizes), self.task is None)
         self.query = None
+
+    def open(self, inputs):
+        """Opens the pictures that are looked at, and puts the others away."""
+        for frame in self.frames:
+            for name, of in list(frame.items()):
+                if len(of.shape) == 3 and name not in inputs:
+                    del frame[name]
+                elif isinstance(of, Packed):
+                    frame[name] = of.open()
 
     def answer(self, said):
         query, self.query = self.query, None
@@ -205,13 +218,24 @@ def _picture(name, view):
     if layout == "rgb8" and len(data) == width * height * 3:
         return np.frombuffer(data, np.uint8).reshape(height, width, 3)
     if layout == "jpeg" and Image is not None:
+        return Packed(name, (height, width, 3), data)
+    raise Refused(f"{name} is not of its size, or of a format that is not read here")
+
+
+class Packed:
+    """A JPEG file that is opened when its robot's turn comes: who only asks costs no work."""
+
+    def __init__(self, name, shape, data):
+        self.name, self.shape, self.data = name, shape, data
+
+    def open(self):
         try:
-            image = Image.open(io.BytesIO(data), formats=["JPEG"])
-            if image.size == (width, height):
+            image = Image.open(io.BytesIO(self.data), formats=["JPEG"])
+            if (image.height, image.width) == self.shape[:2]:
                 return np.asarray(image.convert("RGB"))
         except Exception as error:
-            raise Refused(f"{name} is no JPEG file: {error}") from None
-    raise Refused(f"{name} is not of its size, or of a format that is not read here")
+            raise Refused(f"{self.name} is no JPEG file: {error}") from None
+        raise Refused(f"{self.name} is not of its size")
 
 
 class Desk:
@@ -224,7 +248,8 @@ class Desk:
         with self.changed:
             old = self.waiting.get(question.who)
             waiting = sum(one.bytes for one in self.waiting.values())
-            if old is None and (len(self.waiting) >= MOST_WAITING or waiting + question.bytes > MOST_WAITING_BYTES):
+            waiting += question.bytes - (old.bytes if old else 0)
+            if waiting > MOST_WAITING_BYTES or old is None and len(self.waiting) >= MOST_WAITING:
                 return question.answer({"error": "too many robots wait already"})
             # It keeps the place of the one before.
             self.waiting[question.who] = question
@@ -407,7 +432,16 @@ def serve(
 
 
 def _answer(thinker, asked):
-    began = time.perf_counter()
+    began, opened = time.perf_counter(), []
+    for question in asked:
+        try:
+            question.open(thinker.inputs)
+            opened.append(question)
+        except Refused as why:
+            question.answer({"error": _words(why)})
+    asked = opened
+    if not asked:
+        return
     try:
         answers = thinker.think([(question.frames, question.task) for question in asked])
     except Exception as error:
