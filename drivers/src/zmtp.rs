@@ -15,6 +15,8 @@ const LONG: u8 = 2;
 const COMMAND: u8 = 4;
 /// Commands are short words.
 const LONGEST_COMMAND: u64 = 512;
+/// The most commands before a message.
+const MOST_COMMANDS: usize = 32;
 /// The most frames of one message.
 const MOST_FRAMES: usize = 32;
 
@@ -87,14 +89,15 @@ pub fn send(stream: &mut impl Write, frames: &[&[u8]]) -> io::Result<()> {
     stream.write_all(&message)
 }
 
-/// The frames of the next message, of so many bytes all together at most; commands in between are left
-/// alone.
+/// The frames of the next message, of so many bytes all together at most; a few commands in between are
+/// left alone. How long that may take is the stream's to say.
 pub fn receive(stream: &mut impl Read, most: u64) -> io::Result<Vec<Vec<u8>>> {
-    let (mut frames, mut left) = (Vec::new(), most);
+    let (mut frames, mut left, mut commands) = (Vec::new(), most, 0);
     loop {
         let (flags, length) = head(stream)?;
         if flags & COMMAND != 0 {
-            if length > LONGEST_COMMAND {
+            commands += 1;
+            if length > LONGEST_COMMAND || commands > MOST_COMMANDS {
                 return Err(wrong("a command that is none"));
             }
             bytes(stream, length)?;
@@ -169,6 +172,13 @@ mod tests {
     fn commands_in_between_are_left_alone() {
         let bytes = b"\x04\x06\x04PING\x00\x00\x02hi";
         assert_eq!(receive(&mut Cursor::new(bytes), 10).unwrap(), [b"hi".to_vec()]);
+    }
+
+    #[test]
+    fn nobody_is_kept_busy_with_commands() {
+        let mut bytes = b"\x04\x05\x04PING".repeat(1000);
+        bytes.extend(b"\x00\x02hi");
+        assert!(receive(&mut Cursor::new(bytes), 10).is_err());
     }
 
     proptest! {

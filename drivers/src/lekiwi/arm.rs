@@ -3,10 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
-use rtrb::Producer;
 use sinew_core::joint::Units;
 
-use super::host::{Goals, LeKiwi, VALUES};
+use super::goals::Goals;
+use super::host::{LeKiwi, VALUES};
 use crate::arm::{ArmCounts, Follower, Observation, Reach, Sent};
 use crate::bus::{BusCounts, Timing};
 use crate::clock::{MILLI, SECOND};
@@ -20,12 +20,16 @@ const SILENCE: Nanos = SECOND;
 const STANDS: Nanos = SECOND;
 /// What counts as standing still: metres and degrees per second.
 const STILL: [f64; 3] = [0.01, 0.01, 2.0];
+/// How often that is looked at.
+const LOOK: Nanos = 50 * MILLI;
+/// How far a joint that stays is from where it was one look before: degrees, or hundredths of its way.
+const STAYS: f64 = 0.5;
 
 /// A LeKiwi that LeRobot's host program runs.
 pub struct LeKiwiArm {
     spec: ArmSpec,
     robot: Arc<LeKiwi>,
-    goals: Producer<Goals>,
+    goals: Goals,
     reaches: Vec<Reach>,
     observation: Observation,
     sent: Sent,
@@ -80,16 +84,15 @@ impl LeKiwiArm {
         let now = shared.clock.now();
         let newest = shared.newest();
         let Some(heard) = newest.as_deref() else { return Ok(()) };
-        let is_new = heard.number != self.seen;
-        self.seen = heard.number;
+        let seen = std::mem::replace(&mut self.seen, heard.number);
         let age = now - heard.at;
         let Observation { values, fresh, ages, timing } = &mut self.observation;
         *timing = Timing { first_out: heard.at, last_in: heard.at };
         for (((value, fresh), old), there) in
             values.iter_mut().zip(fresh.iter_mut()).zip(ages.iter_mut()).zip(&heard.values)
         {
-            (*value, *fresh, *old) = (*there, is_new, age);
-            self.counts.stale += u64::from(!is_new);
+            (*value, *fresh, *old) = (there.value, there.number > seen, now - there.at);
+            self.counts.stale += u64::from(!*fresh);
         }
         drop(newest);
         if age < SILENCE || !self.active {
@@ -97,23 +100,68 @@ impl LeKiwiArm {
         }
         (self.active, self.stopped) = (false, Some(Cause::LostPort));
         self.counts.port_lost += 1;
+        // Nothing of what it was told before may move it when it is there again.
+        self.goals.cut(now);
+        self.robot.wake();
         let silence = format!("nothing was heard of it for {} ms", age / MILLI);
         let source = io::Error::new(io::ErrorKind::TimedOut, silence);
         Err(Error::Lost { port: shared.address.clone(), source })
     }
 
-    fn push(&mut self, values: &[f64]) {
-        let mut goals = Goals([0.0; VALUES]);
-        goals.0.iter_mut().zip(values).for_each(|(goal, value)| *goal = *value);
-        // Without room its host takes nothing; its base then stops by itself.
-        self.goals.push(goals).unwrap_or_default();
+    /// Says where to go; gives the number of that.
+    fn push(&mut self, values: &[f64]) -> u64 {
+        let number = self.goals.push(self.robot.shared().clock.now(), values);
         self.robot.wake();
+        number
     }
 
-    /// The base's speeds as they were heard last.
-    fn moves(&self) -> bool {
-        let speeds = self.observation.values.iter().skip(self.spec.joints.len());
-        speeds.zip(STILL).any(|(speed, still)| speed.abs() > still)
+    /// Where it is to stay: where it was seen, or else where it was sent.
+    fn here(&self) -> Vec<f64> {
+        let Observation { values, ages, .. } = &self.observation;
+        let seen = values.iter().zip(ages).zip(&self.sent.values);
+        let joints = seen.map(|((seen, age), sent)| if *age < SILENCE { *seen } else { *sent });
+        let base = std::iter::repeat_n(0.0, values.len() - self.spec.joints.len());
+        joints.take(self.spec.joints.len()).chain(base).collect()
+    }
+
+    /// Brings it to a stand, and says of which joints and of the wheels that was really seen. What nobody
+    /// could tell it is seen of no joint.
+    fn settle(&mut self, tell: bool) -> (Vec<bool>, bool) {
+        let clock = self.robot.shared().clock.clone();
+        let end = clock.now() + STANDS;
+        let (stay, joints) = (self.here(), self.spec.joints.len());
+        let (mut last, mut stays) = (vec![None; joints], vec![false; joints]);
+        let (mut first, mut told, mut stands) = (None, false, false);
+        let driven = self.counts.commands > 0;
+        loop {
+            if tell && driven {
+                let number = self.push(&stay);
+                first.get_or_insert(number);
+            }
+            clock.sleep(LOOK);
+            // What comes from here on came after it was told.
+            let before = std::mem::replace(
+                &mut told,
+                match first {
+                    Some(first) => self.robot.shared().written() >= first,
+                    None => !driven,
+                },
+            );
+            self.fill().ok();
+            let Observation { values, fresh, .. } = &self.observation;
+            let seen = values.iter().zip(fresh).zip(last.iter_mut().zip(&mut stays));
+            for ((value, _), (last, stays)) in seen.filter(|((_, fresh), _)| before && **fresh) {
+                let was = last.replace(*value);
+                *stays = was.is_some_and(|was: f64| (value - was).abs() <= STAYS);
+            }
+            let (speeds, fresh) = (values.iter().skip(joints), fresh.iter().skip(joints));
+            if fresh.clone().all(|fresh| *fresh) {
+                stands = speeds.zip(STILL).all(|(speed, still)| speed.abs() <= still);
+            }
+            if (stands && stays.iter().all(|stays| *stays)) || clock.now() >= end {
+                return (stays, stands);
+            }
+        }
     }
 }
 
@@ -187,36 +235,18 @@ impl Follower for LeKiwiArm {
         if let Some(report) = &self.report {
             return report.clone();
         }
-        let driven = self.counts.commands > 0;
         let cause = self.stopped.unwrap_or(Cause::Asked);
         (self.active, self.stopped) = (false, Some(cause));
         // The base stands, the arm stays; its host takes the torque off when it ends itself.
-        let clock = self.robot.shared().clock.clone();
-        let end = clock.now() + STANDS;
-        let mut stay = self.observation.values.clone();
-        stay.iter_mut().skip(self.spec.joints.len()).for_each(|speed| *speed = 0.0);
-        let still = loop {
-            if driven && cause != Cause::LostPort {
-                self.push(&stay);
-            }
-            let before = self.seen;
-            clock.sleep(50 * MILLI);
-            self.fill().ok();
-            let heard = self.seen != before;
-            if heard && !self.moves() {
-                break true;
-            }
-            if clock.now() >= end {
-                break false;
-            }
-        };
-        let motor = |(name, id, _): (&str, u8, _)| MotorStop {
+        let (stays, stands) = self.settle(cause != Cause::LostPort);
+        let motor = |((name, id, _), ok): ((&str, u8, _), bool)| MotorStop {
             id,
             name: format!("{}{name}", self.spec.prefix),
             torque: None,
-            ok: still,
+            ok,
         };
-        let motors = self.spec.servos().map(motor).collect();
+        let wheels = std::iter::repeat(stands);
+        let motors = self.spec.servos().zip(stays.into_iter().chain(wheels)).map(motor).collect();
         let (arm, policy) = (self.spec.name.clone(), StopPolicy::Hold);
         let report = StopReport { arm, policy, cause, motors };
         self.report = Some(report.clone());

@@ -1,7 +1,6 @@
 //! The connection: what its host says, and what it is told.
 
 use std::io::{self, ErrorKind};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -9,26 +8,30 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwapOption, Guard};
 use bytes::Bytes;
-use rtrb::{Consumer, Producer, RingBuffer};
 use serde_json::{Map, Value};
 
+use super::goals::{Goals, Newest};
+use super::line::Line;
 use crate::camera::{Moment, Source, Taken, jpeg};
+use crate::clock::MILLI;
 use crate::spec::ArmSpec;
 use crate::zmtp::{self, Socket};
 use crate::{Clock, Error, Nanos};
 
 /// How long it may take to accept, and to say something.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long nothing may come before the connection is made anew.
+/// How long a message may take to come whole before the connection is made anew.
 const SILENCE: Duration = Duration::from_secs(1);
+/// How long goals may take to be taken; what takes longer waits behind old ones.
+const TAKES: Duration = Duration::from_millis(100);
+/// How old goals may be to be said: its base goes on as long without a word.
+const OLD: Nanos = 500 * MILLI;
 /// How long it is left alone before that.
 const RETRY: Duration = Duration::from_millis(200);
 /// The longest message: a few pictures.
 const MOST: u64 = 32 << 20;
 /// The most values: an arm's and a base's.
 pub(super) const VALUES: usize = 16;
-/// Goals that may wait; the newest counts.
-const ROOM: usize = 8;
 
 /// Where its host takes and says things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,14 +55,20 @@ pub(super) struct Heard {
     /// When it came.
     pub at: Nanos,
     /// Where it is, in the order of the arm's values.
-    pub values: [f64; VALUES],
+    pub values: [Said; VALUES],
     /// What its cameras see.
     pub pictures: Vec<(String, Bytes)>,
 }
 
-/// What is to be done.
-#[derive(Clone, Copy)]
-pub(super) struct Goals(pub [f64; VALUES]);
+/// One value, as it was said last.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Said {
+    pub value: f64,
+    /// In which message.
+    pub number: u64,
+    /// When that came.
+    pub at: Nanos,
+}
 
 pub(super) struct Shared {
     pub address: String,
@@ -67,7 +76,9 @@ pub(super) struct Shared {
     names: Vec<String>,
     newest: ArcSwapOption<Heard>,
     count: AtomicU64,
-    over: AtomicBool,
+    /// The newest goals that were really written.
+    written: AtomicU64,
+    over: Arc<AtomicBool>,
     came: (Mutex<u64>, Condvar),
 }
 
@@ -75,12 +86,17 @@ impl Shared {
     pub fn newest(&self) -> Guard<Option<Arc<Heard>>> {
         self.newest.load()
     }
+
+    /// Which goals were really written last.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
+    }
 }
 
 /// A LeKiwi elsewhere.
 pub struct LeKiwi {
     shared: Arc<Shared>,
-    goals: Mutex<Option<Producer<Goals>>>,
+    goals: Mutex<Option<Goals>>,
     cameras: Vec<(String, u32, u32)>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -96,12 +112,13 @@ impl LeKiwi {
             names: spec.value_names(),
             newest: ArcSwapOption::empty(),
             count: AtomicU64::new(0),
-            over: AtomicBool::new(false),
+            written: AtomicU64::new(0),
+            over: Arc::default(),
             came: Default::default(),
         });
-        let mut ear = open(&address, Socket::Pull).map_err(failed)?;
-        ear.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-        shared.take(zmtp::receive(&mut ear, MOST).map_err(failed)?).map_err(failed)?;
+        let mut ear = Line::open(&address, Socket::Pull, PATIENCE, &shared.over).map_err(failed)?;
+        let first = zmtp::receive(ear.within(PATIENCE), MOST).map_err(failed)?;
+        shared.take(first).map_err(failed)?;
         let newest = shared.newest();
         let pictures = newest.iter().flat_map(|heard| &heard.pictures);
         let cameras = pictures.filter_map(|(name, file)| {
@@ -110,9 +127,9 @@ impl LeKiwi {
         });
         let cameras = cameras.collect();
         drop(newest);
-        let (goals, waiting) = RingBuffer::new(ROOM);
+        let (goals, newest) = Goals::new();
         let commands = format!("{host}:{}", ports.commands);
-        let mouth = open(&commands, Socket::Push)
+        let mouth = Line::open(&commands, Socket::Push, PATIENCE, &shared.over)
             .map_err(|source| Error::Port { port: commands.clone(), source })?;
         let (hears, speaks) = (Arc::clone(&shared), Arc::clone(&shared));
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
@@ -120,7 +137,7 @@ impl LeKiwi {
         };
         let threads = vec![
             spawn("lekiwi hears", Box::new(move || hears.hear(ear)))?,
-            spawn("lekiwi speaks", Box::new(move || speaks.speak(mouth, &commands, waiting)))?,
+            spawn("lekiwi speaks", Box::new(move || speaks.speak(mouth, &commands, &newest)))?,
         ];
         Ok(Self { shared, goals: Mutex::new(Some(goals)), cameras, threads })
     }
@@ -150,7 +167,7 @@ impl LeKiwi {
     }
 
     /// The way to it; there is one.
-    pub(super) fn goals(&self) -> Option<Producer<Goals>> {
+    pub(super) fn goals(&self) -> Option<Goals> {
         self.goals.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -173,42 +190,24 @@ impl Drop for LeKiwi {
     }
 }
 
-fn open(address: &str, socket: Socket) -> io::Result<TcpStream> {
-    let mut last = io::Error::from(ErrorKind::AddrNotAvailable);
-    for place in address.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&place, PATIENCE) {
-            Ok(mut stream) => {
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(SILENCE))?;
-                stream.set_write_timeout(Some(SILENCE))?;
-                zmtp::greet(&mut stream, socket)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
 impl Shared {
     fn over(&self) -> bool {
         self.over.load(Ordering::Acquire)
     }
 
     /// Hears until it is over; what fails is connected to again.
-    fn hear(&self, stream: TcpStream) {
-        let mut stream = Some(stream);
-        if let Some(stream) = &stream {
-            // A socket that takes no limit keeps the longer one it has.
-            stream.set_read_timeout(Some(SILENCE)).unwrap_or_default();
-        }
+    fn hear(&self, line: Line) {
+        let mut line = Some(line);
         while !self.over() {
-            let heard = match &mut stream {
-                Some(stream) => zmtp::receive(stream, MOST).and_then(|frames| self.take(frames)),
-                None => open(&self.address, Socket::Pull).map(|opened| stream = Some(opened)),
+            let heard = match &mut line {
+                Some(line) => {
+                    zmtp::receive(line.within(SILENCE), MOST).and_then(|frames| self.take(frames))
+                }
+                None => Line::open(&self.address, Socket::Pull, SILENCE, &self.over)
+                    .map(|opened| line = Some(opened)),
             };
-            if heard.is_err() {
-                stream = None;
+            if heard.is_err() && !self.over() {
+                line = None;
                 std::thread::sleep(RETRY);
             }
         }
@@ -223,10 +222,11 @@ impl Shared {
             serde_json::from_slice(&head).map_err(|_no_object| wrong())?;
         let before = self.newest.load().as_ref().map(|heard| heard.values);
         let mut values = before.unwrap_or_default();
-        for (value, name) in values.iter_mut().zip(&self.names) {
+        let (at, number) = (self.clock.now(), self.count.load(Ordering::Acquire) + 1);
+        for (place, name) in values.iter_mut().zip(&self.names) {
             let said = head.get(name).and_then(Value::as_f64).filter(|said| said.is_finite());
             match (said, before) {
-                (Some(said), _) => *value = said,
+                (Some(value), _) => *place = Said { value, number, at },
                 // A robot of which not every joint is known is not driven.
                 (None, None) => return Err(wrong()),
                 (None, Some(_)) => {}
@@ -235,41 +235,44 @@ impl Shared {
         let names = head.get("_cams").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let names = names.iter().filter_map(Value::as_str).map(str::to_owned);
         let pictures = names.zip(frames.map(Bytes::from)).filter(|(_, file)| !file.is_empty());
-        let number = self.count.fetch_add(1, Ordering::AcqRel) + 1;
-        let (at, pictures) = (self.clock.now(), pictures.collect());
+        let pictures = pictures.collect();
+        self.count.store(number, Ordering::Release);
         self.newest.store(Some(Arc::new(Heard { number, at, values, pictures })));
         *self.came.0.lock().unwrap_or_else(PoisonError::into_inner) = number;
         self.came.1.notify_all();
         Ok(())
     }
 
-    /// Says the newest goals until it is over.
-    fn speak(&self, stream: TcpStream, address: &str, mut waiting: Consumer<Goals>) {
-        let mut stream = Some(stream);
-        loop {
-            let over = self.over();
-            let mut newest = None;
-            while let Ok(goals) = waiting.pop() {
-                newest = Some(goals);
+    /// Says the newest goals until it is over, each once, and none that are old by then.
+    fn speak(&self, line: Line, address: &str, goals: &Newest) {
+        let mut line = Some(line);
+        let mut cuts = 0;
+        while !self.over() {
+            let newest = goals.read();
+            if let Some(goal) = newest.filter(|goal| goal.cuts != cuts) {
+                // With the connection goes what still waits in it.
+                (line, cuts) = (None, goal.cuts);
             }
-            if let Some(goals) = newest {
-                let said = match &mut stream {
-                    Some(stream) => zmtp::send(stream, &[self.words(&goals).as_bytes()]),
-                    None => open(address, Socket::Push).map(|opened| stream = Some(opened)),
+            let due = newest
+                .filter(|goal| goal.number != self.written() && self.clock.now() - goal.at < OLD);
+            if let Some((goal, values)) = due.and_then(|goal| Some((goal.number, goal.values?))) {
+                let said = match &mut line {
+                    Some(line) => zmtp::send(line.within(TAKES), &[self.words(&values).as_bytes()])
+                        .map(|()| self.written.store(goal, Ordering::Release)),
+                    None => Line::open(address, Socket::Push, SILENCE, &self.over)
+                        .map(|opened| line = Some(opened)),
                 };
-                if said.is_err() {
-                    stream = None;
+                if said.is_ok() {
+                    continue;
                 }
-            }
-            if over {
-                return;
+                line = None;
             }
             std::thread::park_timeout(Duration::from_millis(20));
         }
     }
 
-    fn words(&self, goals: &Goals) -> String {
-        let named = self.names.iter().zip(goals.0);
+    fn words(&self, goals: &[f64]) -> String {
+        let named = self.names.iter().zip(goals.iter().copied());
         Value::Object(named.map(|(name, goal)| (name.clone(), goal.into())).collect()).to_string()
     }
 }

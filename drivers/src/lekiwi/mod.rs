@@ -9,7 +9,9 @@
 //! The protocol: LeRobot 0.6.1, `lekiwi_host.py` and `lekiwi_client.py`.
 
 mod arm;
+mod goals;
 mod host;
+mod line;
 
 pub use arm::LeKiwiArm;
 pub use host::{Eye, LeKiwi, Ports};

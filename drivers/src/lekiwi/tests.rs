@@ -1,4 +1,5 @@
-use std::net::TcpListener;
+use std::io::{ErrorKind, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use jpeg_encoder::{ColorType, Encoder};
@@ -6,7 +7,7 @@ use jpeg_encoder::{ColorType, Encoder};
 use super::*;
 use crate::arm::Follower;
 use crate::camera::Source;
-use crate::stop::StopPolicy;
+use crate::stop::{Cause, StopPolicy};
 use crate::zmtp::{self, Socket};
 use crate::{ArmSpec, Clock, Error};
 
@@ -14,6 +15,8 @@ use crate::{ArmSpec, Clock, Error};
 struct Stand {
     ports: Ports,
     commands: Receiver<serde_json::Value>,
+    /// How whoever commands it ended that.
+    ended: Receiver<ErrorKind>,
 }
 
 fn picture() -> Vec<u8> {
@@ -24,31 +27,45 @@ fn picture() -> Vec<u8> {
 }
 
 fn stand(head: impl Fn(u32) -> String + Send + 'static) -> Stand {
+    stand_that(move |stream| {
+        for number in 0.. {
+            let head = head(number);
+            // One that says nothing is there all the same.
+            if !head.is_empty() && zmtp::send(stream, &[head.as_bytes(), &picture()]).is_err() {
+                return;
+            }
+            Clock::Real.sleep(5 * crate::clock::MILLI);
+        }
+    })
+}
+
+fn stand_that(say_it: impl FnOnce(&mut TcpStream) + Send + 'static) -> Stand {
     let [says, takes] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
     let ports = Ports { commands: port(&takes), observations: port(&says) };
     let say = move || {
         let (mut stream, _) = says.accept().unwrap();
         zmtp::greet(&mut stream, Socket::Push).unwrap();
-        for number in 0.. {
-            let file = picture();
-            if zmtp::send(&mut stream, &[head(number).as_bytes(), &file]).is_err() {
-                return;
-            }
-            Clock::Real.sleep(5 * crate::clock::MILLI);
-        }
+        say_it(&mut stream);
     };
     std::thread::Builder::new().spawn(say).unwrap();
     let (send, commands) = sync_channel(1024);
+    let (tell, ended) = sync_channel(1);
     let take = move || {
         let (mut stream, _) = takes.accept().unwrap();
         zmtp::greet(&mut stream, Socket::Pull).unwrap();
-        while let Ok(frames) = zmtp::receive(&mut stream, 4096) {
-            send.try_send(serde_json::from_slice(&frames[0]).unwrap()).ok();
-        }
+        let end = loop {
+            match zmtp::receive(&mut stream, 4096) {
+                Ok(frames) => {
+                    send.try_send(serde_json::from_slice(&frames[0]).unwrap()).ok();
+                }
+                Err(error) => break error,
+            }
+        };
+        tell.send(end.kind()).ok();
     };
     std::thread::Builder::new().spawn(take).unwrap();
-    Stand { ports, commands }
+    Stand { ports, commands, ended }
 }
 
 fn whole(_number: u32) -> String {
@@ -105,4 +122,102 @@ fn what_is_no_number_stays_as_it_was_and_who_says_nothing_whole_is_none() {
     assert_eq!(arm.observe().unwrap().values[0], 1.5);
     assert!(connect(self::stand(|_| "{}".to_owned()).ports).is_err());
     assert!(connect(self::stand(|_| "[1]".to_owned()).ports).is_err());
+}
+
+fn driven(stand: &Stand) -> (std::sync::Arc<LeKiwi>, LeKiwiArm) {
+    let robot = connect(stand.ports).unwrap();
+    let mut arm = LeKiwiArm::new(&robot, ArmSpec::builtin("lekiwi").unwrap(), None).unwrap();
+    arm.configure().unwrap();
+    arm.command(&[1.0; 9]).unwrap();
+    stand.commands.recv().unwrap();
+    (robot, arm)
+}
+
+#[test]
+fn what_it_does_not_say_is_not_fresh_and_grows_old() {
+    let stand = stand(|number| match number {
+        0 => whole(0),
+        _ => r#"{"arm_shoulder_pan.pos": 7}"#.to_owned(),
+    });
+    let robot = connect(stand.ports).unwrap();
+    let mut arm = LeKiwiArm::new(&robot, ArmSpec::builtin("lekiwi").unwrap(), None).unwrap();
+    arm.configure().unwrap();
+    let mut old = 0;
+    while arm.observe().unwrap().values[0] < 7.0 || old < 20 * crate::clock::MILLI {
+        old = arm.observation().ages[1];
+        Clock::Real.sleep(6 * crate::clock::MILLI);
+    }
+    while !arm.observe().unwrap().fresh[0] {}
+    let seen = arm.observation();
+    assert_eq!(seen.fresh[1..], [false; 8]);
+    assert_eq!(seen.values[1], 2.0, "the newest that is known");
+    assert!(seen.ages[1] > seen.ages[0] + 10 * crate::clock::MILLI, "{:?}", seen.ages);
+}
+
+#[test]
+fn joints_that_nobody_sees_are_not_confirmed() {
+    let stand = stand(|number| match number {
+        0 => whole(0),
+        _ => r#"{"arm_shoulder_pan.pos": 1.5, "x.vel": 0, "y.vel": 0, "theta.vel": 0}"#.to_owned(),
+    });
+    let (_robot, mut arm) = driven(&stand);
+    let report = arm.end();
+    let ok: Vec<_> = report.motors.iter().map(|motor| motor.ok).collect();
+    assert_eq!(ok, [true, false, false, false, false, false, true, true, true], "{report:?}");
+}
+
+#[test]
+fn joints_that_still_move_are_not_confirmed() {
+    let stand = stand(|number| {
+        whole(0).replace("_pan.pos\": 1.5", &format!("_pan.pos\": {}", number % 100))
+    });
+    let (_robot, mut arm) = driven(&stand);
+    let report = arm.end();
+    assert!(!report.motors[0].ok && report.motors[1..].iter().all(|motor| motor.ok), "{report:?}");
+}
+
+#[test]
+fn one_that_falls_silent_hears_nothing_more_of_what_was_meant_before() {
+    let stand = stand(|number| if number < 3 { whole(0) } else { String::new() });
+    let (_robot, mut arm) = driven(&stand);
+    while arm.observe().is_ok() {
+        arm.command(&[2.0; 9]).unwrap();
+        Clock::Real.sleep(5 * crate::clock::MILLI);
+    }
+    assert_eq!(arm.stopped(), Some(Cause::LostPort));
+    assert_eq!(stand.ended.recv().unwrap(), ErrorKind::ConnectionReset);
+    let report = arm.end();
+    assert!(report.motors.iter().all(|motor| !motor.ok), "nobody knows: {report:?}");
+}
+
+#[test]
+fn what_is_let_go_of_is_aborted() {
+    let stand = stand(whole);
+    let (robot, arm) = driven(&stand);
+    drop((robot, arm));
+    assert_eq!(stand.ended.recv().unwrap(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn nobody_waits_for_one_that_talks_without_saying_anything() {
+    // Commands without end, and a long frame that comes byte by byte.
+    for words in [&b"\x04\x05\x04PING"[..], b"\x02\0\0\0\0\x01\0\0\0"] {
+        let (tell, talks) = sync_channel(1);
+        let stand = stand_that(move |stream| {
+            zmtp::send(stream, &[whole(0).as_bytes()]).unwrap();
+            for (number, byte) in words.iter().cycle().enumerate() {
+                if stream.write_all(&[*byte]).is_err() {
+                    return;
+                }
+                if number == 40 {
+                    tell.send(()).unwrap();
+                }
+                Clock::Real.sleep(crate::clock::MILLI);
+            }
+        });
+        let robot = connect(stand.ports).unwrap();
+        talks.recv().unwrap();
+        drop(robot);
+        stand.ended.recv().unwrap();
+    }
 }
