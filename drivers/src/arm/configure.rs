@@ -67,6 +67,11 @@ impl Arm {
         if let Some(flag) = &self.options.stop_flag {
             flag.clear();
         }
+        self.go_on()
+    }
+
+    /// The same, while a wish to stop stays one.
+    pub fn go_on(&mut self) -> Result<(), Error> {
         if matches!(self.state, State::Lost { .. }) {
             self.replugged()?;
         }

@@ -38,7 +38,7 @@ pub trait Follower: Send {
     /// Makes it ready, and puts it under torque where it stands.
     fn configure(&mut self) -> Result<(), Error>;
 
-    /// Goes on after a stop, under torque where it stands.
+    /// Goes on after a stop, under torque where it stands. A wish to stop stays one.
     fn resume(&mut self) -> Result<(), Error>;
 
     /// Where it is, once every tick; an error means that it was stopped, or cannot be reached.
@@ -90,7 +90,7 @@ impl Follower for Arm {
     }
 
     fn resume(&mut self) -> Result<(), Error> {
-        Self::resume(self)
+        self.go_on()
     }
 
     fn observe(&mut self) -> Result<&Observation, Error> {

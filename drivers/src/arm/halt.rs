@@ -35,10 +35,21 @@ impl Arm {
     pub fn end(&mut self) -> StopReport {
         // A wish that is obeyed here is an error to a loop, and none to its end.
         self.obey().ok();
-        match (self.stopped(), &self.report) {
-            (Some(_), Some(report)) if !self.is_braced() => report.clone(),
-            _ => self.stop(self.options.stop),
+        if let (Some(_), Some(report)) = (self.stopped(), &self.report)
+            && !self.is_braced()
+        {
+            return report.clone();
         }
+        // Nobody drove it and nothing holds it: to hold or park it would be to move it now.
+        let limp = self.state == State::Connected && self.has_no_torque();
+        self.stop(if limp { StopPolicy::Limp } else { self.options.stop })
+    }
+
+    /// Whether every motor says that it has no torque.
+    fn has_no_torque(&mut self) -> bool {
+        let (torque, bus) = (self.registers.torque, &mut self.bus);
+        let mut ids = self.readings.iter().chain(&self.wheels).map(|reading| reading.id);
+        ids.all(|id| bus.read(id, torque).is_ok_and(|answer| answer.value == 0))
     }
 
     /// Waits up to `patience` for a lost port to come back, and then carries out the stop that

@@ -484,3 +484,41 @@ fn a_setting_of_the_file_can_be_overridden() {
     arm.configure().unwrap();
     assert_eq!((bench.get(1, Reg::PCoefficient), bench.get(6, Reg::PCoefficient)), (24, 24));
 }
+
+#[test]
+fn an_arm_that_nobody_drove_is_not_put_under_torque_by_its_end() {
+    for policy in [StopPolicy::Hold, StopPolicy::Park, StopPolicy::Limp] {
+        let spec = ArmSpec::builtin("so101_follower").unwrap();
+        let bench = Bench::new(&spec);
+        let calibration = bench.calibration(&spec);
+        let options = ArmOptions { stop: policy, ..ArmOptions::default() };
+        let mut arm = Arm::connect(spec, bench.bus(), &calibration, options).unwrap();
+        let report = arm.end();
+        assert!(report.ok() && report.policy == StopPolicy::Limp, "{report:?}");
+        assert_eq!(torques(&bench), [0; 6], "{policy}");
+    }
+}
+
+#[test]
+fn an_arm_that_was_found_holding_is_left_so() {
+    let spec = ArmSpec::builtin("so101_follower").unwrap();
+    let bench = Bench::new(&spec);
+    let calibration = bench.calibration(&spec);
+    bench.servos().servos.iter_mut().for_each(|servo| servo.set(Reg::TorqueEnable, 1));
+    let options = ArmOptions { stop: StopPolicy::Hold, ..ArmOptions::default() };
+    let mut arm = Arm::connect(spec, bench.bus(), &calibration, options).unwrap();
+    assert_eq!(arm.end().policy, StopPolicy::Hold);
+    assert_eq!(torques(&bench), [1; 6]);
+}
+
+#[test]
+fn going_on_as_a_loop_does_takes_no_wish_back() {
+    let flag = StopFlag::new();
+    let (_bench, mut arm) =
+        so101(ArmOptions { stop_flag: Some(flag.clone()), ..ArmOptions::default() });
+    arm.stop(StopPolicy::Limp);
+    flag.raise(Cause::Interrupt, None);
+    Follower::resume(&mut arm).unwrap();
+    assert_eq!(flag.raised().map(|wish| wish.cause), Some(Cause::Interrupt));
+    assert!(matches!(arm.observe(), Err(Error::Stopped { cause: Cause::Interrupt })));
+}

@@ -95,8 +95,9 @@ fn host(
             deadline = woke;
         }
         match host.order() {
-            Some(Order::Drive(_, ticket)) => {
+            Some(Order::Drive(lease, ticket)) => {
                 arm.configure().unwrap();
+                host.follow(lease);
                 host.answer(ticket, None, Vec::new());
             }
             Some(Order::Release(lease, ticket)) => {

@@ -84,6 +84,13 @@ impl HostArm {
         let mut robot = Robot::choose(&self.robot)?;
         let name = self.name.clone().unwrap_or_else(|| robot.name.clone());
         sinew_net::key::check(&name)?;
+        // The arm's own dead-man goes by ticks: with too few of them it could not keep that time.
+        if self.fps * (self.watchdog_ms as f64) < 10_000.0 {
+            return Err(Failure::usage(
+                format!("{} Hz are too few for a watchdog of {} ms", self.fps, self.watchdog_ms),
+                format!("--watchdog_ms={:.0} or more, or a higher --fps", 10_000.0 / self.fps),
+            ));
+        }
         let watchdog = Nanos::try_from(self.watchdog_ms).unwrap_or(Nanos::MAX / MILLI) * MILLI;
         // It holds half way, and has stopped by the end; both are seen at the next tick.
         let tick = (SECOND as f64 / self.fps) as Nanos;
@@ -135,7 +142,8 @@ impl HostArm {
         }));
         let told = |told: Told<'_>| tell(&name, &told, report);
         let stats = figures(&Clock::Real)?;
-        let hosting = Hosting { host, flag: &flag, fps: self.fps, told, ticks: 0, cause: None };
+        let hosting =
+            Hosting { host, flag: &flag, fps: self.fps, told, ticks: 0, cause: None, driven: 0 };
         let outcome = hosting.run(&mut pairs, stats);
         finish(report, outcome, self.looped.stats, json!({"robot": name}))
     }

@@ -43,6 +43,8 @@ pub struct Hosting<'a, T> {
     pub ticks: u64,
     /// Why it stopped last, if it did.
     pub cause: Option<Cause>,
+    /// The lease that is followed, or was last.
+    pub driven: u64,
 }
 
 /// What ended a stretch of watching or driving.
@@ -86,12 +88,7 @@ impl<T: FnMut(Told<'_>)> Hosting<'_, T> {
                     stats = if begun { self.drive(pairs, &clock, stats) } else { stats };
                 }
                 Some(Why::Order(Order::Release(lease, ticket))) => {
-                    if let Some(who) = self.host.end(lease) {
-                        self.host.happened(Kind::LeaseReleased, &who, "nothing was driven");
-                    }
-                    self.cause = None;
-                    let reports = self.stop_quietly(pairs);
-                    self.host.answer(ticket, None, reports);
+                    self.release(pairs, lease, ticket);
                 }
                 Some(Why::Order(Order::Stop(ticket))) => self.stop_for(pairs, ticket),
             }
@@ -152,7 +149,12 @@ impl<T: FnMut(Told<'_>)> Hosting<'_, T> {
         }
         let ready = pairs.iter_mut().try_for_each(|pair| {
             pair.anew();
-            pair.follower.resume()
+            pair.follower.resume()?;
+            // Whoever wished meanwhile that it stop has a say before the next arm has torque.
+            match self.flag.raised() {
+                Some(wish) => Err(Error::Stopped { cause: wish.cause }),
+                None => Ok(()),
+            }
         });
         if let Err(error) = ready {
             let reports = self.stop_quietly(pairs);
@@ -162,11 +164,14 @@ impl<T: FnMut(Told<'_>)> Hosting<'_, T> {
             return false;
         }
         self.cause = None;
-        self.drives(ticket);
+        self.drives(lease, ticket);
         true
     }
 
-    fn drives(&mut self, ticket: Ticket) {
+    /// Follows this lease from now on.
+    fn drives(&mut self, lease: u64, ticket: Ticket) {
+        self.driven = lease;
+        self.host.follow(lease);
         self.host.happened(Kind::Driven, ticket.who(), "");
         (self.told)(Told::Driven(ticket.who()));
         self.host.answer(ticket, None, Vec::new());
@@ -195,7 +200,7 @@ impl<T: FnMut(Told<'_>)> Hosting<'_, T> {
                     match self.host.lease() == Some(lease) {
                         true => {
                             pairs.iter_mut().for_each(Pair::anew);
-                            self.drives(ticket);
+                            self.drives(lease, ticket);
                         }
                         false => {
                             let over = "its lease is over".to_owned();
@@ -205,21 +210,29 @@ impl<T: FnMut(Told<'_>)> Hosting<'_, T> {
                     continue;
                 }
                 (Some(Why::Order(Order::Release(lease, ticket))), None) => {
-                    let Some(who) = self.host.end(lease) else {
-                        let over = "its lease is over".to_owned();
-                        self.host.answer(ticket, Some(over), Vec::new());
+                    if !self.release(pairs, lease, ticket) {
                         continue;
-                    };
-                    let reports = self.stop_quietly(pairs);
-                    self.host.happened(Kind::LeaseReleased, &who, words(&reports));
-                    (self.told)(Told::Stopped("released", &reports));
-                    self.host.answer(ticket, None, reports);
+                    }
                 }
                 (Some(Why::Order(Order::Stop(ticket))), None) => self.stop_for(pairs, ticket),
                 (None, None) => continue,
             }
             return stats;
         }
+    }
+
+    /// Takes a lease back, and leaves the arms as they are to be left; nothing where it was over.
+    fn release(&mut self, pairs: &mut [Pair], lease: u64, ticket: Ticket) -> bool {
+        let Some(who) = self.host.end(lease) else {
+            self.host.answer(ticket, Some("its lease is over".to_owned()), Vec::new());
+            return false;
+        };
+        self.cause = None;
+        let reports = self.stop_quietly(pairs);
+        self.host.happened(Kind::LeaseReleased, &who, words(&reports));
+        (self.told)(Told::Stopped("released", &reports));
+        self.host.answer(ticket, None, reports);
+        true
     }
 
     /// Ends the lease of somebody who is no longer heard.
@@ -233,7 +246,10 @@ impl<T: FnMut(Told<'_>)> Hosting<'_, T> {
     fn stop_for(&mut self, pairs: &mut [Pair], ticket: Ticket) {
         let who = ticket.who().to_owned();
         let reports = self.stop_quietly(pairs);
-        self.end_lease();
+        // Whoever holds it, nobody goes on.
+        if let Some(lease) = self.host.lease() {
+            self.host.end(lease);
+        }
         self.cause = Some(Cause::Remote);
         self.host.happened(Kind::Stopped, &who, format!("asked to; {}", words(&reports)));
         (self.told)(Told::Stopped(&format!("asked to by {who}"), &reports));
@@ -242,19 +258,15 @@ impl<T: FnMut(Told<'_>)> Hosting<'_, T> {
 
     fn stop(&mut self, pairs: &mut [Pair], why: &str, cause: Option<Cause>) {
         let reports = self.stop_quietly(pairs);
-        self.end_lease();
+        // Who has taken it meanwhile begins with it as it is left now.
+        self.host.end(self.driven);
         self.cause = cause.or(Some(Cause::Remote));
         self.host.happened(Kind::Stopped, "", format!("{why}; {}", words(&reports)));
         (self.told)(Told::Stopped(why, &reports));
     }
 
-    fn end_lease(&mut self) {
-        if let Some(lease) = self.host.lease() {
-            self.host.end(lease);
-        }
-    }
-
     fn stop_quietly(&mut self, pairs: &mut [Pair]) -> Vec<StopReport> {
+        self.host.follow(0);
         pairs.iter_mut().map(|pair| pair.follower.end()).collect()
     }
 }

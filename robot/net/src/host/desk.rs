@@ -5,7 +5,7 @@
 //!                  └── take, where that is allowed ─▶ held by somebody else
 //! ```
 //! Messages are signed with the lease's secret and numbered: what is forged, old or said twice is
-//! refused, counted, and changes nothing. The control thread only looks at a few atomics.
+//! refused, counted, and changes nothing. While it ticks, the control thread only looks at a few atomics.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -39,6 +39,8 @@ pub struct Desk {
     inner: Mutex<Inner>,
     /// The lease that is held; 0 for none.
     lease: AtomicU64,
+    /// The lease whose actions are followed; 0 for none.
+    driven: AtomicU64,
     /// When its holder was heard last.
     heard: AtomicI64,
     watchdog: Nanos,
@@ -101,6 +103,7 @@ impl Desk {
         Ok(Self {
             inner: Mutex::new(inner),
             lease: AtomicU64::new(0),
+            driven: AtomicU64::new(0),
             heard: AtomicI64::new(0),
             watchdog,
             take_over,
@@ -116,6 +119,16 @@ impl Desk {
     /// The lease that is held.
     pub fn lease(&self) -> Option<u64> {
         Some(self.lease.load(Ordering::Acquire)).filter(|lease| *lease != 0)
+    }
+
+    /// The lease whose actions are followed: one that is held is not until its holder asked for torque.
+    pub fn driven(&self) -> u64 {
+        self.driven.load(Ordering::Acquire)
+    }
+
+    /// Follows this lease's actions from now on; none where it is 0.
+    pub fn follow(&self, lease: u64) {
+        self.driven.store(lease, Ordering::Release);
     }
 
     /// Who holds it.
@@ -189,7 +202,9 @@ impl Desk {
             let now = self.clock.now();
             let mut inner = self.inner();
             let Inner { holder, actions, .. } = &mut *inner;
-            let holder = holder.as_mut().filter(|holder| holder.lease == lease);
+            // Who was silent for too long has lost it, whether or not a tick has seen that yet.
+            let silent = now - self.heard.load(Ordering::Acquire) > self.watchdog;
+            let holder = holder.as_mut().filter(|holder| holder.lease == lease && !silent);
             let holder = holder.ok_or(Refusal::NoLease)?;
             let signature = signature.ok_or(Refusal::Unsigned)?;
             if !holder.secret.signed(payload, signature) {
@@ -277,14 +292,19 @@ mod tests {
         assert_eq!(desk.action(&payload, Some(&forged)), Err(Refusal::Unsigned));
         assert_eq!(desk.action(&payload, None), Err(Refusal::Unsigned));
         assert_eq!(desk.action(b"noise", Some(&forged)).unwrap_err().word(), "malformed");
-        clock.sleep(600 * MILLI);
-        assert!(desk.is_silent(clock.now()), "nothing of that was its holder");
+        clock.sleep(300 * MILLI);
         assert!(say(&desk, &anna, 5).is_ok());
         assert_eq!(say(&desk, &anna, 5), Err(Refusal::Replayed));
         assert_eq!(say(&desk, &anna, 4), Err(Refusal::Replayed));
         assert!(say(&desk, &anna, 6).is_ok());
         let told = desk.refusals.told();
         assert_eq!((told["unsigned"], told["malformed"], told["replayed"]), (2, 1, 2));
+        clock.sleep(400 * MILLI);
+        let late = encode(&Action::heartbeat(anna.lease, 6));
+        assert_eq!(desk.action(&late, Some(&forged)), Err(Refusal::Unsigned));
+        clock.sleep(200 * MILLI);
+        assert!(desk.is_silent(clock.now()), "what is forged is nothing of its holder's");
+        assert_eq!(say(&desk, &anna, 7), Err(Refusal::NoLease), "and it is too late for more");
     }
 
     #[test]
@@ -307,6 +327,7 @@ mod tests {
         assert_eq!(taken, MOST_ACTIONS as usize);
         assert_eq!(desk.refusals.told()["too_fast"], 1000);
         clock.sleep(SECOND);
-        assert!(say(&desk, &anna, 3001).is_ok());
+        let ben = desk.take(&ask("ben", false)).unwrap().granted;
+        assert!(say(&desk, &ben, 1).is_ok());
     }
 }

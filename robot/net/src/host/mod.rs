@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use sinew_drivers::arm::{Observation, Sent};
@@ -100,6 +101,8 @@ pub struct Host {
     _actions: zenoh::pubsub::Subscriber<()>,
 }
 
+/// How long another of the same name may take to answer.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Rows of one arm that may wait for a tick.
 const ROWS: usize = 256;
 /// Ticks that may wait for the network.
@@ -117,6 +120,10 @@ impl Host {
     pub fn open(network: &Network, options: HostOptions) -> Result<(Self, Vec<Led>), Error> {
         let HostOptions { description, watchdog, take_over, audit, ros2 } = options;
         let keys = RobotKeys::new(&description.robot)?;
+        if presence::robot(network, &description.robot, PATIENCE)?.is_some() {
+            let why = format!("a robot of this name is hosted already ({})", network.at());
+            return Err(Error::Refused { name: description.robot, why });
+        }
         let desk = Arc::new(Desk::new(watchdog, take_over, Clock::Real)?);
         let followed = Arc::<Followed>::default();
         let (mut lanes, mut led) = (Vec::new(), Vec::new());
@@ -183,6 +190,11 @@ impl Host {
     /// Whether its holder has been silent for too long. Never waits.
     pub fn is_silent(&self) -> bool {
         self.desk.is_silent(Clock::Real.now())
+    }
+
+    /// Follows this lease's actions from now on; none where it is 0.
+    pub fn follow(&self, lease: u64) {
+        self.desk.follow(lease);
     }
 
     /// Ends a lease, and says whose it was.
@@ -355,6 +367,13 @@ impl Front {
         }
         if ask.op == Op::Take {
             return self.take(&query, &ask);
+        }
+        // Who only asks how an arm was left of which it has lost the lease stops nobody else's.
+        if ask.op == Op::Stop
+            && ask.lease != 0
+            && self.desk.lease().is_some_and(|lease| lease != ask.lease)
+        {
+            return refuse(&query, "somebody else drives it by now");
         }
         let ticket = Ticket { query: Box::new(query), who: ask.who };
         let order = match ask.op {

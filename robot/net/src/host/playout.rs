@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use rtrb::Consumer;
-use sinew_drivers::clock::MILLI;
+use sinew_drivers::clock::{MILLI, SECOND};
 use sinew_drivers::{Error, Nanos};
 use sinew_teleop::source::{Lead, Source};
 
@@ -22,6 +22,8 @@ use crate::message::MOST_VALUES;
 const MOST_DELAY: Nanos = 120 * MILLI;
 /// A holder silent for so long is no longer followed: the arm stays where it was told to be.
 pub const SILENT: Nanos = 100 * MILLI;
+/// An instant further from its arrival is none that could be meant.
+const WILD: u64 = 10 * SECOND as u64;
 /// How many rows are kept.
 const ROWS: usize = 64;
 /// Following is slowed down or sped up by no more than this share, while the delay changes.
@@ -150,13 +152,13 @@ impl Led {
     }
 
     fn take(&mut self) {
-        let lease = self.desk.lease().unwrap_or(0);
+        let lease = self.desk.driven();
         if lease != self.lease {
             (self.lease, self.last) = (lease, None);
             (self.rows.count, self.lead.age) = (0, Nanos::MAX);
         }
         while let Ok(row) = self.incoming.pop() {
-            if row.lease == lease {
+            if row.lease == lease && row.at.abs_diff(row.arrived) < WILD {
                 self.rows.push(row);
             }
         }
@@ -211,7 +213,6 @@ impl Source for Led {
 mod tests {
     use rtrb::{Producer, RingBuffer};
     use sinew_drivers::Clock;
-    use sinew_drivers::clock::SECOND;
 
     use super::*;
     use crate::message::{Ask, Op, VERSION};
@@ -237,6 +238,7 @@ mod tests {
             let ask =
                 Ask { v: VERSION, op: Op::Take, who: "me".into(), lease: 0, n: 0, take_over: true };
             self.lease = self.desk.take(&ask).unwrap().granted.lease;
+            self.desk.follow(self.lease);
         }
 
         fn say(&mut self, n: u64, at: Nanos, took: Nanos, value: f64) {
@@ -317,12 +319,30 @@ mod tests {
     #[test]
     fn instants_of_a_wild_clock_are_survived() {
         let mut bench = bench();
-        for (n, at) in [(1, Nanos::MIN / 2), (2, 0), (3, Nanos::MAX / 2), (4, 10)] {
+        let wild = [Nanos::MIN, Nanos::MAX, Nanos::MIN / 2, Nanos::MAX / 2, 0, Nanos::MAX, 10];
+        for (n, at) in (1..).zip(wild) {
             let mut values = [0.0; MOST_VALUES];
             values[0] = 1.0;
             let row = Row { lease: bench.lease, n, at, arrived: 20, values };
             bench.out.push(row).unwrap();
-            assert!(bench.heard(20).0.is_finite());
+            assert!((0.0..=1.0).contains(&bench.heard(20).0));
         }
+        assert_eq!(bench.heard(21), (1.0, true), "what was meant for now is followed all the same");
+    }
+
+    #[test]
+    fn who_takes_over_is_not_followed_before_asking_for_torque() {
+        let mut bench = bench();
+        bench.say(1, 0, 0, 5.0);
+        assert_eq!(bench.heard(MILLI), (5.0, true));
+        let ask =
+            Ask { v: VERSION, op: Op::Take, who: "you".into(), lease: 0, n: 0, take_over: true };
+        bench.lease = bench.desk.take(&ask).unwrap().granted.lease;
+        bench.say(1, 2 * MILLI, 0, 90.0);
+        assert_eq!(bench.heard(2 * MILLI).0, 5.0);
+        bench.desk.follow(bench.lease);
+        assert!(!bench.heard(3 * MILLI).1, "what was said before that is nothing to go by");
+        bench.say(2, 4 * MILLI, 0, 90.0);
+        assert_eq!(bench.heard(4 * MILLI), (90.0, true));
     }
 }
