@@ -179,13 +179,16 @@ impl Holding {
         if let Some(left) = &self.held().left {
             return left.clone();
         }
+        let lease = self.held().granted.as_ref().map(|granted| granted.lease);
         let left = match self.give_back() {
             Ok(reply) => Left::Stopped(reply.stopped),
             // The lease was over; a robot that nobody drives may be asked how it stands.
-            Err(Error::Refused { .. }) => match self.is_driven() {
-                Some(false) => self.link.stop(&self.who).map_or(Left::Unknown, Left::Stopped),
-                Some(true) => Left::Taken,
-                None => Left::Unknown,
+            Err(Error::Refused { .. }) => match (self.is_driven(), lease) {
+                (Some(false), Some(lease)) => {
+                    self.link.stop(&self.who, lease).map_or(Left::Unknown, Left::Stopped)
+                }
+                (Some(true), _) => Left::Taken,
+                _ => Left::Unknown,
             },
             Err(_) => Left::Unknown,
         };

@@ -149,9 +149,9 @@ impl Link {
         granted(&self.network, &self.description.robot, answer)
     }
 
-    /// Stops it, whoever drives it.
-    pub fn stop(&self, who: &str) -> Result<Vec<StopReport>, Error> {
-        stop(&self.network, &self.description.robot, who)
+    /// Stops it where nobody but the holder of this lease drives it, and says how that went.
+    pub fn stop(&self, who: &str, lease: u64) -> Result<Vec<StopReport>, Error> {
+        stop_of(&self.network, &self.description.robot, who, lease)
     }
 }
 
@@ -168,9 +168,14 @@ impl Drop for Link {
 
 /// Stops a robot, whoever drives it, and says how that went.
 pub fn stop(network: &Network, name: &str, who: &str) -> Result<Vec<StopReport>, Error> {
+    stop_of(network, name, who, 0)
+}
+
+/// The same where nobody but the holder of this lease drives it.
+fn stop_of(network: &Network, name: &str, who: &str, lease: u64) -> Result<Vec<StopReport>, Error> {
     let key = RobotKeys::new(name)?.lease();
     let who = who.to_owned();
-    let ask = Ask { v: VERSION, op: Op::Stop, who, lease: 0, n: 0, take_over: false };
+    let ask = Ask { v: VERSION, op: Op::Stop, who, lease, n: 0, take_over: false };
     let answer = network.query::<_, Reply>(&key, Some((&ask, None)), STOPS);
     Ok(granted(network, name, answer)?.stopped)
 }
