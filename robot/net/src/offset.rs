@@ -5,8 +5,9 @@
 //!   there                  said                         ahead = said - the middle of that
 //! ```
 //! Nobody knows when between the two it was said, so that an answer is off by half its round trip at
-//! most: of the newest few the quickest counts. An instant that is brought over never goes back behind
-//! one before it, unless the other clock itself begins anew.
+//! most: of the newest few the quickest counts. What counts changes by less than half a tick at once, so
+//! that one tick's instant never goes behind that of the tick before it, once the first few answers are in
+//! and unless the other clock itself begins anew.
 
 use std::collections::VecDeque;
 
@@ -19,8 +20,7 @@ pub const WINDOW: usize = 16;
 /// How many are asked for before anything is brought over.
 pub const FIRST: usize = 8;
 
-/// By how much what counts may change at once, after the first few answers: less than what lies
-/// between two ticks.
+/// By how much what counts may change at once, after the first few answers, however slow the ticks are.
 const STEP: Nanos = 5 * MILLI;
 
 /// So much two clocks drift apart at most while answers are kept.
@@ -42,13 +42,19 @@ impl Answer {
 }
 
 /// What is known of another clock.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offset {
     answers: VecDeque<Answer>,
     ahead: Option<Nanos>,
+    step: Nanos,
 }
 
 impl Offset {
+    /// Nothing yet, of a clock whose instants are brought over once in such a period.
+    pub fn of(period: Nanos) -> Self {
+        Self { answers: VecDeque::new(), ahead: None, step: STEP.min(period / 2) }
+    }
+
     /// Takes an answer: what was said there, and when here it was asked for and had come.
     pub fn hear(&mut self, asked: Nanos, said: Nanos, answered: Nanos) {
         let round = answered.saturating_sub(asked).max(0);
@@ -56,7 +62,8 @@ impl Offset {
         let answer = Answer { ahead, round };
         if self.quickest().is_some_and(|quickest| !quickest.agrees(&answer)) {
             // It was started anew, and nothing of before is true of it.
-            (self.answers, self.ahead) = Default::default();
+            self.answers.clear();
+            self.ahead = None;
         }
         if self.answers.len() >= WINDOW {
             self.answers.pop_front();
@@ -65,7 +72,7 @@ impl Offset {
         let best = self.quickest().map_or(ahead, |quickest| quickest.ahead);
         self.ahead = Some(match self.ahead {
             Some(ahead) if self.answers.len() > FIRST => {
-                ahead.saturating_add(best.saturating_sub(ahead).clamp(-STEP, STEP))
+                ahead.saturating_add(best.saturating_sub(ahead).clamp(-self.step, self.step))
             }
             _ => best,
         });
@@ -100,7 +107,7 @@ mod tests {
 
     #[test]
     fn of_several_answers_the_quickest_counts() {
-        let mut offset = Offset::default();
+        let mut offset = Offset::of(SECOND);
         assert_eq!((offset.ahead(), offset.error()), (None, Nanos::MAX));
         ask(&mut offset, 0, SECOND, 90 * MILLI, 10 * MILLI);
         assert_eq!((offset.ahead(), offset.error()), (Some(SECOND + 40 * MILLI), 50 * MILLI));
@@ -111,7 +118,7 @@ mod tests {
 
     #[test]
     fn one_that_is_too_old_counts_no_more_and_what_follows_comes_in_small_steps() {
-        let mut offset = Offset::default();
+        let mut offset = Offset::of(SECOND);
         ask(&mut offset, 0, SECOND, MICRO, MICRO);
         // From now on the way back takes long, which looks as if the clock were behind.
         for number in 1..WINDOW {
@@ -130,8 +137,22 @@ mod tests {
     }
 
     #[test]
+    fn a_fast_loops_instants_never_go_back() {
+        let period = 2 * MILLI;
+        let mut offset = Offset::of(period);
+        for number in 0..40 {
+            // The way there takes ever longer, which looks as if the clock were ever further ahead.
+            let before = offset.ahead();
+            ask(&mut offset, number * SECOND, SECOND, (number - 8).max(0) * MILLI, 0);
+            let step = offset.ahead().unwrap() - before.unwrap_or(SECOND);
+            assert!(period - step >= period / 2, "{step}");
+        }
+        assert!(offset.ahead() > Some(SECOND + MILLI));
+    }
+
+    #[test]
     fn a_clock_that_begins_anew_is_believed_at_once() {
-        let mut offset = Offset::default();
+        let mut offset = Offset::of(SECOND);
         for number in 0..20 {
             ask(&mut offset, number * SECOND, 5000 * SECOND, MILLI, MILLI);
         }
@@ -146,7 +167,7 @@ mod tests {
             ahead in -1_000_000_000_000_i64..1_000_000_000_000,
             drift in -100..100_i64,
         ) {
-            let mut offset = Offset::default();
+            let mut offset = Offset::of(SECOND);
             let mut before = None;
             for (number, (there, back)) in ways.iter().enumerate() {
                 let at = Nanos::try_from(number).unwrap() * SECOND;
@@ -171,7 +192,7 @@ mod tests {
         fn whatever_a_stranger_says_is_a_number(
             said in prop::collection::vec((any::<i64>(), any::<i64>(), any::<i64>()), 0..40),
         ) {
-            let mut offset = Offset::default();
+            let mut offset = Offset::of(SECOND);
             for (asked, said, answered) in said {
                 offset.hear(asked, said, answered);
                 prop_assert!(offset.ahead().is_some());

@@ -54,9 +54,44 @@ impl Message for State {
     fn check(&self) -> Result<(), Refusal> {
         finite("values", &self.values)?;
         finite("values", &self.sent)?;
-        match self.ages.len() == self.values.len() {
+        if self.ages.len() != self.values.len() {
+            return Err(Refusal::malformed("not an age for every value"));
+        }
+        match self.spread >= 0 && self.ages.iter().all(|age| *age >= 0) {
             true => Ok(()),
-            false => Err(Refusal::malformed("not an age for every value")),
+            false => Err(Refusal::malformed("spans of less than nothing")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{VERSION, decode, encode};
+    use super::*;
+
+    #[test]
+    fn spans_of_less_than_nothing_are_refused() {
+        let state = State {
+            v: VERSION,
+            n: 1,
+            at: i64::MIN,
+            spread: 0,
+            values: vec![1.0; 2],
+            ages: vec![0, i64::MAX],
+            sent: vec![1.0; 2],
+            sent_at: 9,
+            lease: 7,
+            done: 3,
+            mode: Mode::Driven,
+            cause: None,
+        };
+        assert_eq!(decode::<State>(&encode(&state)).unwrap(), state);
+        for wrong in [
+            State { spread: -1, ..state.clone() },
+            State { ages: vec![0, -1], ..state.clone() },
+            State { ages: vec![i64::MIN, 0], ..state.clone() },
+        ] {
+            assert_eq!(decode::<State>(&encode(&wrong)).unwrap_err().word(), "malformed");
         }
     }
 }

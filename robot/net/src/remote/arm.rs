@@ -75,14 +75,13 @@ impl RemoteArm {
             max_step,
         };
         let description = &lease.holding().link.description;
-        let hz = description.fps.clamp(0.1, 2000.0);
         Self {
             reaches: arm.reaches.iter().zip(steps).map(reach).collect(),
             observation: Observation::new(values.len()),
             sent: Sent::new(values.len(), spec.joints.len()),
             lease: Arc::clone(lease),
             stop: description.stop.parse().unwrap_or_default(),
-            period: (1e9 / hz) as Nanos,
+            period: lease.holding().link.period(),
             counts: ArmCounts::default(),
             state: State::Connected,
             driven: 0,
@@ -208,15 +207,21 @@ impl RemoteArm {
 
     /// The report of a stop of which nobody here knows how it went.
     fn unconfirmed(&self, cause: Cause) -> StopReport {
-        let motor = |(name, id, _): (&str, u8, _)| MotorStop {
-            id,
-            name: format!("{}{name}", self.spec.prefix),
-            torque: None,
-            ok: false,
-        };
-        let motors = self.spec.servos().map(motor).collect();
+        let motor = |(name, id)| MotorStop { id, name, torque: None, ok: false };
+        let motors = motors(&self.spec).map(motor).collect();
         StopReport { arm: self.spec.name.clone(), policy: self.stop, cause, motors }
     }
+}
+
+/// The names and ids of an arm's motors.
+fn motors(spec: &ArmSpec) -> impl Iterator<Item = (String, u8)> {
+    spec.servos().map(|(name, id, _)| (format!("{}{name}", spec.prefix), id))
+}
+
+/// Whether a report is of this arm, and says of each of its motors how it was left.
+fn speaks_of(report: &StopReport, spec: &ArmSpec) -> bool {
+    let there = report.motors.iter().map(|motor| (motor.name.clone(), motor.id));
+    report.arm == spec.name && there.eq(motors(spec))
 }
 
 impl Follower for RemoteArm {
@@ -296,11 +301,12 @@ impl Follower for RemoteArm {
             self.words = self.lease.holding().link.words();
         }
         let report = match left {
-            Left::Stopped(reports) => reports.into_iter().nth(self.number),
+            Left::Stopped(reports) => {
+                reports.into_iter().nth(self.number).filter(|report| speaks_of(report, &self.spec))
+            }
             Left::Taken => Some(StopReport { motors: Vec::new(), ..self.unconfirmed(cause) }),
             Left::Unknown => None,
         };
-        let report = report.filter(|report| report.arm == self.spec.name);
         let report = report.unwrap_or_else(|| {
             let silent = || "its host does not say how it was left".to_owned();
             self.words.get_or_insert_with(silent);
@@ -327,5 +333,31 @@ impl Follower for RemoteArm {
     fn bus_counts(&self) -> BusCounts {
         // Its bus is another machine's, which tells of it in its own words.
         BusCounts::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_one_only_if_it_speaks_of_every_motor() {
+        let spec = ArmSpec::builtin("so101_follower").unwrap();
+        let motor = |(name, id)| MotorStop { id, name, torque: Some(false), ok: true };
+        let (arm, policy) = (spec.name.clone(), StopPolicy::Limp);
+        let motors = motors(&spec).map(motor).collect();
+        let whole = StopReport { arm, policy, cause: Cause::Asked, motors };
+        assert!(speaks_of(&whole, &spec));
+        let changed = |change: fn(&mut StopReport)| {
+            let mut report = whole.clone();
+            change(&mut report);
+            speaks_of(&report, &spec)
+        };
+        assert!(!changed(|report| report.motors.clear()));
+        assert!(!changed(|report| report.motors.truncate(5)));
+        assert!(!changed(|report| report.motors[3].id = 9));
+        assert!(!changed(|report| report.motors[3].name = report.motors[2].name.clone()));
+        assert!(!changed(|report| report.motors.push(report.motors[0].clone())));
+        assert!(!changed(|report| report.arm = "koch_follower".into()));
     }
 }

@@ -32,6 +32,12 @@ pub const SILENCE: Nanos = SECOND;
 /// motors cannot be seen still knows what time it is.
 const GONE: Nanos = 3 * SECOND;
 
+/// An instant of a robot's is no older than that, whatever it says.
+const OLDEST: Nanos = 3600 * SECOND;
+
+/// After so long without a newer tick, one with a lower number is of a host that was started anew.
+const ANEW: Nanos = SILENCE / 2;
+
 /// A tick of the robot's that was heard of.
 pub struct Seen {
     /// Which one of those heard of, counted from 1.
@@ -77,7 +83,7 @@ impl Link {
             at: network.at().to_owned(),
         };
         let description = presence::robot(network, name, PATIENCE)?.ok_or_else(not_there)?;
-        let mut offset = Offset::default();
+        let mut offset = Offset::of(period(&description));
         for _ in 0..FIRST {
             ask_time(network, &keys, &clock, &mut offset)?;
         }
@@ -114,6 +120,11 @@ impl Link {
         })
     }
 
+    /// From one tick of the robot's to the next.
+    pub fn period(&self) -> Nanos {
+        period(&self.description)
+    }
+
     /// This machine's clock.
     pub fn clock(&self) -> &Clock {
         &self.ear.clock
@@ -124,9 +135,9 @@ impl Link {
         self.ear.newest.load()
     }
 
-    /// An instant of the robot's on this machine's clock: none that is yet to come.
+    /// An instant of the robot's on this machine's clock: none that is yet to come, and none of long ago.
     pub fn here(&self, there: Nanos, now: Nanos) -> Nanos {
-        there.saturating_sub(self.ear.ahead.load(Ordering::Relaxed)).min(now)
+        brought(there, self.ear.ahead.load(Ordering::Relaxed), now)
     }
 
     /// An instant of this machine's on the robot's clock.
@@ -198,6 +209,33 @@ fn granted(
     }
 }
 
+fn period(description: &Description) -> Nanos {
+    (1e9 / description.fps.clamp(0.1, 2000.0)) as Nanos
+}
+
+/// An instant of a clock that is so far ahead, on this machine's; what cannot be is made what can.
+fn brought(there: Nanos, ahead: Nanos, now: Nanos) -> Nanos {
+    there.saturating_sub(ahead).clamp(now.saturating_sub(OLDEST), now)
+}
+
+/// Which ticks are news.
+#[derive(Default)]
+struct Order {
+    /// The number of the newest, and when it was heard of.
+    newest: Option<(u64, Nanos)>,
+}
+
+impl Order {
+    /// Whether this tick is newer than all before; a host that was started anew begins again.
+    fn takes(&mut self, n: u64, now: Nanos) -> bool {
+        let is_news = self.newest.is_none_or(|(newest, heard)| n > newest || now - heard >= ANEW);
+        if is_news {
+            self.newest = Some((n, now));
+        }
+        is_news
+    }
+}
+
 /// Asks once what time it is there, and says whether anybody answered.
 fn ask_time(
     network: &Network,
@@ -219,12 +257,16 @@ impl Ear {
     fn hears_states(self: Arc<Self>, values: usize) -> impl FnMut(Sample) {
         let mut number = 0;
         let mut before = None;
+        let mut order = Order::default();
         move |sample| {
             let state: Result<State, Refusal> = decode(&sample.payload().to_bytes());
             let fits = |state: &State| [&state.values, &state.sent].map(Vec::len) == [values; 2];
             let Some(state) = state.ok().filter(fits) else { return };
-            number += 1;
             let heard = self.clock.now();
+            if !order.takes(state.n, heard) {
+                return;
+            }
+            number += 1;
             self.heard.store(heard, Ordering::Relaxed);
             let seen = Arc::new(Seen { number, heard, state });
             // The one that may just be looked at is let go with the next, and here.
@@ -260,5 +302,32 @@ impl Ear {
                 self.ahead.store(ahead, Ordering::Relaxed);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_that_cannot_be_is_one_that_can() {
+        let now = 5 * SECOND;
+        assert_eq!(brought(14 * SECOND, 10 * SECOND, now), 4 * SECOND);
+        assert_eq!(brought(16 * SECOND, 10 * SECOND, now), now);
+        for wild in [Nanos::MIN, Nanos::MIN + 1, Nanos::MAX] {
+            for ahead in [Nanos::MIN, -SECOND, 0, SECOND, Nanos::MAX] {
+                let here = brought(wild, ahead, now);
+                assert!((now - OLDEST..=now).contains(&here), "{here}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_tick_counts_once_and_a_host_that_begins_anew_is_heard() {
+        let mut order = Order::default();
+        let heard =
+            [(5, 0), (6, 1), (6, 2), (4, 3), (9, 4), (0, ANEW + 3), (0, ANEW + 4), (1, ANEW + 5)];
+        let taken = heard.map(|(n, now)| order.takes(n, now));
+        assert_eq!(taken, [true, true, false, false, true, false, true, true]);
     }
 }

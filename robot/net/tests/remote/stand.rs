@@ -319,7 +319,7 @@ impl Now {
 fn left(spec: &ArmSpec) -> StopReport {
     let motor = |(name, id, _): (&str, u8, _)| MotorStop {
         id,
-        name: name.to_owned(),
+        name: format!("{}{name}", spec.prefix),
         torque: Some(false),
         ok: true,
     };
