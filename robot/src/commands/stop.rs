@@ -88,6 +88,13 @@ pub fn tell(report: &Report, by: &str, reports: &[StopReport]) -> Result<Exit, F
     let motors = reports.iter().map(|one| one.motors.len()).sum::<usize>();
     let bad = unconfirmed(reports);
     report.result(json!({ "by": by, "stopped": stopped(reports) }));
+    if !is_said(reports) {
+        return Err(Failure::advise(
+            Exit::Hardware,
+            format!("{by} does not say how every arm was left"),
+            "switch the arm's power off, support the arm, and ask again once nothing else runs it",
+        ));
+    }
     if bad.is_empty() {
         let policy = reports.first().map_or(StopPolicy::Limp, |one| one.policy);
         let line = format!("stopped ({policy}): all {motors} motors confirm");
@@ -99,6 +106,11 @@ pub fn tell(report: &Report, by: &str, reports: &[StopReport]) -> Result<Exit, F
         format!("{} of {motors} motors do not confirm: {}", bad.len(), bad.join(", ")),
         "switch the arm's power off, support the arm, and check these motors' cables",
     ))
+}
+
+/// Whether anything is said at all, and of every arm.
+fn is_said(reports: &[StopReport]) -> bool {
+    !reports.is_empty() && reports.iter().all(|one| !one.motors.is_empty())
 }
 
 /// The motors that did not confirm how they were left, each with the arm it belongs to.
@@ -121,4 +133,24 @@ pub fn stopped(reports: &[StopReport]) -> serde_json::Value {
         "cause": reports.first().map(|one| one.cause),
         "motors": motors.collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use sinew_drivers::stop::{Cause, MotorStop};
+
+    use super::*;
+
+    #[test]
+    fn who_says_nothing_of_an_arm_confirms_nothing() {
+        let motors = |count| {
+            let motor = |id| MotorStop { id, name: "wrist".into(), torque: Some(false), ok: true };
+            let motors = (1..=count).map(motor).collect();
+            let (arm, policy) = ("so101_follower".into(), StopPolicy::Limp);
+            StopReport { arm, policy, cause: Cause::Asked, motors }
+        };
+        assert!(is_said(&[motors(6), motors(1)]));
+        assert!(!is_said(&[]));
+        assert!(!is_said(&[motors(6), motors(0)]));
+    }
 }
