@@ -23,19 +23,22 @@ mod chunks;
 mod datasets;
 #[path = "hub_checks.rs"]
 mod hub;
+#[path = "net_checks.rs"]
+mod net;
 #[path = "policy_checks.rs"]
 mod policies;
 
 pub use chunks::*;
 pub use datasets::*;
 pub use hub::*;
+pub use net::*;
 pub use policies::*;
 
 /// A check: panics where something does not hold.
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 36] = [
+pub const CHECKS: [(&str, Check); 50] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
@@ -72,6 +75,20 @@ pub const CHECKS: [(&str, Check); 36] = [
     ("hub_tokens", hub_tokens),
     ("hub_batch", hub_batch),
     ("hub_ledger", hub_ledger),
+    ("net_action", net_action),
+    ("net_ask", net_ask),
+    ("net_reply", net_reply),
+    ("net_description", net_description),
+    ("net_state", net_state),
+    ("net_health", net_health),
+    ("net_event", net_event),
+    ("net_picture", net_picture),
+    ("net_now", net_now),
+    ("net_observed", net_observed),
+    ("net_thought", net_thought),
+    ("net_thinker", net_thinker),
+    ("net_token", net_token),
+    ("net_papers", net_papers),
 ];
 
 /// A stream on a wire of Feetech protocol 0.

@@ -3,6 +3,7 @@
 
 mod checks;
 mod dataset_seeds;
+mod net_seeds;
 mod seeds;
 
 use std::fs;

@@ -42,6 +42,7 @@ pub fn all() -> Vec<Seed> {
     seeds.push(("terminal_keys", "each".to_owned(), KEYS.into()));
     seeds.extend(super::dataset_seeds::all());
     seeds.extend(policies());
+    seeds.extend(super::net_seeds::all());
     for (target, text) in HUB {
         seeds.push((target, "whole".to_owned(), text.into()));
     }
