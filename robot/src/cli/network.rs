@@ -53,13 +53,13 @@ impl ConnectFlags {
 }
 
 impl ListenFlags {
-    /// What they amount to. Says so where strangers could come in.
-    pub fn options(&self, report: &Report) -> Result<Options, Failure> {
+    /// What they amount to. Says so where strangers could come in, and what they could do then.
+    pub fn options(&self, risk: &str, report: &Report) -> Result<Options, Failure> {
         let options = Options { listen: self.listen.clone(), ..self.joins.options(None) };
         for door in options.open_doors()? {
             report.warn(format!(
-                "whoever reaches {door} can drive what is hosted here, and see what it sees: in a network \
-                 that is not yours alone, listen at tls/… with certificates (sinew net keygen)"
+                "whoever reaches {door} can {risk}: in a network that is not yours alone, listen at \
+                 tls/… with certificates (sinew net keygen)"
             ));
         }
         Ok(options)

@@ -98,7 +98,8 @@ impl HostArm {
         let specs = self.cameras.specs()?;
         let flag = listen()?;
         let _server = StopServer::start(&robot.name, flag.clone())?;
-        let options = self.network.options(report)?;
+        let options =
+            self.network.options("drive what is hosted here, and see what it sees", report)?;
         let network = Network::host(&options)?;
         let ros2 = self.ros2.then(|| Node::open(&network, &name, self.ros2_domain)).transpose()?;
         let followers = followers(&robot, &flag, report)?;

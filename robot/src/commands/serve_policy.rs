@@ -56,7 +56,8 @@ impl ServePolicy {
         let name = self.name.clone().unwrap_or_else(|| name_of(policy.folder()));
         sinew_net::key::check(&name)?;
         let flag = listen()?;
-        let network = Network::host(&self.network.options(report)?)?;
+        let options = self.network.options("ask this policy, and keep it busy", report)?;
+        let network = Network::host(&options)?;
         let served = Served::new(&network, &describe(&policy, &name, self.fps))?;
         let places = match network.listens() {
             [] => vec![network.at().to_owned()],
