@@ -4,6 +4,7 @@ use std::net::TcpListener;
 
 use serde_json::Value;
 use sinew_datasets::Dataset;
+use sinew_net::{Network, Options, remote};
 
 use super::use_a_policy::policy;
 use crate::sandbox::{Arm, Ended, Running, Sandbox};
@@ -206,6 +207,29 @@ fn a_host_that_is_gone_ends_the_loop_and_is_told() {
     assert_eq!(loop_.end().0, 3);
     assert_eq!(result["stopped"]["cause"], "lost_port");
     assert!(motors(&result).iter().all(|motor| motor["ok"] == false), "{result}");
+}
+
+#[test]
+fn a_host_whose_words_nobody_reads_goes_on() {
+    let sandbox = Sandbox::new();
+    let host = Host::start(&sandbox, &[]);
+    let at = host.robot.trim_start_matches("zenoh://white@").to_owned();
+    let network = Network::ask(&Options { connect: vec![at], ..Options::default() }).unwrap();
+    // Twice what a pipe holds.
+    let mut stopped = 0;
+    while stopped < 250 {
+        match remote::stop(&network, "white", "somebody") {
+            Ok(reports) => stopped += reports.len(),
+            // So many in a second are too many.
+            Err(error) => assert!(error.to_string().contains("too many"), "{error}"),
+        }
+    }
+    let lines = std::iter::repeat_with({
+        let mut host = host.host;
+        move || host.next()
+    });
+    let told = lines.take(60).filter(|line| line["type"] == "stopped").count();
+    assert_eq!(told, 60);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 
 use clap::Args;
@@ -76,6 +77,9 @@ pub struct HostArm {
     robot: RobotFlags,
 }
 
+/// How much may wait to be told to whoever sits beside it.
+const TOLD: usize = 64;
+
 /// What a picture is worth on its way.
 const QUALITY: u8 = 90;
 
@@ -141,11 +145,16 @@ impl HostArm {
         report.event(&json!({
             "type": "ready", "robot": name, "listen": places, "audit": audit, "ros2": topics,
         }));
-        let told = |told: Told<'_>| tell(&name, &told, report);
         let stats = figures(&Clock::Real)?;
+        let (told, heard) = sync_channel(TOLD);
         let hosting =
             Hosting { host, flag: &flag, fps: self.fps, told, ticks: 0, cause: None, driven: 0 };
-        let outcome = hosting.run(&mut pairs, stats);
+        let outcome = std::thread::scope(|scope| {
+            let speak = || heard.into_iter().for_each(|told| tell(&name, &told, report));
+            let speaker = std::thread::Builder::new().name("words".to_owned());
+            speaker.spawn_scoped(scope, speak).map_err(no_thread)?;
+            Ok::<_, Failure>(hosting.run(&mut pairs, stats))
+        })?;
         finish(report, outcome, self.looped.stats, json!({"robot": name}))
     }
 
@@ -194,7 +203,7 @@ impl HostArm {
 }
 
 /// Tells whoever sits beside it.
-fn tell(name: &str, told: &Told<'_>, report: &Report) {
+fn tell(name: &str, told: &Told, report: &Report) {
     match told {
         Told::Driven(who) => {
             report.say(format!("{who} drives {name}"));
@@ -214,9 +223,13 @@ fn tell(name: &str, told: &Told<'_>, report: &Report) {
         }
         Told::Blind(error) => {
             report.warn(format!("{name} cannot be seen: {error}"));
-            report.event(&json!({"type": "blind", "error": error.to_string()}));
+            report.event(&json!({"type": "blind", "error": error}));
         }
     }
+}
+
+fn no_thread(error: std::io::Error) -> Failure {
+    Failure::new(Exit::Failed, format!("cannot start a thread: {error}"))
 }
 
 /// Threads that send what cameras see to whoever looks. Dropping them ends that.
@@ -245,8 +258,7 @@ fn eyes(
                 show(camera, &eye, &over);
             }
         });
-        let failed = |error| Failure::new(Exit::Failed, format!("cannot start a thread: {error}"));
-        eyes.threads.push(spawned.map_err(failed)?);
+        eyes.threads.push(spawned.map_err(no_thread)?);
     }
     Ok(eyes)
 }

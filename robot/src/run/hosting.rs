@@ -8,6 +8,7 @@
 //! and stop are the arm's own, and nothing on the network can talk them away.
 
 use std::ops::ControlFlow;
+use std::sync::mpsc::SyncSender;
 
 use sinew_drivers::clock::MILLI;
 use sinew_drivers::stop::{Cause, StopFlag, StopReport};
@@ -20,25 +21,25 @@ use super::realtime::Granted;
 use super::stats::Stats;
 
 /// What somebody beside it is told.
-pub enum Told<'a> {
+pub enum Told {
     /// Somebody drives.
-    Driven(&'a str),
+    Driven(String),
     /// It stopped, and nobody drives.
-    Stopped(&'a str, &'a [StopReport]),
-    /// It cannot be seen.
-    Blind(&'a Error),
+    Stopped(String, Vec<StopReport>),
+    /// It cannot be seen, because of this.
+    Blind(String),
 }
 
 /// A robot on the network.
-pub struct Hosting<'a, T> {
+pub struct Hosting<'a> {
     /// Its place there.
     pub host: Host,
     /// Who on this machine wants it to stop.
     pub flag: &'a StopFlag,
     /// Ticks per second.
     pub fps: f64,
-    /// Who is told what happens.
-    pub told: T,
+    /// Who tells what happens: a terminal that stands still keeps no arm waiting.
+    pub told: SyncSender<Told>,
     /// Ticks told so far.
     pub ticks: u64,
     /// Why it stopped last, if it did.
@@ -59,7 +60,7 @@ enum Why {
 /// How long a robot that cannot be seen is left alone.
 const RETRY: Nanos = 100 * MILLI;
 
-impl<T: FnMut(Told<'_>)> Hosting<'_, T> {
+impl Hosting<'_> {
     /// Hosts until somebody on this machine ends it.
     pub fn run(mut self, pairs: &mut [Pair], mut stats: Stats) -> Outcome {
         let clock = Clock::Real;
@@ -70,7 +71,7 @@ impl<T: FnMut(Told<'_>)> Hosting<'_, T> {
             if let Some(error) = &watched.error {
                 self.cause = Some(cause_of(error));
                 if !blind {
-                    (self.told)(Told::Blind(error));
+                    self.say(Told::Blind(error.to_string()));
                 }
                 clock.sleep(RETRY);
             }
@@ -173,7 +174,7 @@ impl<T: FnMut(Told<'_>)> Hosting<'_, T> {
         self.driven = lease;
         self.host.follow(lease);
         self.host.happened(Kind::Driven, ticket.who(), "");
-        (self.told)(Told::Driven(ticket.who()));
+        self.say(Told::Driven(ticket.who().to_owned()));
         self.host.answer(ticket, None, Vec::new());
     }
 
@@ -230,7 +231,7 @@ impl<T: FnMut(Told<'_>)> Hosting<'_, T> {
         self.cause = None;
         let reports = self.stop_quietly(pairs);
         self.host.happened(Kind::LeaseReleased, &who, words(&reports));
-        (self.told)(Told::Stopped("released", &reports));
+        self.say(Told::Stopped("released".to_owned(), reports.clone()));
         self.host.answer(ticket, None, reports);
         true
     }
@@ -252,7 +253,7 @@ impl<T: FnMut(Told<'_>)> Hosting<'_, T> {
         }
         self.cause = Some(Cause::Remote);
         self.host.happened(Kind::Stopped, &who, format!("asked to; {}", words(&reports)));
-        (self.told)(Told::Stopped(&format!("asked to by {who}"), &reports));
+        self.say(Told::Stopped(format!("asked to by {who}"), reports.clone()));
         self.host.answer(ticket, None, reports);
     }
 
@@ -262,7 +263,12 @@ impl<T: FnMut(Told<'_>)> Hosting<'_, T> {
         self.host.end(self.driven);
         self.cause = cause.or(Some(Cause::Remote));
         self.host.happened(Kind::Stopped, "", format!("{why}; {}", words(&reports)));
-        (self.told)(Told::Stopped(why, &reports));
+        self.say(Told::Stopped(why.to_owned(), reports));
+    }
+
+    /// Leaves something to be told; what there is no room for is not.
+    fn say(&self, told: Told) {
+        self.told.try_send(told).unwrap_or_default();
     }
 
     fn stop_quietly(&mut self, pairs: &mut [Pair]) -> Vec<StopReport> {
