@@ -183,7 +183,14 @@ fn show(policy: &mut Policy, frame: &Frame) -> Result<(), String> {
     policy.observe(&seen).map_err(|error| error.to_string())
 }
 
+/// The most pixels of a picture that is opened: no policy looks at more.
+const MOST_PIXELS: u64 = 1 << 23;
+
 fn pixels(view: &View) -> Result<Vec<u8>, String> {
+    let (width, height) = (u64::from(view.width), u64::from(view.height));
+    if width * height > MOST_PIXELS {
+        return Err(format!("{width}x{height} pixels are more than a policy looks at"));
+    }
     match view.format.as_str() {
         "jpeg" => Ok(jpeg::decode(&view.data, view.width, view.height)?.pixels.to_vec()),
         _ => Ok(view.data.clone()),
