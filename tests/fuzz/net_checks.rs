@@ -120,7 +120,7 @@ pub fn net_observed(bytes: &[u8]) {
 pub fn net_thought(bytes: &[u8]) {
     let Some(thought) = taken::<Thought>(bytes) else { return };
     assert!(thought.rows.iter().all(|value| value.is_finite()), "{thought:?}");
-    assert!(thought.rows.is_empty() || thought.rows.len() as u64 % thought.width == 0);
+    assert!(thought.rows.is_empty() || (thought.rows.len() as u64).is_multiple_of(thought.width));
 }
 
 /// What a policy elsewhere says it is.

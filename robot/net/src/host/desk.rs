@@ -22,8 +22,8 @@ const MOST_ACTIONS: u32 = 2000;
 /// Questions of everybody in a second, of each sort.
 const MOST_QUESTIONS: u32 = 100;
 
-/// Questions that anybody may ask. Each sort is counted for itself: who asks one too often is in nobody's
-/// way who asks another.
+/// Questions by their sorts. Each is counted for itself: who asks one too often is in nobody's way who asks
+/// another.
 #[derive(Clone, Copy, Debug)]
 pub enum Question {
     /// What it is, what time it is there.
@@ -32,6 +32,8 @@ pub enum Question {
     Take,
     /// For a stop.
     Stop,
+    /// Its holder's, for torque or to give it back: each takes a tick of its own.
+    Wish,
 }
 
 /// Where leases are given out.
@@ -54,7 +56,7 @@ struct Inner {
     holder: Option<Holder>,
     next: u64,
     actions: Rate,
-    questions: [Rate; 3],
+    questions: [Rate; 4],
 }
 
 struct Holder {
@@ -144,11 +146,12 @@ impl Desk {
     /// One more question of this sort.
     pub fn question(&self, sort: Question) -> Result<(), Refusal> {
         let now = self.clock.now();
-        let [look, take, stop] = &mut self.inner().questions;
+        let [look, take, stop, wish] = &mut self.inner().questions;
         let rate = match sort {
             Question::Look => look,
             Question::Take => take,
             Question::Stop => stop,
+            Question::Wish => wish,
         };
         rate.one_more(now, MOST_QUESTIONS).inspect_err(|refusal| self.refusals.count(refusal))
     }

@@ -82,7 +82,10 @@ impl Front {
         let may = match ask.op {
             Op::Take => self.desk.question(Question::Take),
             Op::Stop => self.desk.question(Question::Stop),
-            Op::Drive | Op::Release => self.desk.ask(&payload, signature.as_deref()).map(drop),
+            Op::Drive | Op::Release => self
+                .desk
+                .ask(&payload, signature.as_deref())
+                .and_then(|_ask| self.desk.question(Question::Wish)),
         };
         if let Err(refusal) = may {
             return refuse(&query, &refusal.to_string());
