@@ -6,12 +6,14 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod bridge;
 pub mod calibration;
 pub mod dynamixel;
 pub mod feetech;
 pub mod joint;
 pub mod limits;
 pub mod packet;
+pub mod reflex;
 pub mod register;
 pub mod servo;
 pub mod tables;

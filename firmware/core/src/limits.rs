@@ -83,6 +83,22 @@ impl Applied {
     /// Nothing was changed.
     pub const NONE: Self = Self(0);
 
+    /// The set as a byte, a bit for each of [`ALL_LIMITS`].
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The set that [`Applied::bits`] gave, or `None` where a bit stands for no limit.
+    pub const fn from_bits(bits: u8) -> Option<Self> {
+        if bits >> ALL_LIMITS.len() == 0 { Some(Self(bits)) } else { None }
+    }
+
+    /// This set and `other`.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether the goal went out as it came in.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
@@ -177,7 +193,7 @@ impl Limiter {
     /// the one before.
     pub fn limit(&mut self, wanted: Option<i32>, measured: Measured, dt: f64) -> (i32, Applied) {
         let mut applied = Applied::NONE;
-        let dt = if dt.is_finite() { dt.clamp(0.0, LONGEST_TICK) } else { 0.0 };
+        let dt = if dt.is_finite() { between(dt, 0.0, LONGEST_TICK) } else { 0.0 };
         let wanted = wanted.map(f64::from).unwrap_or_else(|| {
             applied.add(Limit::NotFinite);
             self.goal
@@ -209,7 +225,7 @@ impl Limiter {
         if let Some(most) = max_velocity
             && velocity.abs() > most
         {
-            velocity = velocity.clamp(-most, most);
+            velocity = between(velocity, -most, most);
             applied.add(Limit::Velocity);
         }
         if let Some(most) = max_acceleration {
@@ -217,14 +233,14 @@ impl Limiter {
             let half = most * dt / 2.0;
             let root = square_root(half * half + 2.0 * most * way.abs());
             let stoppable = (root - half).max(0.0);
-            let planned = velocity.clamp(-stoppable, stoppable);
-            let change = (planned - self.velocity).clamp(-most * dt, most * dt);
+            let planned = between(velocity, -stoppable, stoppable);
+            let change = between(planned - self.velocity, -most * dt, most * dt);
             if self.velocity + change != velocity {
                 applied.add(Limit::Acceleration);
             }
             velocity = self.velocity + change;
             if let Some(most) = max_velocity {
-                velocity = velocity.clamp(-most, most);
+                velocity = between(velocity, -most, most);
             }
         }
         if applied.has(Limit::Velocity) || applied.has(Limit::Acceleration) {
@@ -285,7 +301,7 @@ impl Limiter {
             return self.goal;
         };
         let position = f64::from(position);
-        let near = goal.clamp(position - step, position + step);
+        let near = between(goal, position - step, position + step);
         if near != goal {
             applied.add(Limit::Step);
         }
@@ -294,7 +310,7 @@ impl Limiter {
 
     fn in_range(&self, goal: f64) -> f64 {
         let (low, high) = (self.limits.min, self.limits.max);
-        goal.clamp(f64::from(low.min(high)), f64::from(high.max(low)))
+        between(goal, f64::from(low.min(high)), f64::from(high.max(low)))
     }
 }
 
@@ -302,6 +318,11 @@ impl Limiter {
 fn sane(limit: Option<f64>) -> Option<f64> {
     let size = limit.map(|most| if most.is_nan() { 0.0 } else { most.abs() });
     size.filter(|most| *most <= NO_LIMIT)
+}
+
+/// `f64::clamp` panics where the ends are the wrong way round; a board has nobody to tell.
+fn between(value: f64, low: f64, high: f64) -> f64 {
+    value.max(low).min(high)
 }
 
 /// Newton's square root, which `core` does not have.

@@ -438,6 +438,16 @@ impl Faults {
             | (self.has(Fault::Overload) as u8) << 5
     }
 
+    /// The set as a byte, a bit for each of [`ALL_FAULTS`].
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The set that [`Faults::bits`] gave.
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
     /// Whether nothing is wrong.
     pub const fn is_empty(self) -> bool {
         self.0 == 0

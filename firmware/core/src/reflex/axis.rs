@@ -1,0 +1,215 @@
+//! One servo in the board's care: what it was told, where it was seen, where it is to go.
+
+use super::Micros;
+use crate::bridge::{Drive, Joint, JointSeen, Torque};
+use crate::limits::{Limiter, Limits, Measured};
+use crate::register::{Fault, Faults};
+
+/// How much cooler than its limit a joint must be to take hold again, in °C.
+const COOLER: u8 = 5;
+/// Readings older than this many cycles say nothing of a load any more.
+const LOAD_LASTS: u8 = 50;
+/// After so many cycles without an answer a joint is in trouble.
+const DUMB_AFTER: u8 = 20;
+/// What makes a joint give way until its servo takes it back.
+const TRIPS: [Fault; 4] = [Fault::Overload, Fault::Overheat, Fault::Overcurrent, Fault::Electrical];
+
+/// The longest that a way takes, in microseconds.
+const LONGEST_WAY: u32 = 10_000_000;
+
+/// An even way to a goal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    from: i32,
+    to: i32,
+    begin: Micros,
+    over_us: u32,
+}
+
+impl Way {
+    pub fn new(from: i32, to: i32, begin: Micros, over_us: u32) -> Self {
+        Self { from, to, begin, over_us: over_us.min(LONGEST_WAY) }
+    }
+
+    /// Where it is at `now`.
+    fn at(&self, now: Micros) -> i32 {
+        let gone = now.saturating_sub(self.begin);
+        if gone >= Micros::from(self.over_us) {
+            return self.to;
+        }
+        // It fits: 33 bits of counts times the 24 of the longest way.
+        let span = i64::from(self.to).wrapping_sub(i64::from(self.from));
+        let part = span.wrapping_mul(gone as i64).checked_div(i64::from(self.over_us));
+        i64::from(self.from).wrapping_add(part.unwrap_or_default()) as i32
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Axis {
+    pub joint: Joint,
+    pub limiter: Limiter,
+    pub seen: JointSeen,
+    /// Its answer to the present question is still to come.
+    pub open: bool,
+    /// It has been seen since the board was engaged.
+    pub known: bool,
+    way: Option<Way>,
+    /// After it gave way, it goes back to its goal no faster than it parks.
+    catching_up: bool,
+}
+
+impl Axis {
+    /// No servo at all.
+    pub fn absent() -> Self {
+        let limits = Limits {
+            min: 0,
+            max: 0,
+            max_step: None,
+            max_velocity: None,
+            max_acceleration: None,
+            back_off: None,
+        };
+        let joint = Joint { id: 0, drive: Drive::Watched, limits, rest: None, hot: 0 };
+        Self::new(joint)
+    }
+
+    pub fn new(joint: Joint) -> Self {
+        Self {
+            joint,
+            limiter: Limiter::new(joint.limits, 0),
+            seen: JointSeen::NEVER,
+            open: false,
+            known: false,
+            way: None,
+            catching_up: false,
+        }
+    }
+
+    /// Whether it may be told a goal: one that is limp must not be taken by surprise when it is not
+    /// any more.
+    pub fn takes_goals(&self) -> bool {
+        self.known && self.seen.torque != Torque::Off && self.joint.drive != Drive::Watched
+    }
+
+    pub fn in_trouble(&self) -> bool {
+        self.seen.gives_way || self.seen.age > DUMB_AFTER
+    }
+
+    /// Takes a goal that is to be reached in `over_us`.
+    pub fn aim(&mut self, now: Micros, goal: i32, over_us: u32) {
+        if self.takes_goals() {
+            self.way = Some(Way::new(self.limiter.goal(), goal, now, over_us));
+        }
+    }
+
+    /// Stays where it is; a wheel stands still.
+    pub fn hold(&mut self) {
+        self.way = None;
+        let place = if self.joint.drive == Drive::Speed { 0 } else { self.seen.position };
+        if self.known {
+            self.limiter.rest_at(place);
+        }
+    }
+
+    /// Goes to its rest pose at `speed`, in counts per second. Returns how many seconds that takes.
+    pub fn park(&mut self, speed: f64) -> f64 {
+        self.hold();
+        let Some(rest) = self.joint.rest.filter(|_| self.parks()) else { return 0.0 };
+        let limits = Limits {
+            max_velocity: Some(speed),
+            max_acceleration: Some(speed * PARK_RAMP),
+            max_step: None,
+            ..self.joint.limits
+        };
+        self.limiter = Limiter::new(limits, self.limiter.goal());
+        self.way = Some(Way::new(rest, rest, 0, 0));
+        let way = f64::from(rest) - f64::from(self.limiter.goal());
+        (if way < 0.0 { -way } else { way }) / speed + 2.0 / PARK_RAMP
+    }
+
+    fn parks(&self) -> bool {
+        self.takes_goals() && self.joint.drive == Drive::Position
+    }
+
+    /// Whether it need not go on parking.
+    pub fn parked(&self) -> bool {
+        let Some(rest) = self.joint.rest.filter(|_| self.parks()) else { return true };
+        let near = |place: i32, by: u32| place.abs_diff(rest) <= by;
+        near(self.limiter.goal(), 1) && near(self.seen.position, PARK_NEAR)
+    }
+
+    /// The goal for this cycle, `dt` seconds after the one before.
+    pub fn next_goal(&mut self, now: Micros, dt: f64, still: bool, gentle: f64) {
+        if self.joint.drive == Drive::Speed {
+            let wanted = self.way.filter(|_| !still).map_or(0, |way| way.to);
+            self.limiter.rest_at(wanted);
+            self.seen.goal = self.limiter.goal();
+            return;
+        }
+        let stands = self.seen.position;
+        if self.seen.torque == Torque::Off || self.seen.gives_way {
+            // Where it is, is where it goes on from.
+            if self.seen.torque == Torque::Off {
+                self.way = None;
+            }
+            self.catching_up = self.seen.gives_way;
+            self.seen.goal = self.limiter.rest_at(stands);
+            return;
+        }
+        self.catching_up |= still;
+        let here = self.limiter.goal();
+        let mut wanted = self.way.filter(|_| !still).map_or(here, |way| way.at(now));
+        if self.catching_up && !still {
+            let most = (gentle * dt) as i32;
+            let near = wanted.max(here.saturating_sub(most)).min(here.saturating_add(most));
+            self.catching_up = near != wanted;
+            wanted = near;
+        }
+        let fresh = self.seen.age == 0;
+        let measured = Measured {
+            position: fresh.then_some(stands),
+            load: (self.seen.age < LOAD_LASTS).then(|| f32::from(self.seen.load) / 1000.0),
+        };
+        let (goal, applied) = self.limiter.limit(Some(wanted), measured, dt);
+        self.seen.goal = goal;
+        self.seen.applied = self.seen.applied.and(applied);
+    }
+
+    /// It was seen there.
+    pub fn see(&mut self, seen: JointSeen, hot: u8) -> bool {
+        let hot = if self.joint.hot > 0 { self.joint.hot } else { hot };
+        let limit = if self.seen.gives_way { hot.saturating_sub(COOLER) } else { hot };
+        let tripped = |faults: Faults| TRIPS.into_iter().any(|fault| faults.has(fault));
+        let gives_way = seen.celsius >= limit || tripped(seen.faults);
+        let began = gives_way && !self.seen.gives_way;
+        let JointSeen { goal, applied, .. } = self.seen;
+        self.seen = JointSeen { goal, applied, gives_way, age: 0, ..seen };
+        if !self.known {
+            self.known = true;
+            self.hold();
+            self.seen.goal = self.limiter.goal();
+        }
+        self.open = false;
+        began
+    }
+}
+
+/// How near to its rest pose a joint has arrived, in counts.
+const PARK_NEAR: u32 = 34;
+/// How fast parking speeds up, as a part of its speed per second.
+const PARK_RAMP: f64 = 2.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_is_even_and_ends_where_it_should() {
+        let way = Way::new(100, -100, 1_000, 200);
+        let places: std::vec::Vec<i32> =
+            [0, 1_000, 1_050, 1_100, 1_200, 9_999].map(|now| way.at(now)).to_vec();
+        assert_eq!(places, [100, 100, 50, 0, -100, -100]);
+        let far = Way::new(i32::MIN, i32::MAX, 0, u32::MAX);
+        assert_eq!(far.at(u64::from(LONGEST_WAY) / 2), -1);
+    }
+}

@@ -1,0 +1,190 @@
+//! What the host asks for, and what it is answered.
+
+use super::axis::Axis;
+use super::cycle::{Phase, Series};
+use super::settings::PERIODS;
+use super::{Board, Micros};
+use crate::bridge::{
+    Capability, Describe, MOST_JOINTS, Mode, Observation, Plan, Refusal, Reply, Request, VERSION,
+};
+use crate::limits::Applied;
+use crate::packet::Decoder;
+
+/// What every board can do.
+const CAN: [Capability; 6] = [
+    Capability::Cycle,
+    Capability::Interpolation,
+    Capability::Watchdog,
+    Capability::Park,
+    Capability::Settings,
+    Capability::Bootloader,
+];
+
+/// The version of the logic in this crate, which a board's firmware shows as its own.
+const FIRMWARE: [u8; 3] = [0, 1, 0];
+
+impl Board {
+    /// Carries out one message of the host.
+    pub(super) fn message(&mut self, now: Micros, message: &[u8]) {
+        let (number, request) = match Request::decode(message) {
+            Ok(found) => found,
+            Err(number) => {
+                self.counts.refused = self.counts.refused.wrapping_add(1);
+                if let Some(number) = number {
+                    self.reply(number, &Reply::Refused(Refusal::Unknown));
+                }
+                return;
+            }
+        };
+        self.heard = now;
+        let reply = match self.carry_out(now, &request) {
+            Ok(Some(reply)) => reply,
+            Ok(None) => return,
+            Err(why) => {
+                self.counts.refused = self.counts.refused.wrapping_add(1);
+                Reply::Refused(why)
+            }
+        };
+        self.reply(number, &reply);
+    }
+
+    /// Says something to the host. What there is no room for is lost, and counted.
+    pub(super) fn reply(&mut self, number: u16, reply: &Reply) {
+        if !self.to_host.add(|room| reply.encode(number, room)) {
+            self.counts.lost = self.counts.lost.wrapping_add(1);
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        now: Micros,
+        request: &Request,
+    ) -> Result<Option<Reply<'static>>, Refusal> {
+        let free = |board: &Self| if board.engaged() { Err(Refusal::Engaged) } else { Ok(()) };
+        let busy = |board: &Self| if board.engaged() { Ok(()) } else { Err(Refusal::NotEngaged) };
+        Ok(Some(match request {
+            Request::Hello { .. } => Reply::Describe(self.describe()),
+            Request::Time => Reply::Time { now_us: now },
+            Request::Settings => Reply::Settings(self.settings),
+            Request::Watch => Reply::Observation(self.observation(now)),
+            Request::Baud { baud } => {
+                free(self)?;
+                if *baud == 0 {
+                    return Err(Refusal::Unknown);
+                }
+                self.baud = *baud;
+                Reply::Done
+            }
+            Request::Through { bytes } => {
+                if !self.claim(now) {
+                    return Err(Refusal::BusTaken);
+                }
+                if !self.queue(bytes) {
+                    self.counts.lost = self.counts.lost.wrapping_add(1);
+                    return Err(Refusal::TooMuch);
+                }
+                return Ok(None);
+            }
+            Request::Joint { place, joint } => {
+                let place = self.told.get_mut(usize::from(*place)).ok_or(Refusal::Joints)?;
+                *place = Some(*joint);
+                Reply::Done
+            }
+            Request::Engage { plan } => Reply::Engaged { period_us: self.engage(now, plan)? },
+            Request::Release => {
+                self.release();
+                Reply::Done
+            }
+            Request::Act { over_us, goals } => {
+                busy(self)?;
+                if goals.as_slice().len() != usize::from(self.plan.joints) {
+                    return Err(Refusal::Joints);
+                }
+                if matches!(self.mode, Mode::Running | Mode::Held) {
+                    self.mode = Mode::Running;
+                    self.act(now, *over_us, goals);
+                }
+                Reply::Observation(self.observation(now))
+            }
+            Request::Stop { stop } => {
+                busy(self)?;
+                self.stop_motors(now, *stop);
+                Reply::Observation(self.observation(now))
+            }
+            Request::Save { settings } => {
+                free(self)?;
+                (self.settings, self.save) = (*settings, true);
+                Reply::Done
+            }
+            Request::Bootloader => {
+                free(self)?;
+                self.bootloader = true;
+                Reply::Done
+            }
+        }))
+    }
+
+    /// Who it is.
+    pub fn describe(&self) -> Describe {
+        let can = CAN.into_iter().fold(0, |can, one| can | 1 << one as u8);
+        let (kind, joints) = (self.kind as u8, MOST_JOINTS as u8);
+        Describe { version: VERSION, firmware: FIRMWARE, kind, can, joints }
+    }
+
+    /// What it sees.
+    pub fn observation(&mut self, now_us: Micros) -> Observation {
+        let mut seen = [crate::bridge::JointSeen::NEVER; MOST_JOINTS];
+        for (place, axis) in seen.iter_mut().zip(self.axes_mut()) {
+            *place = axis.seen;
+            axis.seen.applied = Applied::NONE;
+        }
+        let (cycle, asked_us, took_us) = self.latest;
+        Observation {
+            mode: self.mode,
+            cycle,
+            asked_us,
+            took_us,
+            now_us,
+            counts: self.counts(),
+            joints: self.plan.joints,
+            seen,
+        }
+    }
+
+    /// Begins to run the bus, with the joints told before. Returns the period.
+    fn engage(&mut self, now: Micros, plan: &Plan) -> Result<u32, Refusal> {
+        let series = Series::of(plan.protocol).ok_or(Refusal::Protocol)?;
+        let count = usize::from(plan.joints);
+        let joints = self.told.get(..count).filter(|joints| !joints.is_empty());
+        let joints = joints.ok_or(Refusal::Joints)?;
+        if joints.iter().any(Option::is_none) {
+            return Err(Refusal::Joints);
+        }
+        let wished = if plan.period_us == 0 { self.settings.period_us } else { plan.period_us };
+        let least = u32::try_from(self.least_period(&series, plan)).unwrap_or(u32::MAX);
+        let (shortest, longest) = PERIODS;
+        let period_us = wished.max(least).max(shortest);
+        if period_us > longest {
+            return Err(Refusal::TooMuch);
+        }
+        if !self.claim(now) {
+            return Err(Refusal::BusTaken);
+        }
+        for (axis, joint) in self.axes.iter_mut().zip(&self.told) {
+            *axis = joint.map_or_else(Axis::absent, Axis::new);
+        }
+        self.plan = Plan { period_us, ..*plan };
+        self.series = Some(series);
+        self.decoder = Decoder::new(plan.protocol);
+        (self.mode, self.phase) = (Mode::Running, Phase::Idle);
+        (self.pace_us, self.acted, self.urgent) = (0, None, false);
+        (self.cycle, self.latest, self.next_cycle) = (0, (0, now, 0), now);
+        (self.turn, self.waited, self.supply) = (0, 0, super::watch::Supply::default());
+        Ok(period_us)
+    }
+
+    /// Leaves the bus alone; the motors stay as they are.
+    pub(super) fn release(&mut self) {
+        (self.mode, self.phase) = (Mode::Free, Phase::Idle);
+    }
+}
