@@ -363,11 +363,11 @@ impl<const N: usize> Decoder<N> {
     }
 
     fn drop_front(&mut self, bytes: usize) {
-        let bytes = bytes.min(self.len);
-        if bytes < self.len {
-            self.buffer.copy_within(bytes..self.len, 0);
+        let held = self.buffer.get_mut(..self.len).unwrap_or_default();
+        if bytes < held.len() {
+            held.copy_within(bytes.., 0);
         }
-        self.len -= bytes;
+        self.len = self.len.saturating_sub(bytes);
     }
 }
 

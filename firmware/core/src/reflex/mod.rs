@@ -15,6 +15,7 @@ mod axis;
 mod cycle;
 mod outbox;
 mod owner;
+mod ports;
 mod requests;
 mod settings;
 mod watch;
