@@ -84,6 +84,16 @@ pub enum Error {
         /// What it complains of.
         faults: Faults,
     },
+    /// The board between host and servos does not do what it is asked to.
+    #[error("{port}: the board does not {what}: {why}")]
+    Board {
+        /// The port.
+        port: String,
+        /// What it was asked to do.
+        what: &'static str,
+        /// What it says, or that it says nothing.
+        why: &'static str,
+    },
     /// The request cannot be put on the wire.
     #[error("cannot write the request: {0}")]
     Encode(#[from] EncodeError),

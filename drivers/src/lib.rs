@@ -2,6 +2,7 @@
 
 pub mod arm;
 pub mod base;
+pub mod bridge;
 pub mod bus;
 pub mod calibrate;
 pub mod calibration_file;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serialport::SerialPortType;
 
+use crate::bridge::{self, Bridge};
 use crate::serial::SerialWire;
 use crate::tcp::Tcp;
 use crate::{Clock, Error, Wire};
@@ -97,8 +98,13 @@ fn lasting_name(path: &str) -> Option<PathBuf> {
     links.find(|link| fs::canonicalize(link).is_ok_and(|target| target == device))
 }
 
-/// Opens a port by its path, its lasting name, its USB serial number, or `tcp://host:port`.
+/// Opens a port by its path, its lasting name, its USB serial number, or `tcp://host:port`. With
+/// `bridge:` before it a board with reflexes is looked for there; where none answers, it is a plain
+/// adapter.
 pub fn open(name: &str, baud: u32, clock: Clock) -> Result<Box<dyn Wire>, Error> {
+    if let Some(name) = name.strip_prefix(bridge::SCHEME) {
+        return Ok(Box::new(Bridge::open(open(name, baud, clock)?)?));
+    }
     if let Some(address) = name.strip_prefix("tcp://") {
         return Ok(Box::new(Tcp::open(address, baud, clock)?));
     }

@@ -1,5 +1,6 @@
 //! Bytes to and from a bus of servos, whatever carries them.
 
+use crate::bridge::Bridge;
 use crate::{Clock, Error, Nanos};
 
 /// A half-duplex line to servos: a serial port, a TCP connection, or a link inside the process.
@@ -30,6 +31,11 @@ pub trait Wire: Send {
 
     /// Opens the line anew after [`Error::Lost`], under whatever name it now has.
     fn reopen(&mut self) -> Result<(), Error>;
+
+    /// The board at the near end of the servos' line, where the wire leads to one.
+    fn bridge(&mut self) -> Option<&mut Bridge> {
+        None
+    }
 }
 
 /// How long `bytes` take on a line: ten bits each.

@@ -113,7 +113,9 @@ impl Arm {
         let rows = self.axes.iter().zip(&self.sent.goals).filter(|(axis, _)| driven(axis));
         let rows = rows.map(|(axis, goal)| (axis.id, axis.on_servo(*goal)));
         let mut at = self.clock.now();
-        if self.axes.iter().any(driven) {
+        if self.has_reflexes() {
+            at = self.send_through_board(values)?;
+        } else if self.axes.iter().any(driven) {
             at = self.bus.sync_write(DOOR, self.registers.goal, rows)?;
         }
         let (Some(base), Some(register)) = (&self.base, self.registers.goal_speed) else {
@@ -125,8 +127,10 @@ impl Arm {
             _ => [0.0; 3],
         };
         let wheels = base.wheels(body);
-        let rows = self.wheels.iter().zip(wheels).map(|(wheel, speed)| (wheel.id, speed));
-        self.bus.sync_write(DOOR, register, rows)?;
+        if self.reflexes.is_none() {
+            let rows = self.wheels.iter().zip(wheels).map(|(wheel, speed)| (wheel.id, speed));
+            self.bus.sync_write(DOOR, register, rows)?;
+        }
         let exact = base.body(wheels);
         let fits = |((sent, asked), size): ((f64, f64), f64)| (sent - asked).abs() <= size;
         let same = exact.into_iter().zip(body).zip(COUNT_OF_SPEED).all(fits);

@@ -30,6 +30,7 @@ impl Arm {
     }
 
     fn set_up(&mut self) -> Result<(), Error> {
+        self.disengage(None)?;
         let ids: Vec<u8> = self.spec.servos().map(|servo| servo.1).collect();
         for id in &ids {
             eeprom::open(&mut self.bus, self.spec.series, *id)?;
@@ -58,7 +59,7 @@ impl Arm {
             *goal = axis.limiter.goal();
             *value = axis.scale.user(*goal);
         }
-        Ok(())
+        self.engage()
     }
 
     /// Goes on after a stop: finds every joint where it now is and puts it under torque there.

@@ -96,6 +96,10 @@ impl Arm {
                 Err(_) => motors.push(self.unknown(index)),
             }
         }
+        let unstopped = (!motors.iter().all(|motor| motor.ok)).then_some(policy);
+        if let Err(Error::Lost { .. }) = self.disengage(unstopped) {
+            return self.unconfirmed(cause, policy);
+        }
         self.state = State::Stopped(cause);
         let arm = self.spec.name.clone();
         self.publish(StopReport { arm, policy, cause, motors })
@@ -107,6 +111,7 @@ impl Arm {
             self.counts.port_lost += 1;
         }
         self.state = State::Lost { policy, next_try: self.clock.now() };
+        self.reflexes = None;
         let motors = (0..self.spec.servos().count()).map(|index| self.unknown(index)).collect();
         let arm = self.spec.name.clone();
         self.publish(StopReport { arm, policy, cause, motors })
@@ -190,6 +195,9 @@ impl Arm {
                 axis.limiter.rest_at(position);
             }
         }
+        if self.has_reflexes() {
+            return self.act_through_board(|axis| axis.limiter.goal()).map(drop);
+        }
         let driven = self.axes.iter().filter(|axis| axis.torque && axis.spring.is_none());
         let mut rows = driven.map(|axis| (axis.id, axis.on_servo(axis.limiter.goal()))).peekable();
         if rows.peek().is_none() {
@@ -199,6 +207,10 @@ impl Arm {
     }
 
     fn stop_wheels(&mut self) -> Result<(), Error> {
+        if self.has_reflexes() {
+            // The next action says so.
+            return Ok(());
+        }
         match self.registers.goal_speed {
             Some(register) if !self.wheels.is_empty() => {
                 let rows = self.wheels.iter().map(|wheel| (wheel.id, 0));
@@ -252,6 +264,13 @@ impl Arm {
             way.reading = seen.copied().unwrap_or(way.reading);
             let measured = Measured { position: way.reading.fresh(), load: None };
             way.limiter.limit(Some(way.rest), measured, PARK_TICK as f64 / SECOND as f64);
+        }
+        if self.has_reflexes() {
+            let goal = |axis: &super::Axis| {
+                let way = ways.iter().find(|way| way.reading.id == axis.id);
+                way.map_or(axis.limiter.goal(), |way| way.limiter.goal())
+            };
+            return self.act_through_board(goal).map(drop);
         }
         let rows = ways.iter().map(|way| (way.reading.id, way.limiter.goal() + way.turn));
         if ways.is_empty() {

@@ -36,6 +36,13 @@ pub enum Notice {
         /// Its range.
         range: (i32, i32),
     },
+    /// There should be a board with reflexes, and the port is used as a plain adapter.
+    NoReflexes {
+        /// The port.
+        port: String,
+        /// Why.
+        why: String,
+    },
 }
 
 impl std::fmt::Display for Notice {
@@ -56,6 +63,10 @@ impl std::fmt::Display for Notice {
             Self::OutsideRange { joint, position, range: (min, max) } => {
                 write!(f, "{joint} stands at {position}, outside its range of {min} to {max}: ")?;
                 write!(f, "move it inside by hand, or calibrate again")
+            }
+            Self::NoReflexes { port, why } => {
+                write!(f, "{port} is used as a plain adapter, which does not stop the motors by ")?;
+                write!(f, "itself: {why}; update the board's firmware, or leave `bridge:` away")
             }
         }
     }

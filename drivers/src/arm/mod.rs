@@ -20,6 +20,7 @@ mod halt;
 pub(crate) mod handshake;
 mod observe;
 mod options;
+mod reflexes;
 #[cfg(test)]
 mod tests;
 
@@ -84,6 +85,8 @@ pub struct Arm {
     notices: Vec<Notice>,
     counts: ArmCounts,
     report: Option<StopReport>,
+    /// Where a board runs the bus: what it was last heard to say.
+    reflexes: Option<reflexes::Reflexes>,
     /// Which joint is asked next whether it is limp.
     asked: usize,
     /// Who it is to those who wait for it to stop.
@@ -300,6 +303,7 @@ impl Arm {
             notices: Vec::new(),
             counts: ArmCounts::default(),
             report: None,
+            reflexes: None,
             asked: 0,
             registers,
             axes,

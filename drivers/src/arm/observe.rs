@@ -62,6 +62,7 @@ impl Arm {
         self.counts.ticks += 1;
         self.turn_due = self.clock.now() >= self.turn_after;
         self.fill(timing);
+        self.heed_board()?;
         self.watch_joints()?;
         self.watch_commands()?;
         Ok(&self.observation)
@@ -74,6 +75,9 @@ impl Arm {
 
     fn read_positions(&mut self) -> Result<Timing, Error> {
         let timing = self.look()?;
+        if self.has_reflexes() {
+            return Ok(timing);
+        }
         let budget = self.options.read_budget;
         if let (Some(speed), false) = (self.registers.speed, self.wheels.is_empty()) {
             let wheels = self.bus.sync_read(speed, &mut self.wheels, budget)?;
@@ -84,6 +88,9 @@ impl Arm {
 
     /// Reads where every joint is, each within its own turn.
     pub(super) fn look(&mut self) -> Result<Timing, Error> {
+        if self.has_reflexes() {
+            return self.look_through_board();
+        }
         let budget = self.options.read_budget;
         let timing = self.bus.sync_read(self.registers.position, &mut self.readings, budget)?;
         for (axis, reading) in self.axes.iter().zip(&mut self.readings) {
@@ -197,6 +204,9 @@ impl Arm {
     /// The health of the servo whose turn it is, and first aid if it lost its torque.
     pub(super) fn read_health(&mut self) -> Result<(), Error> {
         self.turn_due = false;
+        if self.has_reflexes() {
+            return self.first_aid();
+        }
         let driven = self.axes.iter().any(|axis| axis.torque);
         self.turn_after = self.clock.now() + if driven { DRIVEN_HEALTH } else { LIMP_HEALTH };
         let Some(layout) = self.layout else { return Ok(()) };

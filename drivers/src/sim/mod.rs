@@ -4,10 +4,12 @@
 //!
 //! [`VirtualBus`] is the bus itself; [`VirtualBus::wire`] links it to a driver inside the process,
 //! [`pty`] puts it behind a pseudo-terminal for any other program, and [`control`] lets other
-//! processes push its joints and break its cables. [`VirtualBus::embodied`] screws its servos into a
+//! processes push its joints and break its cables. [`VirtualBoard`] stands between a host and the bus
+//! and has reflexes. [`VirtualBus::embodied`] screws its servos into a
 //! [`Body`], a world that turns their joints.
 
 pub mod arm;
+mod board;
 mod body;
 mod bus;
 pub mod control;
@@ -22,6 +24,7 @@ pub mod record;
 mod served;
 mod servo;
 
+pub use board::VirtualBoard;
 pub use body::{Body, Push, Turned};
 pub use bus::{ServoState, VirtualBus};
 use fault::Demand;

@@ -49,6 +49,8 @@ pub(super) struct Axis {
     pub joint: Joint,
     pub limiter: Limiter,
     pub seen: JointSeen,
+    /// The same at the end of the latest cycle: what a host is told is of one cycle.
+    pub shown: JointSeen,
     /// Its answer to the present question is still to come.
     pub open: bool,
     /// It has been seen since the board was engaged.
@@ -78,6 +80,7 @@ impl Axis {
             joint,
             limiter: Limiter::new(joint.limits, 0),
             seen: JointSeen::NEVER,
+            shown: JointSeen::NEVER,
             open: false,
             known: false,
             way: None,

@@ -2,12 +2,12 @@
 //! cycles what the host wants to say to them itself.
 
 use super::outbox::Outbox;
+use super::series::{Block, Series};
 use super::{Axis, Board, Micros};
 use crate::bridge::Drive;
-use crate::bridge::{JointSeen, MOST_JOINTS, MOST_THROUGH, Mode, Plan, Reply, Stop, Torque};
-use crate::packet::{BROADCAST, Protocol, Request, Status};
-use crate::register::{Faults, Reg, Register};
-use crate::tables::{DYNAMIXEL_X, STS};
+use crate::bridge::{MOST_JOINTS, MOST_THROUGH, Mode, Plan, Reply, Stop, Torque};
+use crate::packet::{BROADCAST, Protocol, Request};
+use crate::register::Register;
 
 /// What the board does with the line.
 #[derive(Clone, Copy, Debug)]
@@ -34,27 +34,6 @@ pub(super) struct Question {
     tag: usize,
 }
 
-/// Neighbouring registers that are read together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Block {
-    address: u16,
-    width: u16,
-}
-
-/// What the board needs to know of a servo series.
-#[derive(Clone, Copy)]
-pub(super) struct Series {
-    protocol: Protocol,
-    table: &'static crate::tables::Series,
-    goal: &'static Register,
-    goal_speed: &'static Register,
-    torque: &'static Register,
-    /// What every servo is asked in every cycle.
-    all: Block,
-    /// What one servo is asked in every cycle, in turn, where `all` does not have it.
-    turn: Option<Block>,
-}
-
 /// How long a servo may take to answer, beyond the time on the line.
 const THINKING_US: Micros = 700;
 /// What of that the board reckons with when it says how fast it can go.
@@ -69,105 +48,6 @@ const LATE_US: Micros = 250_000;
 const TAGS: u8 = 7;
 /// The host's bytes wait for so many cycles at most; then a cycle asks nobody to make room.
 const PATIENCE: u8 = 2;
-
-/// What every cycle wants to know.
-const WANTED: [Reg; 6] = [
-    Reg::PresentPosition,
-    Reg::PresentVelocity,
-    Reg::PresentLoad,
-    Reg::PresentPwm,
-    Reg::PresentVoltage,
-    Reg::PresentTemperature,
-];
-/// What a servo says of itself that its answers to everything do not say anyway.
-const STATE: [Reg; 3] = [Reg::TorqueEnable, Reg::HardwareErrorStatus, Reg::Status];
-
-impl Block {
-    /// The smallest with all of these that the series has.
-    fn of(table: &'static crate::tables::Series, wanted: &[Reg]) -> Option<Self> {
-        let rows = || wanted.iter().filter_map(|reg| table.get(*reg));
-        let address = rows().map(|row| row.address).min()?;
-        let end = rows().map(|row| row.address.wrapping_add(u16::from(row.width))).max()?;
-        Some(Self { address, width: end.wrapping_sub(address) })
-    }
-
-    fn has(&self, row: &Register) -> bool {
-        row.address >= self.address && row.address < self.address.wrapping_add(self.width)
-    }
-}
-
-impl Series {
-    /// The series of a wire format, or `None` where the board cannot run one: without sync reads there
-    /// is no time for it.
-    pub fn of(protocol: Protocol) -> Option<Self> {
-        let table = match protocol {
-            Protocol::Feetech0 => &STS,
-            Protocol::Dynamixel2 => &DYNAMIXEL_X,
-            Protocol::Feetech1 => return None,
-        };
-        let torque = table.get(Reg::TorqueEnable)?;
-        let values = Block::of(table, &WANTED)?;
-        let state = Block::of(table, &STATE)?;
-        // A few bytes more of everybody are cheaper than a question more.
-        let first = values.address.min(state.address);
-        let end = |block: Block| block.address.wrapping_add(block.width);
-        let both = end(values).max(end(state)).wrapping_sub(first);
-        let together = both <= MOST_BLOCK;
-        Some(Self {
-            protocol,
-            table,
-            goal: table.get(Reg::GoalPosition)?,
-            goal_speed: table.get(Reg::GoalVelocity)?,
-            torque,
-            all: if together { Block { address: first, width: both } } else { values },
-            turn: (!together).then_some(state),
-        })
-    }
-
-    /// The value of a register in `data`, which is a block.
-    fn value(&self, block: Block, reg: Reg, data: &[u8]) -> Option<i32> {
-        let row = self.table.get(reg).filter(|row| block.has(row))?;
-        let from = usize::from(row.address.wrapping_sub(block.address));
-        row.decode(self.protocol.byte_order(), data.get(from..)?)
-    }
-
-    /// What an answer says of a servo, beside what was known before.
-    fn seen(&self, block: Block, status: &Status, data: &[u8], before: JointSeen) -> JointSeen {
-        let value = |reg| self.value(block, reg, data);
-        let byte = |reg| value(reg).map(|value| u8::try_from(value).unwrap_or(u8::MAX));
-        let narrow = |value: i32| {
-            i16::try_from(value).unwrap_or(if value < 0 { i16::MIN } else { i16::MAX })
-        };
-        let torque =
-            value(Reg::TorqueEnable).map(|on| if on == 0 { Torque::Off } else { Torque::On });
-        let dynamixel = self.protocol == Protocol::Dynamixel2;
-        // Feetech: 0.1 % of full duty. Dynamixel: 0.113 %, 885 being all of it.
-        let load = if dynamixel {
-            value(Reg::PresentPwm).map(|duty| duty.wrapping_mul(1000).wrapping_div(885))
-        } else {
-            value(Reg::PresentLoad)
-        };
-        let faults = if dynamixel {
-            byte(Reg::HardwareErrorStatus).map(Faults::from_dynamixel_hardware)
-        } else {
-            let said = byte(Reg::Status).unwrap_or_default() | status.error;
-            Some(Faults::from_status(self.protocol, said))
-        };
-        JointSeen {
-            position: value(Reg::PresentPosition).unwrap_or(before.position),
-            speed: value(Reg::PresentVelocity).map_or(before.speed, narrow),
-            load: load.map_or(before.load, narrow),
-            supply_dv: byte(Reg::PresentVoltage).unwrap_or(before.supply_dv),
-            celsius: byte(Reg::PresentTemperature).unwrap_or(before.celsius),
-            faults: faults.unwrap_or(before.faults),
-            torque: torque.unwrap_or(before.torque),
-            ..before
-        }
-    }
-}
-
-/// The widest block that is still read from all servos at once.
-const MOST_BLOCK: u16 = 40;
 
 impl Board {
     /// How long `bytes` take on the line: ten bits each.
@@ -245,6 +125,9 @@ impl Board {
         (self.begun, self.urgent) = (now, false);
         self.cycle = self.cycle.wrapping_add(1);
         self.aim(now, dt);
+        for axis in self.axes_mut() {
+            axis.seen.age = axis.seen.age.saturating_add(1);
+        }
         let Some(series) = self.series else { return };
         self.tell(&series);
         if !self.queue.is_empty() && self.waited >= PATIENCE {
@@ -287,10 +170,7 @@ impl Board {
         let (block, tag) = self.tagged(now, series.all);
         let request = Request::SyncRead { address: block.address, width: block.width, ids };
         self.to_bus.add(|room| series.protocol.encode(BROADCAST, &request, room));
-        for axis in self.axes_mut() {
-            axis.open = true;
-            axis.seen.age = axis.seen.age.saturating_add(1);
-        }
+        self.axes_mut().iter_mut().for_each(|axis| axis.open = true);
         self.wait(now, series, series.all, block, tag);
     }
 
@@ -392,6 +272,9 @@ impl Board {
         if question.block == series.all {
             let took = u16::try_from(now.saturating_sub(self.begun)).unwrap_or(u16::MAX);
             self.latest = (self.cycle, self.begun, took);
+            for axis in self.axes_mut() {
+                axis.shown = axis.seen;
+            }
             self.look_at_supply(now);
             let room = self.line_us(40).saturating_add(THINKING_US);
             if !self.urgent && now.saturating_add(room) < question.end {

@@ -17,6 +17,7 @@ mod outbox;
 mod owner;
 mod ports;
 mod requests;
+mod series;
 mod settings;
 mod watch;
 
@@ -26,9 +27,10 @@ pub use settings::Settings;
 use crate::bridge::{Counts, Framer, Joint, MOST_JOINTS, MOST_THROUGH, Mode, Plan, Stop};
 use crate::packet::{Decoder, Protocol};
 use axis::Axis;
-use cycle::{Phase, Series};
+use cycle::Phase;
 use outbox::Outbox;
 use owner::Claims;
+use series::Series;
 
 /// An instant on the board's only clock, in microseconds since it started.
 pub type Micros = u64;

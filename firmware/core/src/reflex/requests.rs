@@ -1,13 +1,14 @@
 //! What the host asks for, and what it is answered.
 
 use super::axis::Axis;
-use super::cycle::{Phase, Series};
+use super::cycle::Phase;
+use super::series::Series;
 use super::settings::PERIODS;
 use super::{Board, Micros};
 use crate::bridge::{
-    Capability, Describe, MOST_JOINTS, Mode, Observation, Plan, Refusal, Reply, Request, VERSION,
+    Capability, Describe, JointSeen, MOST_JOINTS, Mode, Observation, Plan, Refusal, Reply, Request,
+    VERSION,
 };
-use crate::limits::Applied;
 use crate::packet::Decoder;
 
 /// What every board can do.
@@ -133,10 +134,10 @@ impl Board {
 
     /// What it sees.
     pub fn observation(&mut self, now_us: Micros) -> Observation {
-        let mut seen = [crate::bridge::JointSeen::NEVER; MOST_JOINTS];
+        let mut seen = [JointSeen::NEVER; MOST_JOINTS];
         for (place, axis) in seen.iter_mut().zip(self.axes_mut()) {
-            *place = axis.seen;
-            axis.seen.applied = Applied::NONE;
+            let applied = core::mem::take(&mut axis.seen.applied);
+            *place = JointSeen { goal: axis.seen.goal, applied, ..axis.shown };
         }
         let (cycle, asked_us, took_us) = self.latest;
         Observation {

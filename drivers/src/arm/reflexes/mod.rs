@@ -1,0 +1,307 @@
+//! An arm whose bus a board runs: goals and readings travel a message at a time, and the board stops
+//! the motors should nobody be here to do it.
+//!
+//! The limits are applied here as ever; the board applies the same ones again, to the even way it makes
+//! of the goals. What has no message of its own, such as a setting, goes to the servos as always.
+
+use sinew_core::bridge::{Drive, Joint, JointSeen, Mode, Observation, Plan, Stop, Torque};
+use sinew_core::limits::Limits;
+
+use super::options::per_degree;
+use super::{Arm, Axis, DOOR, Notice, State};
+use crate::bridge::Bridge;
+use crate::bus::{Miss, Reading, Sample, Timing};
+use crate::clock::{MILLI, SECOND};
+use crate::stop::{Cause, StopPolicy};
+use crate::telemetry::Health;
+use crate::{Error, Nanos};
+
+/// What the arm remembers of a board that runs its bus.
+pub(super) struct Reflexes {
+    /// The latest cycle it was told of.
+    cycle: u32,
+    /// The cycle that each servo's reading is of, joints first.
+    cycles: Vec<u32>,
+}
+
+/// How long a host without a dead-man may be silent before the joints hold.
+const SILENCE: Nanos = SECOND;
+/// How long the first cycle may take.
+const FIRST_CYCLE: Nanos = 200 * MILLI;
+/// How far the supply may be from what the arm is sold with before nothing moves, as parts of it.
+const SUPPLY: (f64, f64) = (0.65, 1.3);
+/// Counts a turn of the servos that a board can look after, for the speed it parks at.
+const TURN: u16 = 4096;
+
+impl Arm {
+    /// Whether a board runs the bus.
+    pub fn has_reflexes(&self) -> bool {
+        self.reflexes.is_some()
+    }
+
+    fn bridge(&mut self) -> Option<&mut Bridge> {
+        self.bus.wire_mut().bridge().filter(|bridge| bridge.board().is_ok())
+    }
+
+    /// Hands the joints over to the board, where there is one and somebody is to drive them.
+    pub(super) fn engage(&mut self) -> Result<(), Error> {
+        self.reflexes = None;
+        let why = match self.bus.wire_mut().bridge().map(|bridge| bridge.board()) {
+            None => return Ok(()),
+            Some(Ok(_)) => None,
+            Some(Err(why)) => Some(why.to_string()),
+        };
+        if let Some(why) = why {
+            self.without_reflexes(why);
+            return Ok(());
+        }
+        if self.axes.iter().all(|axis| !axis.torque) {
+            return Ok(());
+        }
+        let plan = self.plan();
+        let wheels = self.spec.base.as_ref().map_or(0, |base| base.max_speed);
+        let wheels = self.wheels.iter().map(|reading| wheel(reading.id, wheels));
+        let joints: Vec<Joint> = self.axes.iter().map(joint).chain(wheels).collect();
+        let Some(bridge) = self.bridge() else { return Ok(()) };
+        match bridge.engage(DOOR, joints.iter().copied(), plan) {
+            Err(Error::Board { why, .. }) => {
+                self.without_reflexes(why.to_owned());
+                Ok(())
+            }
+            Err(error) => Err(error),
+            Ok(()) => {
+                let first = bridge.clock_now().saturating_add(FIRST_CYCLE);
+                bridge.watch(0, first)?;
+                self.reflexes = Some(Reflexes { cycle: 0, cycles: vec![0; joints.len()] });
+                Ok(())
+            }
+        }
+    }
+
+    fn without_reflexes(&mut self, why: String) {
+        let port = self.bus.wire().name().to_owned();
+        let notice = Notice::NoReflexes { port, why };
+        if !self.notices.contains(&notice) {
+            self.notices.push(notice);
+        }
+    }
+
+    fn plan(&self) -> Plan {
+        let hold = self.options.dead_man.unwrap_or(SILENCE);
+        let ms = |span: Nanos| u16::try_from((span / MILLI).max(1)).unwrap_or(u16::MAX);
+        let volts =
+            |part: f64, volts: Option<f64>| volts.map_or(0, |volts| (volts * part * 10.0) as u8);
+        let lowest = self.spec.supply.iter().copied().reduce(f64::min);
+        let highest = self.spec.supply.iter().copied().reduce(f64::max);
+        Plan {
+            protocol: self.spec.series.protocol,
+            joints: 0,
+            period_us: 0,
+            hold_ms: ms(hold),
+            stop_ms: ms(hold.saturating_mul(2)),
+            stop: stop(self.options.stop),
+            park_speed: (self.options.park_speed.clamp(1.0, 180.0) * per_degree(TURN)) as f32,
+            supply_dv: (volts(SUPPLY.0, lowest), volts(SUPPLY.1, highest)),
+        }
+    }
+
+    /// Takes the bus back from the board. One that could not stop every motor keeps it, and goes on
+    /// stopping them.
+    pub(super) fn disengage(&mut self, unstopped: Option<StopPolicy>) -> Result<(), Error> {
+        if self.reflexes.is_none() {
+            return Ok(());
+        }
+        let Some(bridge) = self.bridge() else { return Ok(()) };
+        let told = match unstopped {
+            None => bridge.release(),
+            Some(policy) => bridge.stop(DOOR, stop(policy)),
+        };
+        self.reflexes = None;
+        told
+    }
+
+    /// What [`Arm::look`] does, by asking the board.
+    pub(super) fn look_through_board(&mut self) -> Result<Timing, Error> {
+        let now = self.clock.now();
+        let (budget, than) =
+            (self.options.read_budget, self.reflexes.as_ref().map_or(0, |r| r.cycle));
+        let bridge = self.bus.wire_mut().bridge();
+        let Some(bridge) = bridge else { return Ok(Timing::default()) };
+        let period = bridge.period().unwrap_or_default();
+        let seen = bridge.watch(than, now.saturating_add(budget))?.copied();
+        let asked = seen.and_then(|seen| bridge.offset().here(seen.asked_us));
+        let (Some(seen), Some(asked)) = (seen, asked) else {
+            self.readings.iter_mut().chain(&mut self.wheels).for_each(missed);
+            return Ok(Timing { first_out: now, last_in: self.clock.now() });
+        };
+        let Some(reflexes) = &mut self.reflexes else { return Ok(Timing::default()) };
+        reflexes.cycle = seen.cycle;
+        let took = Nanos::from(seen.took_us) * crate::clock::MICRO;
+        let turns = self.axes.iter().map(|axis| Some(axis.turn)).chain(std::iter::repeat(None));
+        let readings = self.readings.iter_mut().chain(&mut self.wheels).zip(turns);
+        for (((reading, turn), joint), latest) in
+            readings.zip(seen.joints()).zip(&mut reflexes.cycles)
+        {
+            let cycle = seen.cycle.wrapping_sub(u32::from(joint.age));
+            if joint.age == u8::MAX || cycle == *latest || cycle > seen.cycle {
+                missed(reading);
+                continue;
+            }
+            *latest = cycle;
+            let asked = asked - Nanos::from(joint.age) * period;
+            // A wheel tells how fast it turns.
+            let value =
+                turn.map_or(i32::from(joint.speed), |turn| joint.position.saturating_sub(turn));
+            let sample = Sample { value, asked, at: asked + took };
+            reading.outcome = Ok(sample);
+            reading.last = Some(sample);
+            reading.faults = joint.faults;
+            reading.misses = 0;
+        }
+        self.health_from_board(&seen, asked + took);
+        Ok(Timing { first_out: asked, last_in: asked + took })
+    }
+
+    fn health_from_board(&mut self, seen: &Observation, at: Nanos) {
+        for (place, joint) in self.health.iter_mut().zip(seen.joints()) {
+            if joint.age > 0 {
+                continue;
+            }
+            self.counts.count_faults(place.faults, joint.faults);
+            *place = health(joint, at);
+        }
+    }
+
+    /// First aid for a motor that has lost its torque, one a tick.
+    pub(super) fn first_aid(&mut self) -> Result<(), Error> {
+        if !matches!(self.state, State::Active | State::Held) {
+            return Ok(());
+        }
+        let limp = |(axis, health): (&Axis, &Health)| axis.torque && health.torque == Some(false);
+        let Some(index) = self.axes.iter().zip(&self.health).position(limp) else { return Ok(()) };
+        self.counts.torque_lost += 1;
+        let turn = self.axes.get(index).map(|axis| axis.turn);
+        let revived = self.revive(index);
+        if matches!(revived, Err(Error::Lost { .. })) {
+            return self.or_lost(revived);
+        }
+        if let Some(health) = self.health.get_mut(index) {
+            // The board says when it holds again.
+            health.torque = None;
+        }
+        if self.axes.get(index).map(|axis| axis.turn) != turn {
+            // Its limits lie elsewhere in its own counts now.
+            let engaged = self.engage();
+            return self.or_lost(engaged);
+        }
+        Ok(())
+    }
+
+    /// Does what the board has already done because this host was silent.
+    pub(super) fn heed_board(&mut self) -> Result<(), Error> {
+        if self.reflexes.is_none() || !matches!(self.state, State::Active | State::Held) {
+            return Ok(());
+        }
+        let mode = self.bridge().and_then(|bridge| bridge.seen()).map(|seen| seen.mode);
+        match mode {
+            Some(Mode::Parking | Mode::Stopped) => {
+                self.give_up(Cause::DeadMan, self.options.stop);
+                Err(Error::Stopped { cause: Cause::DeadMan })
+            }
+            Some(Mode::Held) if self.state == State::Active => {
+                self.counts.dead_man += 1;
+                self.state = State::Held;
+                Ok(())
+            }
+            // It has lost its power for a moment and knows of nothing.
+            Some(Mode::Free) => {
+                let engaged = self.engage();
+                self.or_lost(engaged)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Has the board send what was limited last, and the wheels where `values` say.
+    pub(super) fn send_through_board(&mut self, values: &[f64]) -> Result<Nanos, Error> {
+        let body = match values.get(self.axes.len()..) {
+            Some([x, y, turn]) => [*x, *y, *turn],
+            _ => [0.0; 3],
+        };
+        let speeds = self.base.as_ref().map_or([0; 3], |base| base.wheels(body));
+        let goals = self.axes.iter().zip(&self.sent.goals).map(|(axis, goal)| axis.on_servo(*goal));
+        let goals = goals.chain(speeds.into_iter().take(self.wheels.len()));
+        match self.bus.wire_mut().bridge() {
+            Some(bridge) => bridge.act(DOOR, goals),
+            None => Ok(self.clock.now()),
+        }
+    }
+
+    /// Has the board send every joint to its `goal`, each within its own turn, while wheels stand still.
+    pub(super) fn act_through_board(
+        &mut self,
+        goal: impl Fn(&Axis) -> i32,
+    ) -> Result<Nanos, Error> {
+        let axes = self.axes.iter().map(|axis| axis.on_servo(goal(axis)));
+        let goals = axes.chain(self.wheels.iter().map(|_| 0));
+        match self.bus.wire_mut().bridge() {
+            Some(bridge) => bridge.act(DOOR, goals),
+            None => Ok(self.clock.now()),
+        }
+    }
+}
+
+fn missed(reading: &mut Reading) {
+    reading.outcome = Err(Miss::NoAnswer);
+    reading.misses = reading.misses.saturating_add(1);
+}
+
+fn stop(policy: StopPolicy) -> Stop {
+    match policy {
+        StopPolicy::Hold => Stop::Hold,
+        StopPolicy::Park => Stop::Park,
+        StopPolicy::Limp => Stop::Limp,
+    }
+}
+
+/// A joint as the board knows it, in the servo's own counts.
+fn joint(axis: &Axis) -> Joint {
+    let limits = *axis.limiter.limits();
+    let (min, max) = (axis.on_servo(limits.min), axis.on_servo(limits.max));
+    // What a spring pulls back needs no goals.
+    let drive = if axis.spring.is_some() { Drive::Watched } else { Drive::Position };
+    let rest = axis.rest.filter(|_| axis.torque).map(|rest| axis.on_servo(rest));
+    Joint { id: axis.id, drive, limits: Limits { min, max, ..limits }, rest, hot: 0 }
+}
+
+fn wheel(id: u8, fastest: i32) -> Joint {
+    let limits = Limits {
+        min: fastest.saturating_neg(),
+        max: fastest,
+        max_step: None,
+        max_velocity: None,
+        max_acceleration: None,
+        back_off: None,
+    };
+    Joint { id, drive: Drive::Speed, limits, rest: None, hot: 0 }
+}
+
+fn health(joint: &JointSeen, at: Nanos) -> Health {
+    Health {
+        at: Some(at),
+        torque: match joint.torque {
+            Torque::Unknown => None,
+            Torque::Off => Some(false),
+            Torque::On => Some(true),
+        },
+        load: Some(f32::from(joint.load) / 1000.0),
+        current_ma: None,
+        voltage: Some(f32::from(joint.supply_dv) / 10.0),
+        temperature: Some(f32::from(joint.celsius)),
+        faults: joint.faults,
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "sim")]
+mod tests;

@@ -1,0 +1,187 @@
+//! An arm on a virtual board, which is driven as on a plain adapter.
+
+use sinew_core::register::Reg;
+
+use crate::arm::{ArmOptions, Notice, OnMismatch};
+use crate::bridge::Bridge;
+use crate::clock::{MILLI, SECOND};
+use crate::sim::{VirtualBoard, VirtualBus, arm};
+use crate::stop::{Cause, StopPolicy};
+use crate::{Arm, ArmSpec, Bus, Clock, Error, Nanos, Wire};
+
+const TICK: Nanos = 20 * MILLI;
+
+struct Rig {
+    servos: VirtualBus,
+    board: VirtualBoard,
+    clock: Clock,
+    spec: ArmSpec,
+}
+
+impl Rig {
+    fn new(name: &str) -> Self {
+        let spec = arm::by_name(name).unwrap();
+        let mut devices = arm::assembled(&spec);
+        arm::calibrate(&mut devices, &spec);
+        let servos = VirtualBus::new(devices, Clock::virtual_time(), 1);
+        let clock = Clock::virtual_time();
+        let board = VirtualBoard::new(servos.clone(), clock.clone());
+        Self { servos, board, clock, spec }
+    }
+
+    fn arm_on(&self, wire: Box<dyn Wire>, options: ArmOptions) -> Arm {
+        let wire: Box<dyn Wire> = Box::new(Bridge::open(wire).unwrap());
+        let calibration = arm::calibrate(&mut arm::assembled(&self.spec), &self.spec);
+        let bus = Bus::new(wire, self.spec.series.protocol);
+        let options = ArmOptions { on_mismatch: OnMismatch::Write, ..options };
+        let mut arm = Arm::connect(self.spec.clone(), bus, &calibration, options).unwrap();
+        arm.configure().unwrap();
+        arm
+    }
+
+    fn arm(&self, options: ArmOptions) -> Arm {
+        let arm = self.arm_on(self.board.wire(), options);
+        assert!(arm.has_reflexes(), "{:?}", arm.notices());
+        arm
+    }
+
+    fn tick(&self, arm: &mut Arm, values: &[f64]) -> Result<(), Error> {
+        self.clock.sleep_until((self.clock.now() / TICK + 1) * TICK);
+        arm.observe()?;
+        arm.command(values).map(drop)
+    }
+}
+
+#[test]
+fn an_arm_goes_where_it_is_told_and_says_where_it_is() {
+    for name in ["so101", "koch", "omx"] {
+        let rig = Rig::new(name);
+        let mut arm = rig.arm(ArmOptions::default());
+        let mut goal = vec![0.0; rig.spec.value_count()];
+        goal[0] = 20.0;
+        for _ in 0..150 {
+            rig.tick(&mut arm, &goal).unwrap();
+            assert!(arm.observation().fresh.iter().all(|fresh| *fresh), "{name}");
+        }
+        let there = arm.observation().values[0];
+        assert!((there - 20.0).abs() < 3.0, "{name}: {there}");
+        for (servo, health) in rig.servos.servos().iter().zip(arm.health()) {
+            assert!(servo.torque && health.torque == Some(true), "{name}: {health:?}");
+            assert!(health.temperature.is_some_and(|degrees| degrees > 10.0));
+        }
+        let report = arm.stop(StopPolicy::Limp);
+        assert!(report.ok() && rig.servos.servos().iter().all(|servo| !servo.torque), "{name}");
+        assert!(!arm.has_reflexes());
+    }
+}
+
+#[test]
+fn every_stop_leaves_the_motors_as_it_should() {
+    for policy in [StopPolicy::Hold, StopPolicy::Park, StopPolicy::Limp] {
+        let rig = Rig::new("so101");
+        let mut arm = rig.arm(ArmOptions { park_speed: 120.0, ..ArmOptions::default() });
+        for _ in 0..30 {
+            rig.tick(&mut arm, &[10.0; 6]).unwrap();
+        }
+        assert!(arm.stop(policy).ok());
+        rig.board.settle();
+        for servo in rig.servos.servos() {
+            assert_eq!(servo.torque, policy == StopPolicy::Hold, "{policy} {servo:?}");
+        }
+        arm.resume().unwrap();
+        rig.tick(&mut arm, &[0.0; 6]).unwrap();
+        assert!(arm.has_reflexes());
+    }
+}
+
+#[test]
+fn a_host_that_was_away_finds_its_arm_stopped() {
+    let rig = Rig::new("so101");
+    let mut arm = rig.arm(ArmOptions::default());
+    for _ in 0..30 {
+        rig.tick(&mut arm, &[10.0; 6]).unwrap();
+    }
+    rig.clock.sleep(5 * SECOND);
+    let error = arm.observe().unwrap_err();
+    assert!(matches!(error, Error::Stopped { cause: Cause::DeadMan }), "{error}");
+    assert!(rig.servos.servos().iter().all(|servo| !servo.torque));
+    assert_eq!(rig.board.counts().stops, 1);
+}
+
+#[test]
+fn a_pulled_cable_stops_the_arm_and_a_plugged_one_finds_it_so() {
+    let rig = Rig::new("so101");
+    let mut arm = rig.arm(ArmOptions::default());
+    for _ in 0..30 {
+        rig.tick(&mut arm, &[10.0; 6]).unwrap();
+    }
+    rig.board.unplug();
+    assert!(rig.tick(&mut arm, &[10.0; 6]).is_err());
+    rig.clock.sleep(2 * SECOND);
+    rig.board.settle();
+    assert!(rig.servos.servos().iter().all(|servo| !servo.torque));
+    rig.board.replug();
+    assert!(matches!(arm.observe(), Err(Error::Stopped { cause: Cause::LostPort })));
+    assert!(arm.stop_report().unwrap().ok());
+    arm.resume().unwrap();
+    rig.tick(&mut arm, &[10.0; 6]).unwrap();
+}
+
+#[test]
+fn a_motor_that_lost_its_torque_gets_it_back_where_it_stands() {
+    let rig = Rig::new("so101");
+    let mut arm = rig.arm(ArmOptions::default());
+    for _ in 0..30 {
+        rig.tick(&mut arm, &[10.0; 6]).unwrap();
+    }
+    rig.servos.change(3, |device| device.servo.set(Reg::TorqueEnable, 0));
+    for _ in 0..30 {
+        rig.tick(&mut arm, &[10.0; 6]).unwrap();
+    }
+    assert!(rig.servos.servo(3).unwrap().torque);
+    assert_eq!(arm.counts().torque_lost, 1);
+    assert!(arm.has_reflexes());
+}
+
+#[test]
+fn a_board_that_lost_its_power_is_engaged_again() {
+    let rig = Rig::new("so101");
+    let mut arm = rig.arm(ArmOptions::default());
+    for _ in 0..10 {
+        rig.tick(&mut arm, &[10.0; 6]).unwrap();
+    }
+    rig.board.power_cycle();
+    for _ in 0..10 {
+        rig.tick(&mut arm, &[10.0; 6]).unwrap();
+    }
+    assert_eq!(rig.board.mode(), sinew_core::bridge::Mode::Running);
+    assert!(arm.observation().fresh.iter().all(|fresh| *fresh));
+}
+
+#[test]
+fn a_plain_adapter_drives_the_arm_too_and_says_that_it_is_one() {
+    let rig = Rig::new("so101");
+    let servos = VirtualBus::new(arm::assembled(&rig.spec), rig.clock.clone(), 1);
+    let mut arm = rig.arm_on(servos.wire(), ArmOptions::default());
+    assert!(!arm.has_reflexes());
+    assert!(arm.notices().iter().any(|notice| matches!(notice, Notice::NoReflexes { .. })));
+    rig.tick(&mut arm, &[0.0; 6]).unwrap();
+}
+
+#[test]
+fn a_base_on_wheels_rolls_and_stands_still_with_its_arm() {
+    let rig = Rig::new("lekiwi");
+    let mut arm = rig.arm(ArmOptions::default());
+    let mut values = vec![0.0; rig.spec.value_count()];
+    values[6] = 0.1;
+    for _ in 0..100 {
+        rig.tick(&mut arm, &values).unwrap();
+    }
+    let speed = arm.observation().values[6];
+    assert!((speed - 0.1).abs() < 0.03, "{speed}");
+    rig.clock.sleep(5 * SECOND);
+    rig.board.settle();
+    for servo in rig.servos.servos() {
+        assert!(!servo.torque);
+    }
+}
