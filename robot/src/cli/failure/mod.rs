@@ -86,6 +86,7 @@ fn exit_of(error: &Error) -> Exit {
         | Error::Port { .. }
         | Error::NoAnswer { .. }
         | Error::Corrupt { .. }
+        | Error::Board { .. }
         | Error::Refused { .. }
         | Error::Handshake { .. }
         | Error::NotKept { .. }
