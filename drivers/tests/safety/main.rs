@@ -7,5 +7,6 @@ mod asking;
 mod calibrating;
 mod giving_way;
 mod kills;
+mod reflexes;
 mod soak;
 mod world;

@@ -11,6 +11,12 @@ const COOLER: u8 = 5;
 const LOAD_LASTS: u8 = 50;
 /// After so many cycles without an answer a joint is in trouble.
 const DUMB_AFTER: u8 = 20;
+/// So many answers in a row make a complaint believed.
+const BELIEVED: u8 = 3;
+/// No joint moves a count in less time than this, in microseconds.
+const FASTEST_US: Micros = 80;
+/// Counts by which two looks at a joint at rest may differ.
+const PLAY: u32 = 48;
 /// What makes a joint give way until its servo takes it back.
 const TRIPS: [Fault; 4] = [Fault::Overload, Fault::Overheat, Fault::Overcurrent, Fault::Electrical];
 
@@ -58,6 +64,10 @@ pub(super) struct Axis {
     way: Option<Way>,
     /// After it gave way, it goes back to its goal no faster than it parks.
     catching_up: bool,
+    /// A place that was too far to be believed at once.
+    doubted: Option<i32>,
+    /// Answers in a row in which it complained.
+    complaints: u8,
 }
 
 impl Axis {
@@ -85,6 +95,8 @@ impl Axis {
             known: false,
             way: None,
             catching_up: false,
+            doubted: None,
+            complaints: 0,
         }
     }
 
@@ -178,22 +190,37 @@ impl Axis {
         self.seen.applied = self.seen.applied.and(applied);
     }
 
-    /// It was seen there.
-    pub fn see(&mut self, seen: JointSeen, hot: u8) -> bool {
-        let hot = if self.joint.hot > 0 { self.joint.hot } else { hot };
-        let limit = if self.seen.gives_way { hot.saturating_sub(COOLER) } else { hot };
-        let tripped = |faults: Faults| TRIPS.into_iter().any(|fault| faults.has(fault));
-        let gives_way = seen.celsius >= limit || tripped(seen.faults);
-        let began = gives_way && !self.seen.gives_way;
-        let JointSeen { goal, applied, .. } = self.seen;
-        self.seen = JointSeen { goal, applied, gives_way, age: 0, ..seen };
+    /// Takes what it said of everything, `since` its last answer. Returns whether that can be true: a
+    /// damaged answer in some hundred looks sound, and a joint does not jump.
+    pub fn see(&mut self, seen: JointSeen, hot: u8, since: Micros) -> bool {
+        let most = u32::try_from(since / FASTEST_US).unwrap_or(u32::MAX).saturating_add(PLAY);
+        let near = |place: i32| place.abs_diff(seen.position) <= most;
+        let believed = self.known && near(self.seen.position);
+        let doubted = self.doubted.replace(seen.position);
+        if !believed && !doubted.is_some_and(near) {
+            return false;
+        }
+        self.doubted = None;
+        self.note(JointSeen { age: 0, ..seen }, hot);
         if !self.known {
             self.known = true;
             self.hold();
             self.seen.goal = self.limiter.goal();
         }
         self.open = false;
-        began
+        true
+    }
+
+    /// Takes what it said of its state.
+    pub fn note(&mut self, seen: JointSeen, hot: u8) {
+        let hot = if self.joint.hot > 0 { self.joint.hot } else { hot };
+        let limit = if self.seen.gives_way { hot.saturating_sub(COOLER) } else { hot };
+        let tripped = |faults: Faults| TRIPS.into_iter().any(|fault| faults.has(fault));
+        let complains = seen.celsius >= limit || tripped(seen.faults);
+        self.complaints = if complains { self.complaints.saturating_add(1) } else { 0 };
+        let gives_way = complains && (self.seen.gives_way || self.complaints >= BELIEVED);
+        let JointSeen { goal, applied, .. } = self.seen;
+        self.seen = JointSeen { goal, applied, gives_way, ..seen };
     }
 }
 

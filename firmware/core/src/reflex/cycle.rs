@@ -62,10 +62,15 @@ impl Board {
         self.line_us(plain.wrapping_add(stuffing))
     }
 
+    /// How many bytes tell so many servos their goals, at most.
+    fn goals_len(&self, joints: u8) -> usize {
+        usize::from(joints).wrapping_mul(5).wrapping_add(14)
+    }
+
     /// The shortest period in which `plan` can be carried out.
     pub(super) fn least_period(&self, series: &Series, plan: &Plan) -> Micros {
         let joints = usize::from(plan.joints);
-        let goals = joints.wrapping_mul(5).wrapping_add(14);
+        let goals = self.goals_len(plan.joints);
         let question = joints.wrapping_add(14);
         let each = self.answer_us(series, series.all.width).wrapping_add(USUAL_US);
         let turn = series.turn.map_or(0, |block| {
@@ -195,8 +200,12 @@ impl Board {
     fn wait(&mut self, now: Micros, series: &Series, block: Block, asked: Block, tag: usize) {
         self.sent(now, self.to_bus.len());
         self.decoder.reset();
+        let reply = series.protocol.reply_len(usize::from(asked.width));
+        self.decoder.expect_at_most(reply.wrapping_add(reply / 3));
         let gap = self.answer_us(series, asked.width).saturating_add(THINKING_US);
-        let end = self.next_cycle.saturating_sub(SPARE_US);
+        // A stop that comes meanwhile is on the line before a whole cycle has passed.
+        let goals = self.line_us(self.goals_len(self.plan.joints));
+        let end = self.next_cycle.saturating_sub(SPARE_US.saturating_add(goals));
         let until = self.line_free.saturating_add(gap).min(end);
         self.phase = Phase::Asked(Question { until, end, gap, block, tag });
     }
@@ -222,26 +231,11 @@ impl Board {
     /// Takes what came from the bus.
     pub(super) fn hear(&mut self, now: Micros, bytes: &[u8]) {
         let engaged = self.engaged();
-        match &mut self.phase {
+        match self.phase {
             Phase::Asked(question) => {
-                let Some(series) = self.series else { return };
-                let (protocol, count) = (series.protocol, usize::from(self.plan.joints));
-                if self.decoder.protocol() != protocol {
-                    return;
-                }
-                let mut input = bytes;
-                while let Some(frame) = self.decoder.next(&mut input) {
-                    let Some(status) = frame.status() else { continue };
-                    let width = question.tag.wrapping_add(usize::from(question.block.width));
-                    let mut axes = self.axes.iter_mut().take(count);
-                    let axis = axes.find(|axis| axis.open && axis.joint.id == status.id);
-                    let (Some(axis), true) = (axis, status.data.len() == width) else { continue };
-                    let data = status.data.get(question.tag..).unwrap_or_default();
-                    let seen = series.seen(question.block, &status, data, axis.seen);
-                    if axis.see(seen, self.settings.hot) {
-                        self.counts.gave_way = self.counts.gave_way.wrapping_add(1);
-                    }
-                    question.until = now.saturating_add(question.gap).min(question.end);
+                if self.take(&question, bytes) {
+                    let until = now.saturating_add(question.gap).min(question.end);
+                    self.phase = Phase::Asked(Question { until, ..question });
                 }
                 if self.axes().iter().all(|axis| !axis.open) {
                     self.answered(now);
@@ -256,9 +250,43 @@ impl Board {
         }
     }
 
+    /// Takes the answers in `bytes`. Whether there was one.
+    fn take(&mut self, question: &Question, bytes: &[u8]) -> bool {
+        let Some(series) = self.series else { return false };
+        let count = usize::from(self.plan.joints);
+        let period = Micros::from(self.plan.period_us);
+        let width = question.tag.wrapping_add(usize::from(question.block.width));
+        let mut any = false;
+        let mut input = bytes;
+        while let Some(frame) = self.decoder.next(&mut input) {
+            let Some(status) = frame.status() else { continue };
+            let mut axes = self.axes.iter_mut().take(count);
+            let axis = axes.find(|axis| axis.open && axis.joint.id == status.id);
+            let (Some(axis), true) = (axis, status.data.len() == width) else { continue };
+            let data = status.data.get(question.tag..).unwrap_or_default();
+            let seen = series.seen(question.block, &status, data, axis.seen);
+            let gave_way = axis.seen.gives_way;
+            if question.block == series.all {
+                axis.see(seen, self.settings.hot, period.saturating_mul(axis.seen.age.into()));
+            } else {
+                axis.note(seen, self.settings.hot);
+                axis.open = false;
+            }
+            if axis.seen.gives_way && !gave_way {
+                self.counts.gave_way = self.counts.gave_way.wrapping_add(1);
+            }
+            any = true;
+        }
+        any
+    }
+
     /// The question is over, whoever has answered.
     fn answered(&mut self, now: Micros) {
         let Phase::Asked(question) = self.phase else { return };
+        // Nothing more can complete a frame: whole ones may stand behind a false start.
+        while self.decoder.give_up() {
+            self.take(&question, &[]);
+        }
         self.phase = Phase::Idle;
         let mut missed = 0u16;
         for axis in self.axes_mut() {
@@ -286,7 +314,7 @@ impl Board {
     /// Takes the host's bytes for the bus. Whether there is room, and ever will be time, for them.
     pub(super) fn queue(&mut self, bytes: &[u8]) -> bool {
         if self.engaged() {
-            let goals = usize::from(self.plan.joints).wrapping_mul(5).wrapping_add(14);
+            let goals = self.goals_len(self.plan.joints);
             let all = self.queue.len().wrapping_add(bytes.len()).wrapping_add(goals);
             let needed = self.line_us(all).saturating_add(ANSWER_US).saturating_add(SPARE_US);
             if needed > Micros::from(self.plan.period_us) {
