@@ -96,9 +96,10 @@ impl HostArm {
             ));
         }
         let watchdog = Nanos::try_from(self.watchdog_ms).unwrap_or(Nanos::MAX / MILLI) * MILLI;
-        // It holds half way, and has stopped by the end; both are seen at the next tick.
+        // It holds half way, and has stopped by the end; both are seen at the next tick, and a base is told
+        // to stand still at the first of silence.
         let tick = (SECOND as f64 / self.fps) as Nanos;
-        robot.options.dead_man = Some(((watchdog - SILENT - 3 * tick) / 2).max(tick));
+        robot.options.dead_man = Some(((watchdog - SILENT - 4 * tick) / 2).max(tick));
         let specs = self.cameras.specs()?;
         let flag = listen()?;
         let _server = StopServer::start(&robot.name, flag.clone())?;

@@ -129,7 +129,7 @@ impl Host {
         for arm in &description.arms {
             let (lane, rows) = RingBuffer::new(ROWS);
             lanes.push((lane, arm.values.len()));
-            led.push(Led::new(rows, Arc::clone(&desk), Arc::clone(&followed), arm.values.len()));
+            led.push(Led::new(rows, Arc::clone(&desk), Arc::clone(&followed), &arm.values));
         }
         let (orders_in, orders) = RingBuffer::new(ORDERS);
         let (slips, slips_out) = RingBuffer::new(SLIPS);

@@ -20,7 +20,8 @@ use crate::message::MOST_VALUES;
 
 /// Unevenness that is made up for; what comes later than that comes late.
 const MOST_DELAY: Nanos = 120 * MILLI;
-/// A holder silent for so long is no longer followed: the arm stays where it was told to be.
+/// A holder silent for so long is no longer followed: the arm stays where it was told to be, and a base
+/// stands still.
 pub const SILENT: Nanos = 100 * MILLI;
 /// An instant further from its arrival is none that could be meant.
 const WILD: u64 = 10 * SECOND as u64;
@@ -63,6 +64,10 @@ pub struct Led {
     lease: u64,
     rows: Box<Rows>,
     lead: Lead,
+    /// Which values are speeds, and would go on for as long as nobody says otherwise.
+    speeds: Vec<usize>,
+    /// Whether that was said since its holder was heard last.
+    still: bool,
     delay: f64,
     last: Option<Nanos>,
 }
@@ -132,20 +137,23 @@ impl Rows {
 }
 
 impl Led {
-    /// Follows what is handed on for an arm of so many values.
+    /// Follows what is handed on for an arm with values of these names.
     pub fn new(
         incoming: Consumer<Row>,
         desk: Arc<Desk>,
         followed: Arc<Followed>,
-        values: usize,
+        values: &[String],
     ) -> Self {
+        let speeds = values.iter().enumerate().filter(|(_, name)| name.ends_with(".vel"));
         Self {
+            speeds: speeds.map(|(place, _)| place).collect(),
+            still: true,
             incoming,
             desk,
             followed,
             lease: 0,
             rows: Rows::new(),
-            lead: Lead::new(values),
+            lead: Lead::new(values.len()),
             delay: 0.0,
             last: None,
         }
@@ -155,7 +163,7 @@ impl Led {
         let lease = self.desk.driven();
         if lease != self.lease {
             (self.lease, self.last) = (lease, None);
-            (self.rows.count, self.lead.age) = (0, Nanos::MAX);
+            self.rows.count = 0;
         }
         while let Ok(row) = self.incoming.pop() {
             if row.lease == lease && row.at.abs_diff(row.arrived) < WILD {
@@ -180,15 +188,33 @@ impl Led {
     }
 }
 
+impl Led {
+    /// Commands nothing any more, after one last command where something would go on by itself.
+    fn fall_silent(&mut self) {
+        let stops = !self.still && !self.speeds.is_empty();
+        self.still = true;
+        self.lead.age = if stops { 0 } else { Nanos::MAX };
+        for place in &self.speeds {
+            if let Some(speed) = self.lead.values.get_mut(*place) {
+                *speed = 0.0;
+            }
+        }
+    }
+}
+
 impl Source for Led {
     fn read(&mut self, now: Nanos) -> Result<&Lead, Error> {
         self.take();
-        let Some(delay) = self.delay(now) else { return Ok(&self.lead) };
+        let Some(delay) = self.delay(now) else {
+            self.fall_silent();
+            return Ok(&self.lead);
+        };
         let silence = self.rows.newest().map_or(Nanos::MAX, |newest| now - newest.arrived);
         if silence > SILENT {
-            self.lead.age = Nanos::MAX;
+            self.fall_silent();
             return Ok(&self.lead);
         }
+        self.still = false;
         let Some((before, after, share)) = self.rows.around(now.saturating_sub(delay)) else {
             return Ok(&self.lead);
         };
@@ -225,9 +251,13 @@ mod tests {
     }
 
     fn bench() -> Bench {
+        bench_of("pan.pos")
+    }
+
+    fn bench_of(value: &str) -> Bench {
         let (out, incoming) = RingBuffer::new(256);
         let desk = Arc::new(Desk::new(SECOND, true, Clock::virtual_time()).unwrap());
-        let led = Led::new(incoming, Arc::clone(&desk), Arc::default(), 1);
+        let led = Led::new(incoming, Arc::clone(&desk), Arc::default(), &[value.to_owned()]);
         let mut bench = Bench { out, led, desk, lease: 0 };
         bench.again();
         bench
@@ -314,6 +344,22 @@ mod tests {
         bench.lease = lease;
         bench.say(1, SILENT + 3 * MILLI, 0, 7.0);
         assert_eq!(bench.heard(SILENT + 3 * MILLI), (7.0, true));
+    }
+
+    #[test]
+    fn a_base_is_told_once_to_stand_still_when_its_holder_falls_silent() {
+        let mut bench = bench_of("x.vel");
+        assert_eq!(bench.heard(0), (0.0, false));
+        bench.say(1, 0, 0, 0.3);
+        assert_eq!(bench.heard(SILENT), (0.3, true));
+        assert_eq!(bench.heard(SILENT + 1), (0.0, true));
+        assert_eq!(bench.heard(SILENT + 2), (0.0, false));
+        // And when somebody else leads from now on.
+        bench.say(2, SILENT + 3, 0, 0.3);
+        assert_eq!(bench.heard(SILENT + 3), (0.3, true));
+        bench.again();
+        assert_eq!(bench.heard(SILENT + 4), (0.0, true));
+        assert_eq!(bench.heard(SILENT + 5), (0.0, false));
     }
 
     #[test]
