@@ -4,9 +4,14 @@ use sinew_core::register::{Reg, Store};
 
 use super::{Arm, DOOR, State};
 use crate::Error;
+use crate::bus::Patience;
 use crate::calibrate::eeprom;
 use crate::spec::{Change, Setting};
 use crate::stop::{Cause, StopPolicy};
+
+/// How often a motor is asked again while it is set up. Nothing is waited for yet, and a machine that has
+/// much else to do leaves its serial ports alone for longer than a tick.
+const RETRIES: u8 = 4;
 
 impl Arm {
     /// Sets every motor up as the arm's file says and puts those joints under torque that are
@@ -18,7 +23,11 @@ impl Arm {
         }
         self.state = State::Active;
         (self.last_command, self.watched) = (None, None);
-        match self.set_up() {
+        let usual = self.bus.patience();
+        self.bus.set_patience(Patience { retries: usual.retries.max(RETRIES), ..usual });
+        let done = self.set_up();
+        self.bus.set_patience(usual);
+        match done {
             Err(Error::Lost { port, source }) => self.or_lost(Err(Error::Lost { port, source })),
             // Motors half set up are no arm.
             Err(error) => {

@@ -8,5 +8,6 @@ mod calibrating;
 mod giving_way;
 mod kills;
 mod reflexes;
+mod setting_up;
 mod soak;
 mod world;

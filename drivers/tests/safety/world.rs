@@ -90,11 +90,16 @@ impl World {
         Self { bus, spec, calibration, witness }
     }
 
-    /// Connects and configures the arm.
-    pub fn arm(&self, options: ArmOptions) -> Arm {
+    /// Connects the arm.
+    pub fn connected(&self, options: ArmOptions) -> Arm {
         let options = ArmOptions { on_mismatch: OnMismatch::Write, ..options };
         let bus = Bus::new(self.bus.wire(), self.spec.series.protocol);
-        let mut arm = Arm::connect(self.spec.clone(), bus, &self.calibration, options).unwrap();
+        Arm::connect(self.spec.clone(), bus, &self.calibration, options).unwrap()
+    }
+
+    /// Connects and configures the arm.
+    pub fn arm(&self, options: ArmOptions) -> Arm {
+        let mut arm = self.connected(options);
         arm.configure().unwrap();
         arm
     }
