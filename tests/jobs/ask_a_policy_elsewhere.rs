@@ -167,7 +167,7 @@ fn it_does_as_well_from_far_away_as_here() {
         result
     };
     for (folder, more) in [
-        (along, &["--episodes=4", "--parallel=2"][..]),
+        (along, &["--episodes=4", "--parallel=2", "--latency_ms=50"][..]),
         (seeing.to_str().unwrap(), &["--episodes=1", "--env=reach", "--inference.images=raw"]),
     ] {
         let port = free();

@@ -81,6 +81,39 @@ fn the_policy_that_comes_along_lifts_the_cube_however_many_attempts_run_at_once(
 }
 
 #[test]
+fn answers_that_come_late_are_tried_in_the_worlds_own_time() {
+    let sandbox = Sandbox::new();
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/../robot/sim/policy/so101_lift");
+    let out = sandbox.path("out");
+    let ended = |policy: &str, more: &[&str]| {
+        let words =
+            ["eval", "--json", "--policy", policy, "--episodes", "4", "--videos", "0", "--out"];
+        sandbox.run(&[&words[..], &[out.to_str().unwrap()], more].concat())
+    };
+    let tried = |more: &[&str]| {
+        let ended = ended(policy, more);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        let mut result = ended.result();
+        result.as_object_mut().unwrap().remove("seconds");
+        result
+    };
+    for how in ["sync", "async"] {
+        let words = ["--inference.type", how, "--latency_ms", "50"];
+        let late = tried(&words);
+        assert_eq!(late, tried(&[&words[..], &["--parallel", "2"]].concat()));
+        assert!(late["successes"].as_u64().unwrap() >= 3, "{how}: {late}");
+    }
+    let too_late = tried(&["--latency_ms", "500"]);
+    assert!(too_late["successes"].as_u64().unwrap() <= 1, "{too_late}");
+    for (policy, more) in
+        [(policy, &["--inference.type", "async"][..]), ("expert", &["--latency_ms", "50"][..])]
+    {
+        let refused = ended(policy, more);
+        assert!(refused.code == 2 && refused.err.contains("--latency_ms"), "{}", refused.err);
+    }
+}
+
+#[test]
 fn two_policies_are_compared_on_the_same_seeds() {
     let sandbox = Sandbox::new();
     let words = ["--env", "reach", "--episodes", "5", "--against", "expert"];

@@ -19,7 +19,7 @@ use super::driving::{
     LoopFlags, arms, as_many_arms, figures, finish, followers, listen, rate, ready, remember,
     seconds, span, ticks_per_row, unlike,
 };
-use super::policy::chosen::{AskFlags, Driven, thinker};
+use super::policy::chosen::{AskFlags, Driven, InferenceFlags, thinker};
 use super::policy::offered;
 use super::policy::source::{Machine, Source};
 use super::recorder::{Kept, Recorder};
@@ -34,7 +34,7 @@ use crate::cli::report::Report;
 use crate::robot::Robot;
 use crate::run::control::{Lap, Pace, Pair, Tick, end, lap};
 use crate::run::realtime::give_way;
-use crate::run::rollout::{Aggregate, Driver, Inference, Plan, Rest};
+use crate::run::rollout::{Driver, Plan, Rest};
 use crate::run::stats::Stats;
 use crate::run::tap::{Stored, tap};
 use crate::view::display::Display;
@@ -67,28 +67,8 @@ pub struct Rollout {
     /// many as 60 Hz allow
     #[arg(long = "interpolation_multiplier", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
     interpolation: Option<u16>,
-    /// Whether the next actions are made while the arm carries out those before
-    #[arg(long = "inference.type", value_enum, default_value = "sync", value_name = "WHICH")]
-    inference: Inference,
-    /// Asynchronously, the share of a chunk that is left when the next is begun
-    #[arg(
-        long = "inference.chunk_size_threshold",
-        alias = "chunk_size_threshold",
-        value_name = "SHARE",
-        default_value_t = 0.5,
-        value_parser = share
-    )]
-    threshold: f64,
-    /// Asynchronously, what counts where the next actions and those that are left speak of the same
-    /// instants
-    #[arg(
-        long = "inference.aggregate",
-        alias = "aggregate_fn_name",
-        value_enum,
-        default_value = "latest_only",
-        value_name = "HOW"
-    )]
-    aggregate: Aggregate,
+    #[command(flatten)]
+    inference: InferenceFlags,
     #[command(flatten)]
     ask: AskFlags,
     /// Go back to where the arm was, at the end of the time
@@ -116,11 +96,6 @@ pub struct Rollout {
     display: DisplayFlags,
 }
 
-fn share(text: &str) -> Result<f64, String> {
-    let fits = |share: &f64| (0.0..=1.0).contains(share);
-    text.parse().ok().filter(fits).ok_or_else(|| "a share is a number from 0 to 1".into())
-}
-
 /// What there is besides the arms.
 struct Beside<'a> {
     report: &'a Report,
@@ -138,12 +113,7 @@ impl Rollout {
                 "--strategy.type=base, or without --interactive",
             ));
         }
-        if self.aggregate != Aggregate::LatestOnly && self.inference == Inference::Sync {
-            report.warn(
-                "--inference.aggregate changes nothing: with --inference.type=sync nothing is left of \
-                 the actions before",
-            );
-        }
+        self.inference.check(report);
         let robot = Robot::find(&self.robot, &self.remote)?;
         let specs = cameras::chosen(&self.cameras, &robot)?;
         let root = self.folder()?;
@@ -200,10 +170,7 @@ impl Rollout {
         let begin = where_they_are(&mut pairs)?;
         let policy = thinker.name();
         let plan = Plan {
-            inference: self.inference,
-            threshold: self.threshold,
-            aggregate: self.aggregate,
-            rate: self.fps,
+            sequel: self.inference.sequel(self.fps),
             cameras: specs.iter().map(|(name, _)| cameras::feature_of(name)).collect(),
             home: (self.strategy.strategy != Strategy::Dagger).then(|| begin.concat()),
         };

@@ -19,6 +19,8 @@ use sinew_sim::expert::Expert;
 
 #[cfg(all(feature = "policies", feature = "zenoh"))]
 use super::elsewhere::Remote;
+#[cfg(feature = "policies")]
+use super::rollout::Shape;
 #[cfg(all(feature = "policies", feature = "zenoh"))]
 use super::rollout::silent;
 use crate::cli::failure::Failure;
@@ -46,6 +48,17 @@ pub trait Actor {
     fn begin(&mut self, env: &Env, seed: u64) -> Result<(), Failure>;
     /// What to do now.
     fn act(&mut self, now: &Moment<'_>) -> Result<Vec<f64>, Failure>;
+}
+
+/// Who knows what to do for some time to come.
+#[cfg(feature = "policies")]
+pub trait Ahead: Actor {
+    /// What is to be known of it.
+    fn shape(&self) -> Shape;
+    /// Is shown a moment that it is not asked about.
+    fn see(&mut self, now: &Moment<'_>) -> Result<(), Failure>;
+    /// What to do from this moment on, in so many rows at most.
+    fn rows(&mut self, now: &Moment<'_>, most: usize) -> Result<Vec<f64>, Failure>;
 }
 
 /// How an attempt went.
@@ -130,6 +143,24 @@ impl Actor for Learned {
     }
 
     fn act(&mut self, now: &Moment<'_>) -> Result<Vec<f64>, Failure> {
+        let goal = self.shown(now, |policy, seen| Ok(policy.select_action(seen)?.goal.to_vec()))?;
+        if goal.iter().any(|value| !value.is_finite()) {
+            return Err(Failure::new(
+                crate::cli::failure::Exit::Data,
+                "the policy's action is no number",
+            ));
+        }
+        Ok(wide(&goal))
+    }
+}
+
+#[cfg(feature = "policies")]
+impl Learned {
+    fn shown<T>(
+        &mut self,
+        now: &Moment<'_>,
+        look: impl FnOnce(&mut Policy, &[(&str, Seen<'_>)]) -> Result<T, sinew_policies::Error>,
+    ) -> Result<T, Failure> {
         let narrow = |values: &[f64]| values.iter().map(|value| *value as f32).collect::<Vec<_>>();
         let (state, truth) = (narrow(&now.observed.state), narrow(&now.observed.truth));
         let mut seen = vec![(STATE, Seen::Numbers(&state)), (TRUTH, Seen::Numbers(&truth))];
@@ -138,14 +169,34 @@ impl Actor for Learned {
             (name.as_str(), Seen::Image(Shown { width, height, rgb: image.pixels() }))
         }));
         seen.retain(|(name, _)| self.0.takes(name));
-        let action = self.0.select_action(&seen)?;
-        if action.goal.iter().any(|value| !value.is_finite()) {
-            return Err(Failure::new(
-                crate::cli::failure::Exit::Data,
-                "the policy's action is no number",
-            ));
+        Ok(look(&mut self.0, &seen)?)
+    }
+}
+
+#[cfg(feature = "policies")]
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|value| f64::from(*value)).collect()
+}
+
+#[cfg(feature = "policies")]
+impl Ahead for Learned {
+    fn shape(&self) -> Shape {
+        Shape::of(&self.0)
+    }
+
+    fn see(&mut self, now: &Moment<'_>) -> Result<(), Failure> {
+        self.shown(now, |policy, seen| policy.observe(seen))
+    }
+
+    fn rows(&mut self, now: &Moment<'_>, most: usize) -> Result<Vec<f64>, Failure> {
+        if self.0.steps().is_none() {
+            return self.act(now);
         }
-        Ok(action.goal.iter().map(|value| f64::from(*value)).collect())
+        self.see(now)?;
+        let mut goals = self.0.make_chunk()?.to_vec();
+        goals.truncate(most * self.shape().width);
+        self.0.to_goals(&mut goals)?;
+        Ok(wide(&goals))
     }
 }
 
@@ -156,14 +207,14 @@ pub struct Asking {
     /// The newest moments, as many as it looks at.
     seen: VecDeque<Frame>,
     /// Rows that are still to come.
-    rows: VecDeque<Vec<f64>>,
+    coming: VecDeque<Vec<f64>>,
 }
 
 #[cfg(all(feature = "policies", feature = "zenoh"))]
 impl Asking {
     /// Asks it.
     pub fn new(remote: Remote) -> Self {
-        Self { remote, seen: VecDeque::new(), rows: VecDeque::new() }
+        Self { remote, seen: VecDeque::new(), coming: VecDeque::new() }
     }
 }
 
@@ -172,25 +223,41 @@ impl Actor for Asking {
     fn begin(&mut self, _env: &Env, _seed: u64) -> Result<(), Failure> {
         self.remote.reset();
         self.seen.clear();
-        self.rows.clear();
+        self.coming.clear();
         Ok(())
     }
 
     fn act(&mut self, now: &Moment<'_>) -> Result<Vec<f64>, Failure> {
-        let shape = self.remote.shape();
-        // Who looks at one moment alone is not told what he is not asked about.
-        if self.rows.is_empty() || shape.depth > 1 {
-            let pictures = now.images.iter().map(|(name, image)| (name.as_str(), image));
-            let Observed { state, truth, .. } = now.observed;
-            self.seen.push_back(self.remote.frame(state, truth, pictures)?);
-            let spare = self.seen.len().saturating_sub(shape.depth);
-            self.seen.drain(..spare);
+        let shape = self.shape();
+        if self.coming.is_empty() {
+            let rows = self.rows(now, shape.steps.unwrap_or(1))?;
+            self.coming.extend(rows.chunks_exact(shape.width.max(1)).map(<[f64]>::to_vec));
+        } else if shape.depth > 1 {
+            // Who looks at one moment alone is not told what he is not asked about.
+            self.see(now)?;
         }
-        if self.rows.is_empty() {
-            let frames: Vec<Frame> = self.seen.iter().cloned().collect();
-            let rows = self.remote.wait(&frames, shape.steps.unwrap_or(1))?;
-            self.rows.extend(rows.chunks_exact(shape.width.max(1)).map(<[f64]>::to_vec));
-        }
-        self.rows.pop_front().ok_or_else(|| silent(&self.remote.name()))
+        self.coming.pop_front().ok_or_else(|| silent(&self.remote.name()))
+    }
+}
+
+#[cfg(all(feature = "policies", feature = "zenoh"))]
+impl Ahead for Asking {
+    fn shape(&self) -> Shape {
+        self.remote.shape()
+    }
+
+    fn see(&mut self, now: &Moment<'_>) -> Result<(), Failure> {
+        let pictures = now.images.iter().map(|(name, image)| (name.as_str(), image));
+        let Observed { state, truth, .. } = now.observed;
+        self.seen.push_back(self.remote.frame(state, truth, pictures)?);
+        let spare = self.seen.len().saturating_sub(self.shape().depth);
+        self.seen.drain(..spare);
+        Ok(())
+    }
+
+    fn rows(&mut self, now: &Moment<'_>, most: usize) -> Result<Vec<f64>, Failure> {
+        self.see(now)?;
+        let frames: Vec<Frame> = self.seen.iter().cloned().collect();
+        self.remote.wait(&frames, most)
     }
 }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "sim")]
 pub mod attempt;
+#[cfg(all(feature = "sim", feature = "policies"))]
+pub mod behind;
 pub mod control;
 #[cfg(all(feature = "policies", feature = "zenoh"))]
 pub mod elsewhere;

@@ -11,18 +11,22 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::{Value, json};
+use sinew_drivers::Nanos;
+use sinew_drivers::clock::MILLI;
 use sinew_sim::Task;
+use sinew_sim::env::FPS;
 
 use super::driving::listen;
-use super::policy::chosen::AskFlags;
+use super::policy::chosen::{AskFlags, InferenceFlags};
 use super::policy::source::Machine;
 use crate::cli::failure::{Exit, Failure};
 #[cfg(feature = "zenoh")]
 use crate::cli::network::ConnectFlags;
 use crate::cli::report::{Report, Tone};
+use crate::run::rollout::Inference;
 use info::Results;
 use play::{Attempts, play};
-use who::Who;
+use who::{Late, Who};
 
 /// How often a policy achieves a task in simulation
 ///
@@ -63,6 +67,12 @@ pub struct Eval {
     /// Other colours, light and camera places with each seed
     #[arg(long)]
     varied: bool,
+    /// The world goes on for so many milliseconds while an answer is on its way, as from a policy far
+    /// away, and its actions follow each other as in a rollout; without it, the world waits
+    #[arg(long = "latency_ms", value_name = "MS", value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    latency: Option<u32>,
+    #[command(flatten)]
+    inference: InferenceFlags,
     /// Where the results go
     #[arg(long, alias = "output_dir", default_value = "outputs/eval", value_name = "DIR")]
     out: PathBuf,
@@ -86,6 +96,13 @@ pub struct Compared {
 impl Eval {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
         let task = Task::find(&self.env)?;
+        self.inference.check(report);
+        if self.latency.is_none() && self.inference.inference != Inference::Sync {
+            return Err(Failure::usage(
+                "the world waits for every answer, so that none can be made meanwhile",
+                "say how long they take: --latency_ms 50; or without --inference.type",
+            ));
+        }
         let flag = listen()?;
         let over = || flag.raised().is_some();
         let results = self.results(&self.policy, "first", &task, &over, report)?;
@@ -146,7 +163,11 @@ impl Eval {
         let folder = self.out.join("videos").join(which);
         let failed = |error| Failure::new(Exit::Failed, format!("{}: {error}", folder.display()));
         std::fs::create_dir_all(&folder).map_err(failed)?;
-        let actor = || who.actor(task, &self.machine, &self.ask);
+        let late = self.latency.map(|ms| Late {
+            sequel: self.inference.sequel(f64::from(FPS)),
+            by: Nanos::from(ms) * MILLI,
+        });
+        let actor = || who.actor(task, &self.machine, &self.ask, late);
         let began = Instant::now();
         let attempts = Attempts {
             task,

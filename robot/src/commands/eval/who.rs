@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use sinew_drivers::Nanos;
 #[cfg(feature = "zenoh")]
 use sinew_net::Network;
 use sinew_policies::config::{Feature, FeatureKind};
@@ -17,13 +18,33 @@ use crate::cli::network::{ConnectFlags, named};
 use crate::cli::report::Report;
 #[cfg(feature = "zenoh")]
 use crate::run::attempt::Asking;
-use crate::run::attempt::{Actor, Learned, Scripted};
+use crate::run::attempt::{Actor, Ahead, Learned, Scripted};
+use crate::run::behind::Behind;
 #[cfg(feature = "zenoh")]
 use crate::run::elsewhere::Remote;
 use crate::run::eyes::Lookout;
+use crate::run::rollout::Sequel;
 
 /// The script that knows where everything is.
 const EXPERT: &str = "expert";
+
+/// How answers come late.
+#[derive(Clone, Copy, Debug)]
+pub struct Late {
+    /// How they follow each other.
+    pub sequel: Sequel,
+    /// By how much.
+    pub by: Nanos,
+}
+
+impl Late {
+    fn actor(late: Option<Self>, actor: impl Ahead + 'static) -> Box<dyn Actor> {
+        match late {
+            None => Box::new(actor),
+            Some(Self { sequel, by }) => Box::new(Behind::new(Box::new(actor), sequel, by)),
+        }
+    }
+}
 
 /// Who makes attempts.
 pub enum Who {
@@ -69,13 +90,20 @@ impl Who {
         #[cfg_attr(not(feature = "zenoh"), expect(unused_variables))] task: &Task,
         machine: &Machine,
         #[cfg_attr(not(feature = "zenoh"), expect(unused_variables))] ask: &AskFlags,
+        late: Option<Late>,
     ) -> Result<Box<dyn Actor>, Failure> {
         Ok(match self {
+            Self::Expert if late.is_some() => {
+                return Err(Failure::usage(
+                    "the expert knows the world's future, and nothing it says comes late",
+                    "--latency_ms is for policies",
+                ));
+            }
             Self::Expert => Box::<Scripted>::default(),
-            Self::Here(folder) => Box::new(Learned(load(folder, machine)?)),
+            Self::Here(folder) => Late::actor(late, Learned(load(folder, machine)?)),
             #[cfg(feature = "zenoh")]
             Self::Elsewhere(network, name) => {
-                Box::new(Asking::new(remote(network, name, task, machine, ask)?))
+                Late::actor(late, Asking::new(remote(network, name, task, machine, ask)?))
             }
         })
     }

@@ -13,7 +13,7 @@ use crate::cli::report::Report;
 #[cfg(feature = "zenoh")]
 use crate::run::elsewhere::{Pictures, Remote};
 use crate::run::realtime::patiently;
-use crate::run::rollout::Thinker;
+use crate::run::rollout::{Aggregate, Inference, Sequel, Thinker};
 
 /// How a policy elsewhere is asked.
 #[derive(Debug, Clone, Args)]
@@ -22,6 +22,56 @@ pub struct AskFlags {
     #[cfg(feature = "zenoh")]
     #[arg(long = "inference.images", value_enum, default_value = "jpeg", value_name = "HOW")]
     pub pictures: Pictures,
+}
+
+/// How the actions it makes follow those before.
+#[derive(Debug, Clone, Args)]
+pub struct InferenceFlags {
+    /// Whether the next actions are made while the arm carries out those before
+    #[arg(long = "inference.type", value_enum, default_value = "sync", value_name = "WHICH")]
+    pub inference: Inference,
+    /// Asynchronously, the share of a chunk that is left when the next is begun
+    #[arg(
+        long = "inference.chunk_size_threshold",
+        alias = "chunk_size_threshold",
+        value_name = "SHARE",
+        default_value_t = 0.5,
+        value_parser = share
+    )]
+    pub threshold: f64,
+    /// Asynchronously, what counts where the next actions and those that are left speak of the same
+    /// instants
+    #[arg(
+        long = "inference.aggregate",
+        alias = "aggregate_fn_name",
+        value_enum,
+        default_value = "latest_only",
+        value_name = "HOW"
+    )]
+    pub aggregate: Aggregate,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let fits = |share: &f64| (0.0..=1.0).contains(share);
+    text.parse().ok().filter(fits).ok_or_else(|| "a share is a number from 0 to 1".into())
+}
+
+impl InferenceFlags {
+    /// Says what was asked for and changes nothing.
+    pub fn check(&self, report: &Report) {
+        if self.aggregate != Aggregate::LatestOnly && self.inference == Inference::Sync {
+            report.warn(
+                "--inference.aggregate changes nothing: with --inference.type=sync nothing is left of \
+                 the actions before",
+            );
+        }
+    }
+
+    /// The same for so many actions a second.
+    pub fn sequel(&self, rate: f64) -> Sequel {
+        let Self { inference, threshold, aggregate } = *self;
+        Sequel { inference, threshold, aggregate, rate }
+    }
 }
 
 /// Whom it is to drive.

@@ -7,6 +7,7 @@
 //! still once that is used up.
 
 mod aggregate;
+mod sequel;
 mod thinker;
 
 use std::collections::VecDeque;
@@ -23,29 +24,14 @@ use sinew_teleop::ramp::way;
 use super::stats::Spans;
 use super::tap::{Slip, Slips};
 use crate::cli::failure::Failure;
+pub use sequel::{Inference, Sequel};
 pub use thinker::{PATIENCE, Shape, Thinker, silent};
-
-/// When the next chunk is made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Inference {
-    /// When the one before is used up; the arm holds still meanwhile
-    #[default]
-    Sync,
-    /// While the one before is carried out
-    Async,
-}
 
 /// How a policy drives.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// When the next chunk is made.
-    pub inference: Inference,
-    /// Asynchronously: once less than this share of a chunk is left.
-    pub threshold: f64,
-    /// And where the next speaks of the same instants as the one before, what counts.
-    pub aggregate: Aggregate,
-    /// Rows per second, as in the training's dataset.
-    pub rate: f64,
+    /// How one chunk follows another.
+    pub sequel: Sequel,
     /// The cameras' features, in the order of a slip's shots.
     pub cameras: Vec<String>,
     /// Where the arms rest between two episodes; none where they stay as they are.
@@ -215,21 +201,13 @@ impl Driver {
     }
 
     fn is_due(&self) -> bool {
-        let Some(last) = &self.last else { return true };
-        let (end, left) = (last.end(), (last.end() - self.clock.now()) as f64);
-        match self.plan.inference {
-            _ if self.shape.steps.is_none() => true,
-            Inference::Sync => left <= 0.0,
-            Inference::Async => left < self.plan.threshold * (end - last.first) as f64,
-        }
+        self.plan.sequel.is_due(self.shape, self.last.as_deref(), self.clock.now())
     }
 
     fn think(&mut self, over: &AtomicBool) -> Result<(), Failure> {
         let began = self.clock.now();
         let Some(seen) = self.seen.back().map(|slip| slip.began) else { return Ok(()) };
-        let averages = self.shape.steps.is_none();
-        let waits = averages || self.plan.inference == Inference::Sync;
-        let carried = self.shape.steps.filter(|_| waits).unwrap_or(self.shape.rows);
+        let carried = self.plan.sequel.carried(self.shape);
         let moments = self.seen.make_contiguous();
         let rows = self.thinker.think(moments, &self.plan.cameras, carried, over)?;
         let now = self.clock.now();
@@ -240,13 +218,8 @@ impl Driver {
             (None, 1.., Some(newest)) => way(&newest.state, &rows).max(SHORTEST),
             _ => BLEND,
         };
-        let first = if waits { now } else { seen };
-        let (rate, width) = (self.plan.rate, self.shape.width);
-        let mut chunk = Chunk { first, rate, blend, width, rows };
-        // Who waits, or averages by itself, has nothing left of the one before.
-        if let Some(last) = self.last.as_ref().filter(|_| !waits) {
-            self.plan.aggregate.combine(last, &mut chunk);
-        }
+        let (shape, last) = (self.shape, self.last.as_deref());
+        let chunk = Chunk { blend, ..self.plan.sequel.chunk(shape, last, seen, now, rows) };
         let chunk = Arc::new(chunk);
         self.last = Some(Arc::clone(&chunk));
         self.feed(chunk);

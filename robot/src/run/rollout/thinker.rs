@@ -42,6 +42,20 @@ pub struct Shape {
     pub width: usize,
 }
 
+impl Shape {
+    /// What is to be known of a policy of this process.
+    pub fn of(policy: &Policy) -> Self {
+        let common = policy.config().common();
+        let width = common.action_dim();
+        Self {
+            depth: common.n_obs_steps.max(1),
+            rows: policy.chunk().len() / width.max(1),
+            steps: policy.steps(),
+            width,
+        }
+    }
+}
+
 /// Who makes chunks of what was seen.
 pub enum Thinker {
     /// A policy of this process.
@@ -64,7 +78,7 @@ impl Thinker {
     /// What is to be known of it.
     pub fn shape(&self) -> Shape {
         match self {
-            Self::Here(policy) => shape(policy),
+            Self::Here(policy) => Shape::of(policy),
             #[cfg(feature = "zenoh")]
             Self::Elsewhere(remote) => remote.shape(),
         }
@@ -101,18 +115,6 @@ impl Thinker {
                 remote.ask(frames, rows, || !over.load(Ordering::Acquire))
             }
         }
-    }
-}
-
-/// What is to be known of a policy of this process.
-fn shape(policy: &Policy) -> Shape {
-    let common = policy.config().common();
-    let width = common.action_dim();
-    Shape {
-        depth: common.n_obs_steps.max(1),
-        rows: policy.chunk().len() / width.max(1),
-        steps: policy.steps(),
-        width,
     }
 }
 
