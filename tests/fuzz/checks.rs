@@ -17,6 +17,8 @@ use sinew_sim::world::{Free, World};
 use sinew_teleop::keys::Parser;
 use sinew_teleop::kinematics::{Chain, MOST_JOINTS, Solver, Tolerance};
 
+#[path = "board_checks.rs"]
+mod boards;
 #[path = "chunk_checks.rs"]
 mod chunks;
 #[path = "dataset_checks.rs"]
@@ -28,6 +30,7 @@ mod net;
 #[path = "policy_checks.rs"]
 mod policies;
 
+pub use boards::*;
 pub use chunks::*;
 pub use datasets::*;
 pub use hub::*;
@@ -38,7 +41,7 @@ pub use policies::*;
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 50] = [
+pub const CHECKS: [(&str, Check); 52] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
@@ -50,6 +53,8 @@ pub const CHECKS: [(&str, Check); 50] = [
     ("fault_plan", fault_plan),
     ("control", control),
     ("virtual_bus", virtual_bus),
+    ("board", board),
+    ("board_said", board_said),
     ("camera_stream", camera_stream),
     ("task_file", task_file),
     ("terminal_keys", terminal_keys),

@@ -1,6 +1,7 @@
 //! Fuzzing, short: every check over its kept corpus and a bounded number of random changes of it.
 //! Long runs: `README.md` says how.
 
+mod board_seeds;
 mod checks;
 mod dataset_seeds;
 mod net_seeds;

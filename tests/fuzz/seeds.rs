@@ -34,6 +34,7 @@ pub fn all() -> Vec<Seed> {
     seeds.push(("urdf", "arm".to_owned(), URDF.into()));
     seeds.extend(texts());
     seeds.extend(buses());
+    seeds.extend(super::board_seeds::all());
     seeds.extend(streams());
     seeds.extend(chunks());
     for (name, text) in TASKS {
