@@ -10,8 +10,9 @@ mod counting;
 use counting::{TAKEN, taken_by};
 use sinew_core::calibration::Calibration;
 use sinew_drivers::arm::{ArmOptions, Follower, MaxStep, OnMismatch};
+use sinew_drivers::bridge::Bridge;
 use sinew_drivers::clock::MILLI;
-use sinew_drivers::sim::{self, Body, FaultPlan, Push, Turned, VirtualBus};
+use sinew_drivers::sim::{self, Body, FaultPlan, Push, Turned, VirtualBoard, VirtualBus};
 use sinew_drivers::{Arm, ArmSpec, Bus, Clock, Error, Nanos, Wire, port};
 
 /// A wire whose far end is in this thread: what the servos take is not the driver's doing.
@@ -175,6 +176,20 @@ fn a_leader_that_moves_by_itself_for_a_while_takes_nothing() {
         });
         assert_eq!(taken, 0, "{name}");
         assert!(!arm.is_braced());
+    }
+}
+
+#[test]
+fn a_thousand_ticks_through_a_board_take_nothing() {
+    for name in ["so101_follower", "koch_follower", "lekiwi"] {
+        let spec = spec(name);
+        let servos = VirtualBus::new(sim::arm::devices(&spec), Clock::virtual_time(), 1);
+        let board = VirtualBoard::new(servos, Clock::virtual_time());
+        let wire = Bridge::open(Box::new(Uncounted(board.wire()))).unwrap();
+        let mut arm = connect(spec, Box::new(wire));
+        assert!(arm.has_reflexes(), "{name}");
+        assert_eq!(taken_by_ticks(&mut arm, 1000), 0, "{name}");
+        assert!(arm.has_reflexes() && arm.counts().stale < 100, "{name}: {:?}", arm.counts());
     }
 }
 

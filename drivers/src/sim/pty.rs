@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 
-use super::VirtualBus;
+use super::{VirtualBoard, VirtualBus};
 use crate::clock::MILLI;
-use crate::{Error, Nanos, descriptor};
+use crate::{Clock, Error, Nanos, descriptor};
 
 /// How often the server looks whether it should end, or whether the adapter was pulled.
 const LOOK: Nanos = 20 * MILLI;
@@ -26,17 +26,98 @@ pub struct PtyServer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What a program finds behind a port.
+trait Adapter: Send + 'static {
+    fn clock(&self) -> &Clock;
+    fn plugged(&self) -> bool;
+    /// Under which name it is found when it is plugged in again.
+    fn port(&self) -> Option<PathBuf>;
+    fn take(&self, bytes: &[u8], baud: u32);
+    fn give(&self, into: &mut [u8]) -> usize;
+    /// When it has something to give, or to do.
+    fn next(&self) -> Nanos;
+}
+
+impl Adapter for VirtualBus {
+    fn clock(&self) -> &Clock {
+        self.clock()
+    }
+
+    fn plugged(&self) -> bool {
+        self.plugged()
+    }
+
+    fn port(&self) -> Option<PathBuf> {
+        self.port()
+    }
+
+    fn take(&self, bytes: &[u8], baud: u32) {
+        self.host_sends(bytes, baud);
+    }
+
+    fn give(&self, into: &mut [u8]) -> usize {
+        self.host_takes(into)
+    }
+
+    fn next(&self) -> Nanos {
+        self.next_arrival().unwrap_or(Nanos::MAX)
+    }
+}
+
+/// A board's bridge port, always under the same name.
+struct BridgePort {
+    board: VirtualBoard,
+    link: PathBuf,
+}
+
+impl Adapter for BridgePort {
+    fn clock(&self) -> &Clock {
+        self.board.clock()
+    }
+
+    fn plugged(&self) -> bool {
+        self.board.plugged()
+    }
+
+    fn port(&self) -> Option<PathBuf> {
+        Some(self.link.clone())
+    }
+
+    fn take(&self, bytes: &[u8], _baud: u32) {
+        self.board.host_sends(bytes);
+    }
+
+    fn give(&self, into: &mut [u8]) -> usize {
+        self.board.host_takes(into)
+    }
+
+    fn next(&self) -> Nanos {
+        self.board.next_event()
+    }
+}
+
 /// Serves `bus` at `link`, which becomes a symbolic link to the terminal. The bus must run on the
 /// real clock.
 pub fn serve(bus: &VirtualBus, link: &Path) -> Result<PtyServer, Error> {
     let terminal = Terminal::open(link)?;
     bus.replug(Some(link.to_owned()));
+    start(bus.clone(), terminal, link)
+}
+
+/// Serves the bridge port of `board` at `link`, as [`serve`] does a bus. Board and bus must run on the
+/// real clock.
+pub fn serve_board(board: &VirtualBoard, link: &Path) -> Result<PtyServer, Error> {
+    let terminal = Terminal::open(link)?;
+    start(BridgePort { board: board.clone(), link: link.to_owned() }, terminal, link)
+}
+
+fn start(adapter: impl Adapter, terminal: Terminal, link: &Path) -> Result<PtyServer, Error> {
     let end = Arc::new(AtomicBool::new(false));
-    let (asked, served) = (Arc::clone(&end), bus.clone());
+    let asked = Arc::clone(&end);
     let file = |source| Error::File { path: link.to_owned(), source };
     let thread = Builder::new()
         .name("virtual-bus".to_owned())
-        .spawn(move || run(&served, terminal, &asked))
+        .spawn(move || run(&adapter, terminal, &asked))
         .map_err(file)?;
     Ok(PtyServer { end, thread: Some(thread) })
 }
@@ -109,30 +190,30 @@ impl Terminal {
     }
 }
 
-fn run(bus: &VirtualBus, terminal: Terminal, end: &AtomicBool) {
+fn run(adapter: &impl Adapter, terminal: Terminal, end: &AtomicBool) {
     let mut terminal = Some(terminal);
     let mut buffer = [0; 4096];
     while !end.load(Ordering::Acquire) {
-        if !bus.plugged() {
+        if !adapter.plugged() {
             terminal = None;
         }
         let Some(open) = &terminal else {
-            bus.clock().sleep(LOOK);
-            let port = bus.port().filter(|_| bus.plugged());
+            adapter.clock().sleep(LOOK);
+            let port = adapter.port().filter(|_| adapter.plugged());
             // Where the new name cannot be taken, the adapter stays away and is tried again.
             terminal = port.and_then(|port| Terminal::open(&port).ok());
             continue;
         };
         open.share();
-        let look = bus.clock().now() + LOOK;
-        let until = bus.next_arrival().unwrap_or(Nanos::MAX).min(look);
+        let look = adapter.clock().now() + LOOK;
+        let until = adapter.next().min(look);
         // The terminal's far end is held open here, so a failed read is only ever a passing one.
-        let got =
-            descriptor::receive(open.master.as_fd(), bus.clock(), &mut buffer, until).unwrap_or(0);
+        let got = descriptor::receive(open.master.as_fd(), adapter.clock(), &mut buffer, until)
+            .unwrap_or(0);
         if got > 0 {
-            bus.host_sends(buffer.get(..got).unwrap_or_default(), open.baud());
+            adapter.take(buffer.get(..got).unwrap_or_default(), open.baud());
         }
-        let due = bus.host_takes(&mut buffer);
+        let due = adapter.give(&mut buffer);
         if due > 0 {
             open.write(buffer.get(..due).unwrap_or_default());
         }

@@ -185,3 +185,30 @@ fn a_base_on_wheels_rolls_and_stands_still_with_its_arm() {
         assert!(!servo.torque);
     }
 }
+
+#[test]
+fn a_board_behind_a_port_is_found_by_its_scheme() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("board");
+    let spec = arm::by_name("so101").unwrap();
+    let mut devices = arm::assembled(&spec);
+    let calibration = arm::calibrate(&mut devices, &spec);
+    let servos = VirtualBus::new(devices, Clock::Real, 1);
+    let board = VirtualBoard::new(servos.clone(), Clock::Real);
+    let _server = crate::sim::pty::serve_board(&board, &link).unwrap();
+    let port = format!("bridge:{}", link.display());
+    let bus =
+        Bus::new(crate::port::open(&port, spec.baud, Clock::Real).unwrap(), spec.series.protocol);
+    // A busy machine may forget about any of the threads for a while.
+    let options = ArmOptions { dead_man: Some(20 * SECOND), ..ArmOptions::default() };
+    let mut arm = Arm::connect(spec, bus, &calibration, options).unwrap();
+    arm.configure().unwrap();
+    assert!(arm.has_reflexes(), "{:?}", arm.notices());
+    for _ in 0..10 {
+        Clock::Real.sleep(TICK);
+        arm.observe().unwrap();
+        arm.command(&[0.0; 6]).unwrap();
+    }
+    assert!(arm.stop(StopPolicy::Limp).ok());
+    assert!(servos.servos().iter().all(|servo| !servo.torque));
+}

@@ -1,5 +1,7 @@
 //! The board alone, without servos.
 
+mod servos;
+
 use super::*;
 use crate::bridge::{FRAME_ROOM, Refusal, Reply, Request};
 

@@ -1,0 +1,259 @@
+//! The board with servos that stand still and say what they are told to say.
+
+use std::vec::Vec;
+
+use super::*;
+use crate::bridge::{Drive, Goals};
+use crate::limits::Limits;
+use crate::packet;
+use crate::register::{Fault, Reg};
+use crate::servo::Servo;
+use crate::tables::by_name;
+
+/// From one cycle to the next.
+const CYCLE: Micros = 5_000;
+
+struct Rig {
+    board: Board,
+    servos: Vec<Servo>,
+    now: Micros,
+    /// When and where the first servo was sent.
+    goals: Vec<(Micros, i32)>,
+}
+
+impl Rig {
+    /// A board that runs a bus of three servos.
+    fn new(model: &str, plan: Plan) -> Self {
+        let (series, model) = by_name(model).unwrap();
+        let servo = |id| {
+            let mut servo = Servo::new(series, model, id);
+            servo.set(Reg::PresentPosition, 2000);
+            servo.set(Reg::PresentTemperature, 30);
+            servo.set(Reg::PresentVoltage, 74);
+            servo.set(Reg::TorqueEnable, 1);
+            servo
+        };
+        let mut rig = Self {
+            board: Board::new(Kind::Virtual, &[]),
+            servos: (1..=3).map(servo).collect(),
+            now: 1_000_000,
+            goals: Vec::new(),
+        };
+        for place in 0..3 {
+            let limits = Limits {
+                min: 1000,
+                max: 3000,
+                max_step: None,
+                max_velocity: None,
+                max_acceleration: None,
+                back_off: None,
+            };
+            let joint =
+                Joint { id: place + 1, drive: Drive::Position, limits, rest: Some(1500), hot: 0 };
+            rig.say(&Request::Joint { place, joint });
+        }
+        rig.say(&Request::Engage { plan: Plan { protocol: series.protocol, joints: 3, ..plan } });
+        rig.wait(4 * CYCLE);
+        rig
+    }
+
+    fn say(&mut self, request: &Request) {
+        let mut out = [0; FRAME_ROOM];
+        let len = request.encode(1, &mut out).unwrap();
+        self.board.host_bytes(self.now, &out[..len]);
+        self.pump();
+    }
+
+    fn act(&mut self, goal: i32, over_us: u32) {
+        self.say(&Request::Act { over_us, goals: Goals::new([goal; 3]).unwrap() });
+    }
+
+    fn wait(&mut self, span: Micros) {
+        let end = self.now + span;
+        while self.now < end {
+            self.now = (self.now + 50).min(end);
+            self.pump();
+        }
+    }
+
+    fn pump(&mut self) {
+        let bus = self.board.poll(self.now).bus.to_vec();
+        let protocol = self.servos[0].series().protocol;
+        let goal = self.servos[0].series().get(Reg::GoalPosition).unwrap().address;
+        let (mut wire, mut input) = (Decoder::<600>::new(protocol), &bus[..]);
+        let mut answers = Vec::new();
+        while let Some(frame) = wire.next(&mut input) {
+            let request = frame.request().unwrap();
+            for servo in &mut self.servos {
+                let mut out = [0; 600];
+                let (_, len) = servo.take(frame.id, &request, &mut out).unwrap();
+                answers.extend(&out[..len]);
+            }
+            if matches!(request, packet::Request::SyncWrite { address, rows, .. }
+                if address == goal && rows[0] == 1)
+            {
+                self.goals.push((self.now, self.servos[0].get(Reg::GoalPosition)));
+            }
+        }
+        self.board.bus_bytes(self.now, &answers);
+    }
+
+    /// Keeps the host alive without telling the joints anything.
+    fn watch_for(&mut self, span: Micros) {
+        for _ in 0..span / 10_000 {
+            self.say(&Request::Watch);
+            self.wait(10_000);
+        }
+    }
+
+    fn goal(&self) -> i32 {
+        self.goals.last().unwrap().1
+    }
+}
+
+const PLAN: Plan = Plan { hold_ms: 100, stop_ms: 200, park_speed: 400.0, ..NO_PLAN };
+
+#[test]
+fn goals_go_out_on_the_beat_and_evenly() {
+    for model in ["sts3215", "xl330-m288"] {
+        let mut rig = Rig::new(model, PLAN);
+        rig.goals.clear();
+        rig.act(2200, 50_000);
+        rig.wait(60_000);
+        let steps: Vec<_> = rig.goals.windows(2).map(|two| two[1].1 - two[0].1).collect();
+        assert!(rig.goals.windows(2).all(|two| two[1].0 - two[0].0 == CYCLE), "{:?}", rig.goals);
+        assert!(steps.iter().take(9).all(|step| (19..=21).contains(step)), "{steps:?}");
+        assert_eq!(rig.goal(), 2200);
+    }
+}
+
+#[test]
+fn no_goal_leaves_its_range() {
+    let mut rig = Rig::new("sts3215", PLAN);
+    for wish in [i32::MIN, 99_999, i32::MAX, -1] {
+        rig.act(wish, 0);
+        rig.wait(30_000);
+    }
+    assert!(rig.goals.iter().all(|(_, goal)| (1000..=3000).contains(goal)), "{:?}", rig.goals);
+}
+
+#[test]
+fn a_hot_joint_gives_way_and_comes_back_gently() {
+    let mut rig = Rig::new("sts3215", PLAN);
+    rig.act(2300, 10_000);
+    rig.wait(50_000);
+    rig.servos[0].set(Reg::PresentTemperature, 70);
+    rig.watch_for(50_000);
+    assert_eq!(rig.goal(), 2000);
+    assert_eq!(rig.servos[1].get(Reg::GoalPosition), 2300);
+    assert_eq!((rig.board.counts().gave_way, rig.board.poll(rig.now).light), (1, Light::Trouble));
+    // A little cooler is not cool.
+    rig.servos[0].set(Reg::PresentTemperature, 63);
+    rig.watch_for(50_000);
+    assert_eq!(rig.goal(), 2000);
+    rig.servos[0].set(Reg::PresentTemperature, 40);
+    rig.watch_for(100_000);
+    let (here, most) = (rig.goal(), 2000 + 400 / 8);
+    assert!(here > 2000 && here <= most, "{here}");
+    rig.watch_for(2_000_000);
+    assert_eq!(rig.goal(), 2300);
+}
+
+#[test]
+fn a_servo_that_trips_is_pushed_no_more() {
+    let mut rig = Rig::new("sts3215", PLAN);
+    rig.act(2300, 10_000);
+    rig.wait(50_000);
+    rig.servos[0].raise(Fault::Overload);
+    rig.watch_for(50_000);
+    assert_eq!(rig.goal(), 2000);
+}
+
+#[test]
+fn one_odd_answer_moves_nothing() {
+    let mut rig = Rig::new("sts3215", PLAN);
+    for (reg, odd) in [(Reg::PresentPosition, 900), (Reg::PresentTemperature, 200)] {
+        let was = rig.servos[0].get(reg);
+        rig.watch_for(20_000);
+        rig.servos[0].set(reg, odd);
+        rig.wait(CYCLE);
+        rig.servos[0].set(reg, was);
+        // To hold is to stay where it is thought to be.
+        rig.wait(150_000);
+        assert_eq!(rig.board.mode(), Mode::Held);
+        assert_eq!(rig.goal(), 2000, "{reg:?}");
+        assert_eq!(rig.board.counts().gave_way, 0);
+    }
+}
+
+#[test]
+fn nothing_moves_on_a_supply_that_is_wrong() {
+    let mut rig = Rig::new("sts3215", Plan { supply_dv: (60, 90), ..PLAN });
+    rig.act(2100, 10_000);
+    rig.wait(50_000);
+    rig.servos.iter_mut().for_each(|servo| servo.set(Reg::PresentVoltage, 50));
+    rig.watch_for(200_000);
+    rig.act(2900, 10_000);
+    rig.wait(50_000);
+    assert_eq!((rig.goal(), rig.board.counts().supply), (2100, 1));
+    rig.servos.iter_mut().for_each(|servo| servo.set(Reg::PresentVoltage, 74));
+    rig.watch_for(600_000);
+    rig.act(2900, 10_000);
+    rig.watch_for(3_000_000);
+    assert_eq!(rig.goal(), 2900);
+}
+
+#[test]
+fn a_silent_host_makes_it_hold_and_then_stop_on_time() {
+    for model in ["sts3215", "xl330-m288"] {
+        let mut rig = Rig::new(model, PLAN);
+        rig.act(2900, 5_000_000);
+        let said = rig.now;
+        rig.wait(100_000 + CYCLE);
+        assert_eq!((rig.board.mode(), rig.goal()), (Mode::Held, 2000));
+        let torque =
+            |rig: &Rig| rig.servos.iter().filter(|servo| servo.get(Reg::TorqueEnable) != 0).count();
+        assert_eq!(torque(&rig), 3);
+        rig.wait(said + 200_000 + CYCLE - rig.now);
+        assert_eq!((rig.board.mode(), torque(&rig)), (Mode::Stopped, 0), "{model}");
+        // Whoever comes back must engage it anew.
+        rig.goals.clear();
+        rig.act(2900, 0);
+        rig.wait(50_000);
+        assert_eq!((rig.board.mode(), torque(&rig), rig.goals.len()), (Mode::Stopped, 0, 0));
+    }
+}
+
+#[test]
+fn a_joint_that_was_limp_goes_on_from_where_it_is() {
+    let mut rig = Rig::new("sts3215", PLAN);
+    rig.act(2500, 10_000);
+    rig.wait(50_000);
+    rig.servos[0].set(Reg::TorqueEnable, 0);
+    rig.watch_for(50_000);
+    rig.servos[0].set(Reg::PresentPosition, 1800);
+    rig.watch_for(50_000);
+    rig.servos[0].set(Reg::TorqueEnable, 1);
+    rig.goals.clear();
+    rig.watch_for(50_000);
+    assert!(rig.goals.iter().all(|(_, goal)| *goal == 1800), "{:?}", rig.goals);
+}
+
+#[test]
+fn the_host_speaks_to_the_servos_between_two_cycles() {
+    let mut rig = Rig::new("sts3215", PLAN);
+    let write = [0xFF, 0xFF, 2, 4, 3, 65, 9, !(2 + 4 + 3 + 65 + 9)];
+    rig.goals.clear();
+    for _ in 0..10 {
+        rig.say(&Request::Through { bytes: &write });
+        rig.wait(20_000);
+    }
+    assert!(rig.goals.windows(2).all(|two| two[1].0 - two[0].0 == CYCLE), "{:?}", rig.goals);
+    assert_eq!(rig.board.counts().late, 0);
+    let long = [0; 240];
+    let mut out = [0; FRAME_ROOM];
+    let request = Request::Through { bytes: &long };
+    let len = request.encode(1, &mut out).unwrap();
+    rig.board.host_bytes(rig.now, &out[..len]);
+    assert_eq!(rig.board.counts().lost, 0, "two milliseconds and a half of bytes fit a cycle");
+}
