@@ -112,8 +112,9 @@ pub fn open(name: &str, baud: u32, clock: Clock) -> Result<Box<dyn Wire>, Error>
 }
 
 /// The path that `name` stands for; a name that stands for nothing is its own path, so that the
-/// complaint names what was typed.
+/// complaint names what was typed. What is said of a board behind it does not change where it is.
 pub fn path_of(name: &str) -> String {
+    let name = name.strip_prefix(bridge::SCHEME).unwrap_or(name);
     if name.contains('/') {
         return name.to_owned();
     }
@@ -182,6 +183,13 @@ mod tests {
             let ids = format!("\"{vendor:04x}\", ATTRS{{idProduct}}==\"{product:04x}\"");
             assert!(rules.contains(&ids), "{ids}");
         }
+    }
+
+    #[test]
+    fn a_board_is_looked_for_where_its_port_is() {
+        assert_eq!(path_of("bridge:/dev/null"), "/dev/null");
+        let error = open("bridge:NOSUCHSERIAL", 1_000_000, Clock::Real).err().unwrap();
+        assert!(matches!(error, Error::NoSuchPort { port } if port == "NOSUCHSERIAL"));
     }
 
     #[test]

@@ -60,3 +60,35 @@ fn what_is_plugged_in_again_is_the_same_board() {
     bridge.reopen().unwrap();
     assert!(bridge.board().is_ok());
 }
+
+#[test]
+fn servos_of_any_rate_are_found_and_set_up_through_a_board() {
+    use crate::scan::{ScanOptions, scan};
+    let (servos, board, _) = board(5);
+    assert!(servos.change(4, |device| {
+        device.servo.set(sinew_core::register::Reg::BaudRate, 4);
+        device.servo.keep_settings();
+    }));
+    let mut bus = Bus::new(Box::new(Bridge::open(board.wire()).unwrap()), Protocol::Feetech0);
+    let options = ScanOptions::all_bauds(1_000_000, &[Protocol::Feetech0]);
+    let report = scan(&mut bus, &options, |_| {}).unwrap();
+    let found: Vec<_> = report.motors.iter().map(|motor| (motor.id, motor.baud)).collect();
+    assert!(found.len() == 6 && found.contains(&(4, 115_200)), "{found:?}");
+
+    let series = &sinew_core::tables::STS;
+    bus.wire_mut().set_baud(115_200).unwrap();
+    crate::setup::change_baud(&mut bus, series, 4, 1_000_000).unwrap();
+    bus.wire_mut().set_baud(1_000_000).unwrap();
+    crate::setup::change_id(&mut bus, series, 4, 9).unwrap();
+    assert!(bus.ping(9).unwrap().is_some() && servos.servo(9).is_some());
+}
+
+#[test]
+fn a_plain_adapters_servos_never_take_a_greeting_for_theirs() {
+    let mut out = [0; sinew_core::bridge::FRAME_ROOM];
+    for number in 1..=GREETINGS as u16 {
+        let hello = Request::Hello { version: VERSION };
+        let len = hello.encode(number, &mut out).unwrap();
+        assert!(!out[..len].contains(&0xFF), "{:02X?}", &out[..len]);
+    }
+}
