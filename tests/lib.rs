@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod arrows;
 #[cfg(test)]
+mod firmware;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod golden;

@@ -1,16 +1,20 @@
 """What the peers' scripts share: hands for a virtual bus, and a count of what was checked."""
 
 import json
+import os
 import socket
 import sys
 import time
+
+#: How long a servo may take to answer, in milliseconds.
+PATIENCE = int(os.environ.get("SINEW_PEER_PATIENCE", "500"))
 
 
 def patient_timeout(port, length):
     """What replaces the SDKs' timeouts of some thirty milliseconds, which a busy machine can
     exceed without any servo being silent."""
     port.packet_start_time = port.getCurrentTime()
-    port.packet_timeout = port.tx_time_per_byte * length + 500
+    port.packet_timeout = port.tx_time_per_byte * length + PATIENCE
 
 
 class Hands:

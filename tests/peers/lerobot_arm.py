@@ -76,8 +76,9 @@ def main(port, control, kind):
     follower = hasattr(arm, "send_action")
     read = arm.get_observation if follower else arm.get_action
     for name, value in read().items():
-        # The gripper's 0 to 100 and the others' symmetric units all put the start in the middle.
-        checks.near(f"middle of {name}", value, 50 if name == "gripper.pos" else 0, 2.5)
+        # The gripper's 0 to 100 and the others' symmetric units all put the start in the middle. A servo
+        # under torque is on its way to the goal it had before its offset: up to 40 counts of 600 away.
+        checks.near(f"middle of {name}", value, 50 if name == "gripper.pos" else 0, 7.5)
     for _ in range(50):
         checks.equal("read", len(read()), 6)
     if follower:

@@ -31,6 +31,9 @@ use sinew_drivers::sim::{self, Device, VirtualBus, control, pty};
 /// processor with each other would lose them.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
+/// How long a peer waits for a servo, in milliseconds.
+const PATIENCE_MS: u32 = 500;
+
 /// Names the Python that has the peers.
 const PYTHON: &str = "SINEW_PEER_PYTHON";
 
@@ -61,9 +64,19 @@ fn run_on(
 /// Runs a peer's script and returns its report, or `None` where there is no Python with peers, or
 /// none with this one.
 pub(crate) fn script(test: &str, script: &str, arguments: &[&str]) -> Option<Value> {
+    patient_script(test, script, arguments, PATIENCE_MS)
+}
+
+/// As [`script`], with a peer that waits so many milliseconds for a servo.
+pub(crate) fn patient_script(
+    test: &str,
+    script: &str,
+    arguments: &[&str],
+    patience: u32,
+) -> Option<Value> {
     let folder = tempfile::tempdir().unwrap();
     let mut command = command(test, script, folder.path())?;
-    report(test, command.args(arguments))
+    report(test, command.args(arguments).env("SINEW_PEER_PATIENCE", patience.to_string()))
 }
 
 /// Runs a peer to its end and returns its report, or `None` where it says that it was skipped.

@@ -10,9 +10,11 @@ impl Board {
 
     /// Servos say `bytes`. Returns what of that is to go out on the transparent port.
     pub fn wire_bytes<'a>(&mut self, now_us: Micros, bytes: &'a [u8]) -> &'a [u8] {
-        if self.owner(now_us) != Owner::Bridge {
+        // Who listens keeps the bus: a long answer on a slow wire is still an answer.
+        if self.owner(now_us) == Owner::Transparent && self.transparent(now_us) {
             return bytes;
         }
+        // Also where nobody has it: an answer to the bridge's last question is for nobody else.
         self.bus_bytes(now_us, bytes);
         &[]
     }
