@@ -100,14 +100,15 @@ impl Remote {
     }
 }
 
-/// Stops a robot on another machine, whoever drives it.
+/// Stops a robot on another machine, whoever drives it, as that one is set or limp.
 pub fn stop(
     network: &ConnectFlags,
     name: &str,
     at: Option<&str>,
+    limp: bool,
 ) -> Result<Vec<StopReport>, Failure> {
     let network = Network::ask(&network.options(at))?;
-    Ok(remote::stop(&network, name, &who())?)
+    Ok(remote::stop(&network, name, &who(), limp)?)
 }
 
 /// The first flag of those that say what a robot is and how it is driven, which its own machine does.

@@ -47,7 +47,7 @@ fn action(values: Vec<f64>) -> Action {
 }
 
 fn ask(op: Op) -> Ask {
-    Ask { v: V, op, who: "anna on laptop".into(), lease: 7, n: 1, take_over: true }
+    Ask { v: V, op, who: "anna on laptop".into(), lease: 7, n: 1, take_over: true, limp: true }
 }
 
 fn granted() -> Reply {

@@ -163,6 +163,22 @@ fn one_drives_and_anybody_stops_it() {
 }
 
 #[test]
+fn whoever_stops_it_may_have_it_limp() {
+    let sandbox = Sandbox::new();
+    let host = Host::start(&sandbox, &["--robot.stop=hold"]);
+    let leader = sandbox.arm("so101_leader", "black");
+    let mut loop_ = host.teleoperate(&sandbox, &leader, &[]);
+    let stop = host.run(&sandbox, &["stop"]);
+    assert_eq!(stop.code, 0, "{}{}", stop.out, stop.err);
+    assert_eq!(loop_.result()["stopped"]["cause"], "remote");
+    loop_.end();
+    assert_eq!(host.arm.torques(), [true; 6], "as its host is set");
+    let stop = host.run(&sandbox, &["stop", "--limp"]);
+    assert_eq!(stop.code, 0, "{}{}", stop.out, stop.err);
+    assert_eq!(host.arm.torques(), [false; 6]);
+}
+
+#[test]
 fn it_is_taken_over_where_its_host_allows_that() {
     let sandbox = Sandbox::new();
     let host = Host::start(&sandbox, &["--allow_take_over"]);
@@ -218,7 +234,7 @@ fn a_host_whose_words_nobody_reads_goes_on() {
     // Twice what a pipe holds.
     let mut stopped = 0;
     while stopped < 250 {
-        match remote::stop(&network, "white", "somebody") {
+        match remote::stop(&network, "white", "somebody", false) {
             Ok(reports) => stopped += reports.len(),
             // So many in a second are too many.
             Err(error) => assert!(error.to_string().contains("too many"), "{error}"),

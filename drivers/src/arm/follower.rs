@@ -6,7 +6,7 @@ use super::{Arm, ArmCounts, Observation, Sent};
 use crate::Error;
 use crate::bus::BusCounts;
 use crate::spec::ArmSpec;
-use crate::stop::{Cause, StopReport};
+use crate::stop::{Cause, StopPolicy, StopReport};
 use crate::telemetry::Health;
 
 /// How far a joint goes, and how that is told.
@@ -55,6 +55,12 @@ pub trait Follower: Send {
 
     /// Leaves it in its stop state, if it has not stopped itself, and says how that went.
     fn end(&mut self) -> StopReport;
+
+    /// Takes its torque off, whatever its own stop state is; where that cannot be asked for, it is left
+    /// in its own.
+    fn let_go(&mut self) -> StopReport {
+        self.end()
+    }
 
     /// Why it takes no commands, if it is stopped.
     fn stopped(&self) -> Option<Cause>;
@@ -111,6 +117,10 @@ impl Follower for Arm {
 
     fn end(&mut self) -> StopReport {
         Self::end(self)
+    }
+
+    fn let_go(&mut self) -> StopReport {
+        Self::stop(self, StopPolicy::Limp)
     }
 
     fn stopped(&self) -> Option<Cause> {

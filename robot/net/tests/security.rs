@@ -52,7 +52,15 @@ fn open(network: &Network, audit: Option<PathBuf>) -> Host {
 }
 
 fn take(network: &Network, who: &str) -> Option<Reply> {
-    let ask = Ask { v: VERSION, op: Op::Take, who: who.into(), lease: 0, n: 0, take_over: false };
+    let ask = Ask {
+        v: VERSION,
+        op: Op::Take,
+        who: who.into(),
+        lease: 0,
+        n: 0,
+        take_over: false,
+        limp: false,
+    };
     let key = RobotKeys::new("white").unwrap().lease();
     network.query(&key, Some((&ask, None)), PATIENCE).unwrap()
 }

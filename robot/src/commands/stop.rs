@@ -39,12 +39,7 @@ impl Stop {
         let policy = self.limp.then_some(StopPolicy::Limp);
         #[cfg(feature = "zenoh")]
         if let Some((name, at)) = self.robot.robot.as_deref().and_then(named) {
-            if self.limp {
-                report.warn(format!(
-                    "{name} is left as its own machine is set, whatever --limp says"
-                ));
-            }
-            return tell(report, "its host", &remote::stop(&self.network, name, at)?);
+            return tell(report, "its host", &remote::stop(&self.network, name, at, self.limp)?);
         }
         let robot = match Robot::choose(&self.robot) {
             Ok(robot) => robot,

@@ -246,7 +246,10 @@ impl Hosting<'_> {
     /// Stops, because somebody on the network asked for it.
     fn stop_for(&mut self, pairs: &mut [Pair], ticket: Ticket) {
         let who = ticket.who().to_owned();
-        let reports = self.stop_quietly(pairs);
+        let reports = match ticket.limp() {
+            true => self.let_go(pairs),
+            false => self.stop_quietly(pairs),
+        };
         // Whoever holds it, nobody goes on.
         if let Some(lease) = self.host.lease() {
             self.host.end(lease);
@@ -269,6 +272,11 @@ impl Hosting<'_> {
     /// Leaves something to be told; what there is no room for is not.
     fn say(&self, told: Told) {
         self.told.try_send(told).unwrap_or_default();
+    }
+
+    fn let_go(&mut self, pairs: &mut [Pair]) -> Vec<StopReport> {
+        self.host.follow(0);
+        pairs.iter_mut().map(|pair| pair.follower.let_go()).collect()
     }
 
     fn stop_quietly(&mut self, pairs: &mut [Pair]) -> Vec<StopReport> {

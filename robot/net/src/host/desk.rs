@@ -241,7 +241,7 @@ mod tests {
     use crate::message::{Op, VERSION, encode};
 
     fn ask(who: &str, take_over: bool) -> Ask {
-        Ask { v: VERSION, op: Op::Take, who: who.into(), lease: 0, n: 0, take_over }
+        Ask { v: VERSION, op: Op::Take, who: who.into(), lease: 0, n: 0, take_over, limp: false }
     }
 
     fn desk(take_over: bool) -> (Desk, Clock) {

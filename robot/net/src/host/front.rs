@@ -100,7 +100,7 @@ impl Front {
         {
             return refuse(&query, "somebody else drives it by now");
         }
-        let ticket = Ticket { query: Box::new(query), who: ask.who };
+        let ticket = Ticket { query: Box::new(query), who: ask.who, limp: ask.limp };
         let order = match ask.op {
             Op::Take => return,
             Op::Drive => Order::Drive(ask.lease, ticket),

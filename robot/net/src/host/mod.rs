@@ -76,12 +76,18 @@ pub enum Order {
 pub struct Ticket {
     query: Box<Query>,
     who: String,
+    limp: bool,
 }
 
 impl Ticket {
     /// Who asks.
     pub fn who(&self) -> &str {
         &self.who
+    }
+
+    /// Whether the arms are to be limp, however they are left otherwise.
+    pub fn limp(&self) -> bool {
+        self.limp
     }
 }
 

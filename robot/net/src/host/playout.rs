@@ -265,8 +265,15 @@ mod tests {
 
     impl Bench {
         fn again(&mut self) {
-            let ask =
-                Ask { v: VERSION, op: Op::Take, who: "me".into(), lease: 0, n: 0, take_over: true };
+            let ask = Ask {
+                v: VERSION,
+                op: Op::Take,
+                who: "me".into(),
+                lease: 0,
+                n: 0,
+                take_over: true,
+                limp: false,
+            };
             self.lease = self.desk.take(&ask).unwrap().granted.lease;
             self.desk.follow(self.lease);
         }
@@ -381,8 +388,15 @@ mod tests {
         let mut bench = bench();
         bench.say(1, 0, 0, 5.0);
         assert_eq!(bench.heard(MILLI), (5.0, true));
-        let ask =
-            Ask { v: VERSION, op: Op::Take, who: "you".into(), lease: 0, n: 0, take_over: true };
+        let ask = Ask {
+            v: VERSION,
+            op: Op::Take,
+            who: "you".into(),
+            lease: 0,
+            n: 0,
+            take_over: true,
+            limp: false,
+        };
         bench.lease = bench.desk.take(&ask).unwrap().granted.lease;
         bench.say(1, 2 * MILLI, 0, 90.0);
         assert_eq!(bench.heard(2 * MILLI).0, 5.0);

@@ -15,7 +15,7 @@ pub enum Op {
     Drive,
     /// To give the lease back; the arm stops as its host is set.
     Release,
-    /// That the arm stops, whoever drives it.
+    /// That the arm stops, whoever drives it; as its host is set, or limp.
     Stop,
 }
 
@@ -34,6 +34,9 @@ pub struct Ask {
     pub n: u64,
     /// Whether a lease that somebody holds is to be taken from them.
     pub take_over: bool,
+    /// Whether an arm that is to stop is to be limp, however its host leaves it otherwise.
+    #[serde(default)]
+    pub limp: bool,
 }
 
 impl Message for Ask {

@@ -216,6 +216,7 @@ impl Holding {
             lease: 0,
             n: 0,
             take_over: self.take_over,
+            limp: false,
         };
         let link = &self.link;
         let key = link.keys.lease();
@@ -238,7 +239,7 @@ impl Holding {
         };
         held.n += 1;
         let (who, n) = (self.who.clone(), held.n);
-        let ask = Ask { v: VERSION, op, who, lease, n, take_over: false };
+        let ask = Ask { v: VERSION, op, who, lease, n, take_over: false, limp: false };
         let signature = secret.sign(&encode(&ask));
         let question = Some((&ask, Some(&signature[..])));
         let key = self.link.keys.lease();

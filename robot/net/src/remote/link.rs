@@ -162,7 +162,7 @@ impl Link {
 
     /// Stops it where nobody but the holder of this lease drives it, and says how that went.
     pub fn stop(&self, who: &str, lease: u64) -> Result<Vec<StopReport>, Error> {
-        stop_of(&self.network, &self.description.robot, who, lease)
+        stop_of(&self.network, &self.description.robot, who, lease, false)
     }
 }
 
@@ -177,16 +177,27 @@ impl Drop for Link {
     }
 }
 
-/// Stops a robot, whoever drives it, and says how that went.
-pub fn stop(network: &Network, name: &str, who: &str) -> Result<Vec<StopReport>, Error> {
-    stop_of(network, name, who, 0)
+/// Stops a robot, whoever drives it, as its host is set or limp, and says how that went.
+pub fn stop(
+    network: &Network,
+    name: &str,
+    who: &str,
+    limp: bool,
+) -> Result<Vec<StopReport>, Error> {
+    stop_of(network, name, who, 0, limp)
 }
 
 /// The same where nobody but the holder of this lease drives it.
-fn stop_of(network: &Network, name: &str, who: &str, lease: u64) -> Result<Vec<StopReport>, Error> {
+fn stop_of(
+    network: &Network,
+    name: &str,
+    who: &str,
+    lease: u64,
+    limp: bool,
+) -> Result<Vec<StopReport>, Error> {
     let key = RobotKeys::new(name)?.lease();
     let who = who.to_owned();
-    let ask = Ask { v: VERSION, op: Op::Stop, who, lease, n: 0, take_over: false };
+    let ask = Ask { v: VERSION, op: Op::Stop, who, lease, n: 0, take_over: false, limp };
     let answer = network.query::<_, Reply>(&key, Some((&ask, None)), STOPS);
     Ok(granted(network, name, answer)?.stopped)
 }

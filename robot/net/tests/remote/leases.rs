@@ -35,7 +35,7 @@ fn anybody_may_stop_it() {
     let stand = Stand::start("so101_follower");
     let mut arm = stand.arm("anna");
     arm.configure().unwrap();
-    let reports = stop(&stand.asking(), "white", "bert").unwrap();
+    let reports = stop(&stand.asking(), "white", "bert", false).unwrap();
     assert!(reports.len() == 1 && reports[0].ok() && reports[0].motors.len() == 6);
     until(|| arm.observe().is_err());
 }
@@ -43,7 +43,7 @@ fn anybody_may_stop_it() {
 #[test]
 fn who_is_not_there_is_told_by_name_and_where_it_was_looked_for() {
     let stand = Stand::start("so101_follower");
-    let stopped = stop(&stand.asking(), "black", "anna").err().unwrap();
+    let stopped = stop(&stand.asking(), "black", "anna", false).err().unwrap();
     assert!(matches!(&stopped, Error::NotThere { name, .. } if name == "black"), "{stopped}");
     let found = Robot::find(&stand.asking(), "black", Clock::Real).err().unwrap();
     assert!(matches!(&found, Error::NotThere { name, .. } if name == "black"), "{found}");
