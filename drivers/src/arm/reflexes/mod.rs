@@ -12,6 +12,7 @@ use super::{Arm, Axis, DOOR, Notice, State};
 use crate::bridge::Bridge;
 use crate::bus::{Miss, Reading, Sample, Timing};
 use crate::clock::{MILLI, SECOND};
+use crate::spec::Role;
 use crate::stop::{Cause, StopPolicy};
 use crate::telemetry::Health;
 use crate::{Error, Nanos};
@@ -55,7 +56,9 @@ impl Arm {
             self.without_reflexes(why);
             return Ok(());
         }
-        if self.axes.iter().all(|axis| !axis.torque) {
+        // A leader is in a hand, which may well put it down for longer than a host may be silent.
+        let driven = self.spec.role == Role::Follower;
+        if !driven || self.axes.iter().all(|axis| !axis.torque) {
             return Ok(());
         }
         let plan = self.plan();

@@ -212,3 +212,18 @@ fn a_board_behind_a_port_is_found_by_its_scheme() {
     assert!(arm.stop(StopPolicy::Limp).ok());
     assert!(servos.servos().iter().all(|servo| !servo.torque));
 }
+
+#[test]
+fn a_leader_is_read_through_a_board_and_never_stopped_by_it() {
+    for name in ["so101_leader", "koch_leader"] {
+        let rig = Rig::new(name);
+        let mut arm = rig.arm_on(rig.board.wire(), ArmOptions::default());
+        assert!(!arm.has_reflexes() && arm.notices().is_empty(), "{:?}", arm.notices());
+        for _ in 0..20 {
+            rig.clock.sleep(TICK);
+            assert!(arm.observe().unwrap().fresh.iter().all(|fresh| *fresh));
+        }
+        rig.clock.sleep(10 * SECOND);
+        arm.observe().unwrap();
+    }
+}

@@ -23,6 +23,9 @@ const TRIPS: [Fault; 4] = [Fault::Overload, Fault::Overheat, Fault::Overcurrent,
 /// The longest that a way takes, in microseconds.
 const LONGEST_WAY: u32 = 10_000_000;
 
+/// How long a wheel turns on without being told again, at least.
+const SPEED_LASTS_US: Micros = 100_000;
+
 /// An even way to a goal.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way {
@@ -35,6 +38,13 @@ pub(super) struct Way {
 impl Way {
     pub fn new(from: i32, to: i32, begin: Micros, over_us: u32) -> Self {
         Self { from, to, begin, over_us: over_us.min(LONGEST_WAY) }
+    }
+
+    /// Whether a speed told with it still counts: a wheel goes on by itself, so it stands at the first of
+    /// silence.
+    fn lasts(&self, now: Micros) -> bool {
+        let patience = Micros::from(self.over_us).saturating_mul(3).max(SPEED_LASTS_US);
+        now.saturating_sub(self.begin) < patience
     }
 
     /// Where it is at `now`.
@@ -156,7 +166,7 @@ impl Axis {
     /// The goal for this cycle, `dt` seconds after the one before.
     pub fn next_goal(&mut self, now: Micros, dt: f64, still: bool, gentle: f64) {
         if self.joint.drive == Drive::Speed {
-            let wanted = self.way.filter(|_| !still).map_or(0, |way| way.to);
+            let wanted = self.way.filter(|way| !still && way.lasts(now)).map_or(0, |way| way.to);
             self.limiter.rest_at(wanted);
             self.seen.goal = self.limiter.goal();
             return;

@@ -24,6 +24,10 @@ struct Rig {
 impl Rig {
     /// A board that runs a bus of three servos.
     fn new(model: &str, plan: Plan) -> Self {
+        Self::of(model, plan, Drive::Position)
+    }
+
+    fn of(model: &str, plan: Plan, drive: Drive) -> Self {
         let (series, model) = by_name(model).unwrap();
         let servo = |id| {
             let mut servo = Servo::new(series, model, id);
@@ -41,15 +45,14 @@ impl Rig {
         };
         for place in 0..3 {
             let limits = Limits {
-                min: 1000,
+                min: if drive == Drive::Speed { -3000 } else { 1000 },
                 max: 3000,
                 max_step: None,
                 max_velocity: None,
                 max_acceleration: None,
                 back_off: None,
             };
-            let joint =
-                Joint { id: place + 1, drive: Drive::Position, limits, rest: Some(1500), hot: 0 };
+            let joint = Joint { id: place + 1, drive, limits, rest: Some(1500), hot: 0 };
             rig.say(&Request::Joint { place, joint });
         }
         rig.say(&Request::Engage { plan: Plan { protocol: series.protocol, joints: 3, ..plan } });
@@ -256,4 +259,18 @@ fn the_host_speaks_to_the_servos_between_two_cycles() {
     let len = request.encode(1, &mut out).unwrap();
     rig.board.host_bytes(rig.now, &out[..len]);
     assert_eq!(rig.board.counts().lost, 0, "two milliseconds and a half of bytes fit a cycle");
+}
+
+#[test]
+fn a_wheel_stands_at_the_first_of_silence() {
+    let mut rig = Rig::of("sts3215", PLAN, Drive::Speed);
+    let speed = |rig: &Rig| rig.servos[0].get(Reg::GoalVelocity);
+    for _ in 0..10 {
+        rig.act(-800, 0);
+        rig.wait(20_000);
+        assert_eq!(speed(&rig), -800);
+    }
+    // The host is alive, and tells nothing.
+    rig.watch_for(90_000);
+    assert_eq!((speed(&rig), rig.board.mode()), (0, Mode::Running));
 }
