@@ -1,7 +1,7 @@
 //! The port of the bridge: whole actions down, whole observations up, and what the board does when
 //! nobody speaks any more.
 
-use sinew_core::bridge::{Mode, Request, Stop, Torque, VERSION};
+use sinew_core::bridge::{FRAME_ROOM, Goals, Mode, Request, Stop, Torque, VERSION};
 use sinew_drivers::sim::FaultPlan;
 
 use super::lab::{Answer, Lab};
@@ -95,14 +95,19 @@ fn killed(test: &str, plan: FaultPlan, stop: Stop, allowed: u64) {
             lab.act(start.map(|place| place + by * tick / 8));
             lab.run_until(next);
         }
-        // Its last word, whole or cut anywhere, and then nothing.
+        // Its last whole word, some time later a part of another, and then nothing.
         lab.tell(&Request::Watch);
         let told = lab.now();
         let instant = told + random.u64(0..TICK);
         lab.run_until(instant);
+        let mut frame = [0; FRAME_ROOM];
+        let goals = Goals::new(start).unwrap();
+        let len = Request::Act { over_us: 0, goals }.encode(0, &mut frame).unwrap();
+        lab.babble(&frame[..random.usize(..len)]);
         lab.run_until(told + u64::from(end) * 1000 + allowed * period);
         let want = if stop == Stop::Limp { [false; 6] } else { [true; 6] };
         assert_eq!(lab.torques(), want, "host {seed} was killed at {instant} us");
+        lab.babble(&[0]);
         assert_eq!(lab.ask(&Request::Watch), Answer::Observation);
         let seen = lab.seen.unwrap();
         assert_eq!(seen.mode, Mode::Stopped, "host {seed}");
