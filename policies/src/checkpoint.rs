@@ -25,6 +25,8 @@ pub struct Tensors {
     header: Metadata,
     asked: Mutex<BTreeSet<String>>,
     path: PathBuf,
+    /// Whether what the system is given back of the map comes back from a file.
+    on_disk: bool,
     kept: Option<Kept>,
     /// Packed weights that somebody holds, by their keys.
     held: Mutex<BTreeMap<String, Shared>>,
@@ -43,6 +45,15 @@ impl Tensors {
         // SAFETY: the file is read only through this map. Another process that cuts it off while it
         // is mapped makes the system end ours, as with every mapped file.
         let map = unsafe { Mmap::map(&file) }.map_err(Error::io("cannot map", path))?;
+        Self::over(map, path, true)
+    }
+
+    /// The same over memory that holds what such a file does.
+    pub(crate) fn in_memory(map: Mmap, name: &Path) -> Result<Self> {
+        Self::over(map, name, false)
+    }
+
+    fn over(map: Mmap, path: &Path, on_disk: bool) -> Result<Self> {
         let (length, header) = SafeTensors::read_metadata(&map)
             .map_err(|error| Error::Malformed { what: error.to_string(), path: path.to_owned() })?;
         let data = length + size_of::<u64>();
@@ -52,6 +63,7 @@ impl Tensors {
             header,
             asked: Mutex::default(),
             path: path.to_owned(),
+            on_disk,
             kept: None,
             held: Mutex::default(),
         })
@@ -154,7 +166,7 @@ impl Tensors {
 
     /// Lets the system have a tensor's memory back; it is read from the file again if need be.
     pub fn release(&self, tensor: &str) {
-        if let Some(info) = self.header.info(tensor) {
+        if let Some(info) = self.header.info(tensor).filter(|_| self.on_disk) {
             let (from, to) = info.data_offsets;
             // SAFETY: the map is of a file and is never written, so that what is dropped comes back
             // as it was. It is only advice: whether it is taken does not matter.

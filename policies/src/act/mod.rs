@@ -7,6 +7,8 @@
 //! ```
 //! The VAE's encoder is for training: when a chunk is made the latent is zero.
 
+mod weights;
+
 use crate::checkpoint::Tensors;
 use crate::config::{ActConfig, Feature, Feedforward};
 use crate::error::{Error, Result};
@@ -14,6 +16,8 @@ use crate::graph::{Activation, Builder, Graph, Id};
 use crate::layers::position;
 use crate::layers::resnet::{Names, Norm, Resnet};
 use crate::layers::transformer::{Stack, Style};
+
+pub use weights::tensors;
 
 /// The network. Inputs have the names of their features, images `[1, height, width, channels]` and
 /// vectors `[1, n]`, all normalised; the output is `chunk`, `[chunk_size, actions]`.
@@ -62,6 +66,15 @@ fn style(config: &ActConfig) -> Result<Style> {
     })
 }
 
+fn backbone(config: &ActConfig) -> Resnet {
+    Resnet {
+        names: Names::of_modules("model.backbone"),
+        depth: config.vision_backbone,
+        norm: Norm::Batch,
+        dilate_last: config.replace_final_stride_with_dilation,
+    }
+}
+
 /// What the encoder looks at, and where each token stands.
 fn tokens(b: &mut Builder<'_>, config: &ActConfig) -> Result<(Id, Id)> {
     let common = &config.common;
@@ -98,15 +111,9 @@ fn camera(
     name: &str,
     feature: &Feature,
 ) -> Result<(Id, Id)> {
-    let resnet = Resnet {
-        names: Names::of_modules("model.backbone"),
-        depth: config.vision_backbone,
-        norm: Norm::Batch,
-        dilate_last: config.replace_final_stride_with_dilation,
-    };
     let [channels, height, width] = feature.image().unwrap_or_default();
     let image = b.input(name, vec![1, height, width, channels]);
-    let map = resnet.build(b, image)?;
+    let map = backbone(config).build(b, image)?;
     let map = b.name(map, "model.backbone");
     let map = b.conv2d(map, "model.encoder_img_feat_input_proj", 1, 0, 1)?;
     let shape = b.shape(map);

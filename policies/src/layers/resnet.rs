@@ -8,6 +8,11 @@ use crate::graph::{Activation, Builder, Id};
 const EPS: f32 = 1e-5;
 /// How many channels share a group where groups take the place of batches.
 const GROUP: usize = 16;
+/// How many channels torchvision's first convolution gives.
+pub const STEM: usize = 64;
+
+/// Tensors by name and shape.
+pub type List = Vec<(String, Vec<usize>)>;
 
 /// What its modules are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +86,42 @@ impl Resnet {
             }
         }
         Ok(x)
+    }
+
+    /// Lists its tensors, where the first convolution gives so many channels, and says how many come out.
+    pub fn tensors(&self, list: &mut List, stem: usize) -> usize {
+        let mut conv = |[conv, norm]: [String; 2], out: usize, into: usize, kernel: usize| {
+            list.push((format!("{conv}.weight"), vec![out, into, kernel, kernel]));
+            let frozen: &[&str] = match self.norm {
+                Norm::Batch => &["weight", "bias", "running_mean", "running_var"],
+                Norm::Group => &["weight", "bias"],
+            };
+            list.extend(frozen.iter().map(|part| (format!("{norm}.{part}"), vec![out])));
+        };
+        conv([self.names.conv.clone(), self.names.norm.clone()], stem, 3, 7);
+        let wide = if self.depth.bottleneck() { 4 } else { 1 };
+        let mut into = stem;
+        for (stage, (name, blocks)) in self.names.stages.iter().zip(self.depth.blocks()).enumerate()
+        {
+            let (inner, out) = (stem << stage, (stem << stage) * wide);
+            for block in 0..blocks {
+                let pair = |nth| ["conv", "bn"].map(|part| format!("{name}.{block}.{part}{nth}"));
+                if self.depth.bottleneck() {
+                    conv(pair(1), inner, into, 1);
+                    conv(pair(2), inner, inner, 3);
+                    conv(pair(3), out, inner, 1);
+                } else {
+                    conv(pair(1), inner, into, 3);
+                    conv(pair(2), out, inner, 3);
+                }
+                if block == 0 && (stage > 0 || into != out) {
+                    let skip = ["0", "1"].map(|nth| format!("{name}.{block}.downsample.{nth}"));
+                    conv(skip, out, into, 1);
+                }
+                into = out;
+            }
+        }
+        into
     }
 
     fn block(

@@ -1,5 +1,6 @@
 //! The transformer of ACT: torch's multi-head attention with positions added to queries and keys.
 
+use super::resnet::List;
 use crate::error::Result;
 use crate::graph::{Activation, Builder, Id, Weights};
 
@@ -62,6 +63,31 @@ impl Stack<'_> {
         }
         let x = b.layer_norm(x, &format!("{}.norm", self.prefix), EPS)?;
         Ok(b.name(x, self.prefix))
+    }
+
+    /// Lists the tensors of an encoder, or of a decoder, of this width.
+    pub fn tensors(&self, list: &mut List, width: usize, decodes: bool) {
+        let mut pair = |name: String, joint: &str, shape: Vec<usize>| {
+            list.push((format!("{name}{joint}bias"), vec![shape[0]]));
+            list.push((format!("{name}{joint}weight"), shape));
+        };
+        let attentions: &[&str] =
+            if decodes { &["self_attn", "multihead_attn"] } else { &["self_attn"] };
+        for layer in 0..self.layers {
+            for attention in attentions {
+                let name = self.part(layer, attention);
+                pair(name.clone(), ".in_proj_", vec![3 * width, width]);
+                pair(name, ".out_proj.", vec![width, width]);
+            }
+            pair(self.part(layer, "linear1"), ".", vec![self.style.inner, width]);
+            pair(self.part(layer, "linear2"), ".", vec![width, self.style.inner]);
+            for norm in 1..=attentions.len() + 1 {
+                pair(self.part(layer, &format!("norm{norm}")), ".", vec![width]);
+            }
+        }
+        if decodes || self.style.pre_norm {
+            pair(format!("{}.norm", self.prefix), ".", vec![width]);
+        }
     }
 
     fn look_around(&self, b: &mut Builder<'_>, x: Id, places: Id, layer: usize) -> Result<Id> {

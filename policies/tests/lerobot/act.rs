@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sinew_policies::layers::resnet::STEM;
 use sinew_policies::{Config, act};
 
 use crate::case::Case;
@@ -37,6 +38,29 @@ fn inputs(case: &Case, step: usize) -> BTreeMap<String, Vec<f32>> {
     });
     let images = common.images().map(|(name, _)| (name.to_owned(), case.normal_image(name, step)));
     vectors.chain(images).collect()
+}
+
+#[test]
+fn the_tensors_that_a_configuration_asks_for_are_lerobots() {
+    for name in CASES {
+        let case = Case::open(name);
+        let Config::Act(config) = &case.config else { panic!("{name} is no ACT") };
+        let theirs = case.tensors();
+        // The golden ones are narrower than torchvision's.
+        let stem = theirs.shape("model.backbone.conv1.weight").map_or(STEM, |shape| shape[0]);
+        let listed: BTreeMap<_, _> = act::tensors(config, stem).unwrap().into_iter().collect();
+        let asked = |tensor: &String| {
+            let in_network = tensor.starts_with("model.") && !act::for_training(tensor);
+            // A batch norm counts its batches in a whole number that is no weight.
+            in_network && theirs.is_float(tensor)
+        };
+        let shaped = |tensor: String| {
+            let shape = theirs.shape(&tensor).unwrap().to_vec();
+            (tensor, shape)
+        };
+        let theirs: BTreeMap<_, _> = theirs.names().filter(asked).map(shaped).collect();
+        assert_eq!(listed, theirs, "{name}");
+    }
 }
 
 #[test]
