@@ -13,11 +13,13 @@ pub mod output;
 pub mod report;
 pub mod stage;
 mod usage;
+mod version;
 pub mod voice;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::commands::Command;
@@ -56,6 +58,12 @@ pub fn main(typed: impl Iterator<Item = OsString>) -> ExitCode {
         }
         Err(Refused::Clap(error)) if error.use_stderr() && report.for_scripts() => {
             report.fail(&usage::failure(&error, &words, &definition()))
+        }
+        Err(Refused::Clap(error))
+            if error.kind() == ErrorKind::DisplayVersion && version::is_verbose(&words) =>
+        {
+            version::tell(&report);
+            Exit::Done.into()
         }
         Err(Refused::Clap(error)) => report.clap(&error),
         Err(Refused::Failure(failure)) => report.fail(&failure),
