@@ -38,6 +38,8 @@ const HOT: f64 = 80.0;
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Trial {
     precision: &'static str,
+    /// Multiplications that a chunk takes, as the network defines it.
+    work: f64,
     chunk_s: f64,
     /// Whether it was run, or reckoned from what ran before.
     measured: bool,
@@ -118,7 +120,7 @@ fn time(
     if let Some((rate, chunk_s)) =
         rate.map(|rate| (rate, work / rate)).filter(|(_, chunk)| *chunk > PATIENCE)
     {
-        return Ok((Trial { precision, chunk_s, measured: false }, rate));
+        return Ok((Trial { precision, work, chunk_s, measured: false }, rate));
     }
     let mut once = || -> Result<f64, Failure> {
         let begun = Instant::now();
@@ -134,7 +136,7 @@ fn time(
     }
     times.sort_by(f64::total_cmp);
     let chunk_s = times.get(times.len() / 2).copied().unwrap_or(first);
-    Ok((Trial { precision, chunk_s, measured: true }, work / chunk_s))
+    Ok((Trial { precision, work, chunk_s, measured: true }, work / chunk_s))
 }
 
 fn best(trials: &[Trial]) -> f64 {
@@ -176,6 +178,7 @@ fn json(size: &Size, numbers: usize, threads: usize, trial: &Trial) -> Value {
         "actions": actions,
         "precision": trial.precision,
         "threads": threads,
+        "multiplications": trial.work,
         "chunk_ms": trial.chunk_s * 1e3,
         "measured": trial.measured,
         "keeps_up_hz": actions as f64 / trial.chunk_s,
@@ -261,13 +264,13 @@ mod tests {
         assert!(trial.measured && trial.chunk_s > 0.0 && rate > 0.0);
         let (slow, same) = time(size, &weights, &options, "f32", Some(1.0)).unwrap();
         assert!(!slow.measured && same == 1.0);
-        let work = trial.chunk_s * rate;
-        assert!((slow.chunk_s / work - 1.0).abs() < 1e-9, "one multiplication a second");
+        assert_eq!(slow.chunk_s, trial.work, "one multiplication a second");
     }
 
     #[test]
     fn a_line_says_what_was_measured_and_what_it_is_good_for() {
-        let trial = |precision, chunk_s, measured| Trial { precision, chunk_s, measured };
+        let trial =
+            |precision, chunk_s, measured| Trial { precision, work: 1e9, chunk_s, measured };
         let trials = [trial("f32", 2.0, true), trial("int8", 1.25, false)];
         let told = line("ACT", 100, &trials);
         assert!(told.contains("    2000   ≈1250  30, 60 Hz"), "{told}");
