@@ -10,6 +10,7 @@ mod let_a_policy_drive;
 pub(crate) mod look_at_a_dataset;
 mod move_an_arm_with_keys;
 mod pull_from_a_hub;
+mod put_it_on_a_board;
 mod record_episodes;
 mod record_in_step;
 mod record_through_a_kill;
