@@ -19,15 +19,13 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pipe::Pipe;
 use embassy_sync::signal::Signal;
 use embassy_time::Timer;
+use sinew_core::reflex::BAUDS;
 
 bind_interrupts!(struct Irqs {
     PIO0_IRQ_0 => pio::InterruptHandler<PIO0>;
     UART0_IRQ => uart::BufferedInterruptHandler<UART0>;
     DMA_IRQ_0 => dma::InterruptHandler<DMA_CH0>;
 });
-
-/// The rates that servos know, and some room around them.
-const BAUDS: core::ops::RangeInclusive<u32> = 9_600..=4_000_000;
 
 /// The state machine's cycles a bit.
 const CYCLES: u32 = 8;

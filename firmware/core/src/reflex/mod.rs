@@ -22,7 +22,7 @@ mod settings;
 mod watch;
 
 pub use owner::Owner;
-pub use settings::Settings;
+pub use settings::{BAUDS, Settings};
 
 use crate::bridge::{Counts, Framer, Joint, MOST_JOINTS, MOST_THROUGH, Mode, Plan, Stop};
 use crate::packet::{Decoder, Protocol};

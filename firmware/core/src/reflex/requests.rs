@@ -3,7 +3,7 @@
 use super::axis::Axis;
 use super::cycle::Phase;
 use super::series::Series;
-use super::settings::PERIODS;
+use super::settings::{BAUDS, PERIODS};
 use super::{Board, Micros};
 use crate::bridge::{
     Capability, Describe, JointSeen, MOST_JOINTS, Mode, Observation, Plan, Refusal, Reply, Request,
@@ -70,7 +70,7 @@ impl Board {
             Request::Watch => Reply::Observation(self.observation(now)),
             Request::Baud { baud } => {
                 free(self)?;
-                if *baud == 0 {
+                if !BAUDS.contains(baud) {
                     return Err(Refusal::Unknown);
                 }
                 self.baud = *baud;

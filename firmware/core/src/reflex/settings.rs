@@ -27,8 +27,8 @@ impl Default for Settings {
 /// Marks a record of settings, and which fields it has.
 const MAGIC: [u8; 4] = *b"SNW\x01";
 
-/// The slowest and fastest rates that a servo bus runs at.
-const BAUDS: core::ops::RangeInclusive<u32> = 9_600..=4_500_000;
+/// The rates that a board takes on the bus: those that servos know, and what lies between.
+pub const BAUDS: core::ops::RangeInclusive<u32> = 9_600..=4_500_000;
 
 /// The shortest and longest cycles that make sense.
 pub(super) const PERIODS: (u32, u32) = (1_000, 100_000);

@@ -45,6 +45,8 @@ fn what_it_cannot_do_it_refuses() {
         ),
         (Request::Stop { stop: Stop::Limp }, Refusal::NotEngaged),
         (Request::Baud { baud: 0 }, Refusal::Unknown),
+        (Request::Baud { baud: BAUDS.start() - 1 }, Refusal::Unknown),
+        (Request::Baud { baud: BAUDS.end() + 1 }, Refusal::Unknown),
     ] {
         ask(&mut board, 5, &request, |_, reply| assert_eq!(reply, Reply::Refused(why)));
     }
