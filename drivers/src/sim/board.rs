@@ -217,12 +217,14 @@ impl Desk {
             let later = at + self.delay;
             self.going.extend(step.host.iter().map(|byte| (later, *byte)));
         }
-        if let Some(record) = step.save {
-            self.flash = record.to_vec();
-        }
         (self.light, self.bootloader) = (step.light, step.bootloader);
         let wake = Nanos::try_from(step.wake_us.saturating_sub(HEAD_START)).unwrap_or(Nanos::MAX);
         self.wake = wake.saturating_mul(MICRO).max(at + MICRO);
+        if let Some(record) = step.save {
+            self.flash = record.to_vec();
+            self.board.saved(true);
+            self.wake = at + MICRO;
+        }
     }
 }
 

@@ -61,8 +61,9 @@ pub async fn run(p: Peripherals) -> ! {
             lamp.show(step.light, brightness, now);
             let (wake, save, leave) = (step.wake_us.min(now + REST), step.save, step.bootloader);
             if let Some(record) = save {
-                // What cannot be kept is as it was after the next start; the host reads it back then.
-                store.keep(&record).unwrap_or_default();
+                board.saved(store.keep(&record).is_ok());
+                // The host waits for that answer.
+                continue;
             }
             if leave {
                 Timer::after(LEAVING).await;

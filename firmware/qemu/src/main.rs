@@ -49,9 +49,11 @@ fn main() -> ! {
         let through_baud = board.wire_baud(now, adapter_baud);
         let step = board.poll(now);
         let took = cost::since(then);
+        let wanted = step.save.is_some();
+        let wake = if wanted { now } else { step.wake_us };
 
         let baud = if step.bus.is_empty() { through_baud } else { step.baud };
-        DIRECTOR.write(&step.wake_us.to_le_bytes());
+        DIRECTOR.write(&wake.to_le_bytes());
         for len in [through.len() + step.bus.len(), to_adapter.len(), step.host.len()] {
             DIRECTOR.write(&(len as u16).to_le_bytes());
         }
@@ -63,6 +65,10 @@ fn main() -> ! {
         WIRE.write(step.bus);
         ADAPTER.write(to_adapter);
         BRIDGE.write(step.host);
+        if wanted {
+            // It has nothing to keep them in.
+            board.saved(false);
+        }
     }
 }
 

@@ -56,7 +56,7 @@ pub enum Request<'a> {
     Time,
     /// What are your settings? Answered by [`Reply::Settings`].
     Settings,
-    /// Keep these settings, also without power.
+    /// Keep these settings, also without power. Answered once they are kept.
     Save {
         /// All of them.
         settings: Settings,
@@ -116,9 +116,11 @@ pub enum Refusal {
     BusTaken,
     /// More bytes than there is time or room for beside the cycle.
     TooMuch,
+    /// It could not keep its settings.
+    NotKept,
 }
 
-const REFUSALS: [Refusal; 8] = [
+const REFUSALS: [Refusal; 9] = [
     Refusal::Unknown,
     Refusal::Joints,
     Refusal::Protocol,
@@ -127,6 +129,7 @@ const REFUSALS: [Refusal; 8] = [
     Refusal::Stopped,
     Refusal::BusTaken,
     Refusal::TooMuch,
+    Refusal::NotKept,
 ];
 
 impl Refusal {
@@ -141,6 +144,7 @@ impl Refusal {
             Self::Stopped => "it has stopped the motors",
             Self::BusTaken => "its other port has the bus",
             Self::TooMuch => "there is no time on the bus for so many bytes",
+            Self::NotKept => "it could not keep its settings",
         }
     }
 }

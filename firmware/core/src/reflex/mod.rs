@@ -77,7 +77,8 @@ pub struct Step<'a> {
     pub host: &'a [u8],
     /// Show this, as bright as [`Board::settings`] says.
     pub light: Light,
-    /// Write this record to flash, where [`Board::new`] finds it next time. Said once.
+    /// Write this record to flash, where [`Board::new`] finds it next time, and tell [`Board::saved`]
+    /// how that went. Said once.
     pub save: Option<[u8; Settings::STORED]>,
     /// Start again as a disk for new firmware, once `host` has left.
     pub bootloader: bool,
@@ -98,6 +99,9 @@ const ANSWER_ROOM: usize = 96;
 pub struct Board {
     kind: Kind,
     settings: Settings,
+    /// Settings that are to be kept, and the number of who asked for that.
+    saving: Option<(u16, Settings)>,
+    /// Whether their record is still to be handed out.
     save: bool,
     bootloader: bool,
     baud: u32,
@@ -168,6 +172,7 @@ impl Board {
         Self {
             kind,
             settings,
+            saving: None,
             save: false,
             bootloader: false,
             baud: settings.baud,
@@ -249,7 +254,10 @@ impl Board {
         Step {
             baud: self.baud,
             light: self.light(now_us),
-            save: core::mem::take(&mut self.save).then(|| self.settings.store()),
+            save: self
+                .saving
+                .filter(|_| core::mem::take(&mut self.save))
+                .map(|(_, new)| new.store()),
             bootloader: self.bootloader,
             wake_us: self.wake(),
             bus: self.to_bus.hand_out(),

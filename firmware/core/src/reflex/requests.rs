@@ -38,7 +38,7 @@ impl Board {
             }
         };
         self.heard = now;
-        let reply = match self.carry_out(now, &request) {
+        let reply = match self.carry_out(now, number, &request) {
             Ok(Some(reply)) => reply,
             Ok(None) => return,
             Err(why) => {
@@ -59,6 +59,7 @@ impl Board {
     fn carry_out(
         &mut self,
         now: Micros,
+        number: u16,
         request: &Request,
     ) -> Result<Option<Reply<'static>>, Refusal> {
         let free = |board: &Self| if board.engaged() { Err(Refusal::Engaged) } else { Ok(()) };
@@ -114,8 +115,11 @@ impl Board {
             }
             Request::Save { settings } => {
                 free(self)?;
-                (self.settings, self.save) = (*settings, true);
-                Reply::Done
+                if self.saving.is_some() {
+                    return Err(Refusal::NotKept);
+                }
+                (self.saving, self.save) = (Some((number, *settings)), true);
+                return Ok(None);
             }
             Request::Bootloader => {
                 free(self)?;
@@ -123,6 +127,20 @@ impl Board {
                 Reply::Done
             }
         }))
+    }
+
+    /// The record of the latest [`super::Step::save`] is where [`Board::new`] finds it, or could not be
+    /// written there.
+    pub fn saved(&mut self, kept: bool) {
+        let Some((number, settings)) = self.saving.take() else { return };
+        let reply = if kept {
+            self.settings = settings;
+            Reply::Done
+        } else {
+            self.counts.refused = self.counts.refused.wrapping_add(1);
+            Reply::Refused(Refusal::NotKept)
+        };
+        self.reply(number, &reply);
     }
 
     /// Who it is.

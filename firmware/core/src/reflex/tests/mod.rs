@@ -2,6 +2,8 @@
 
 mod servos;
 
+use std::vec::Vec;
+
 use super::*;
 use crate::bridge::{FRAME_ROOM, Refusal, Reply, Request};
 
@@ -67,15 +69,49 @@ fn the_two_ports_never_have_the_bus_at_once() {
     assert!(board.transparent(600_000));
 }
 
+/// Asks a board to keep settings, and returns the record of them.
+fn save(board: &mut Board, number: u16, settings: Settings) -> Option<[u8; Settings::STORED]> {
+    let mut out = [0; FRAME_ROOM];
+    let len = Request::Save { settings }.encode(number, &mut out).unwrap();
+    board.host_bytes(0, &out[..len]);
+    board.poll(0).save
+}
+
+/// What a board has to say, by number.
+fn said(board: &mut Board) -> Vec<(u16, bool)> {
+    let step = board.poll(0);
+    let (mut framer, mut input, mut said) = (Framer::new(), step.host, Vec::new());
+    while let Some(message) = framer.next(&mut input) {
+        let (number, reply) = Reply::decode(message).unwrap();
+        assert!(matches!(reply, Reply::Done | Reply::Refused(Refusal::NotKept)), "{reply:?}");
+        said.push((number, reply == Reply::Done));
+    }
+    said
+}
+
 #[test]
 fn settings_are_kept_and_damage_gives_the_defaults() {
     let mut board = Board::new(Kind::Virtual, &[0x55; 64]);
     assert_eq!(*board.settings(), Settings::default());
     let settings = Settings { hot: 50, ..Settings::default() };
-    let mut out = [0; FRAME_ROOM];
-    let len = Request::Save { settings }.encode(1, &mut out).unwrap();
-    board.host_bytes(0, &out[..len]);
-    let record = board.poll(0).save.expect("a record");
+    let record = save(&mut board, 1, settings).expect("a record");
     assert_eq!(board.poll(0).save, None);
+    board.saved(true);
+    assert_eq!(said(&mut board), [(1, true)]);
+    assert_eq!(*board.settings(), settings);
     assert_eq!(*Board::new(Kind::Virtual, &record).settings(), settings);
+}
+
+#[test]
+fn settings_are_not_done_with_before_they_are_in_flash() {
+    let mut board = Board::new(Kind::Virtual, &[]);
+    let settings = Settings { hot: 50, ..Settings::default() };
+    assert!(save(&mut board, 1, settings).is_some());
+    assert_eq!(said(&mut board), []);
+    // Nor do others take their place meanwhile.
+    assert_eq!(save(&mut board, 2, Settings { hot: 40, ..settings }), None);
+    board.saved(false);
+    assert_eq!(said(&mut board), [(1, false)]);
+    assert_eq!(*board.settings(), Settings::default());
+    assert!(save(&mut board, 3, settings).is_some());
 }
