@@ -4,6 +4,7 @@
 //! program that waits for the last bit can be late; a state machine cannot.
 
 use embassy_futures::select::{Either, select};
+use embassy_rp::clocks::clk_sys_freq;
 use embassy_rp::gpio::Level;
 use embassy_rp::peripherals::{DMA_CH0, PIN_0, PIN_1, PIN_2, PIO0, UART0};
 #[cfg(feature = "rp2350")]
@@ -12,7 +13,7 @@ use embassy_rp::pio::program::pio_asm;
 use embassy_rp::pio::{
     Config, Direction, FifoJoin, Pio, ShiftDirection, StateMachine, StatusSource,
 };
-use embassy_rp::pio_programs::clock_divider::calculate_pio_clock_divider;
+use embassy_rp::pio_programs::clock_divider::calculate_pio_clock_divider_value;
 use embassy_rp::uart::BufferedUartRx;
 use embassy_rp::{Peri, bind_interrupts, dma, pac, pio, uart};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
@@ -141,7 +142,7 @@ impl Mouth {
         {
             config.status_n = StatusN::This(1);
         }
-        config.clock_divider = calculate_pio_clock_divider(baud * CYCLES);
+        config.clock_divider = calculate_pio_clock_divider_value(fastest(), baud);
         sm0.set_config(&config);
         sm0.set_enable(true);
         Self { machine: sm0, dma: dma::Channel::new(dma, Irqs) }
@@ -158,7 +159,8 @@ impl Mouth {
                 }
                 Either::Second(baud) => {
                     self.quiet().await;
-                    self.machine.set_clock_divider(calculate_pio_clock_divider(baud * CYCLES));
+                    let divider = calculate_pio_clock_divider_value(fastest(), baud);
+                    self.machine.set_clock_divider(divider);
                     self.machine.clkdiv_restart();
                     outbox.tuned.signal(());
                 }
@@ -174,6 +176,13 @@ impl Mouth {
             Timer::after_micros(50).await;
         }
     }
+}
+
+/// The rate at which the state machine would speak at the chip's full speed. A bit's cycles are taken off
+/// here, not put onto the rate that is wanted, because embassy's arithmetic overflows from 2^24 Hz on.
+fn fastest() -> u32 {
+    const { assert!(*BAUDS.end() < 1 << 24) };
+    clk_sys_freq() / CYCLES
 }
 
 /// Who hears the wire.
