@@ -70,11 +70,13 @@ pub async fn run(p: Peripherals) -> ! {
                 reset_to_usb_boot(0, 0);
             }
 
+            // The first that is ready wins. The bridge stands before the other port: a program that sends
+            // there without end must not keep the host's goals, or its stop, from the board.
             let event = select5(
                 bus.hear(&mut heard),
+                bridge.input.receive(&mut told),
                 adapter.line.changed(),
                 adapter.input.receive(&mut asked),
-                bridge.input.receive(&mut told),
                 Timer::at(Instant::from_micros(wake)),
             )
             .await;
@@ -84,14 +86,14 @@ pub async fn run(p: Peripherals) -> ! {
                     let bytes = heard.get(..len).unwrap_or_default();
                     to_adapter.say(board.wire_bytes(now, bytes));
                 }
-                Either5::Third(len) => {
+                Either5::Second(len) => {
+                    board.host_bytes(now, told.get(..len).unwrap_or_default());
+                }
+                Either5::Fourth(len) => {
                     let bytes = asked.get(..len).unwrap_or_default();
                     bus.say(board.adapter_bytes(now, bytes), adapter.input.baud()).await;
                 }
-                Either5::Fourth(len) => {
-                    board.host_bytes(now, told.get(..len).unwrap_or_default());
-                }
-                Either5::Second(()) | Either5::Fifth(()) => {}
+                Either5::Third(()) | Either5::Fifth(()) => {}
             }
             bus.tune(board.wire_baud(now, adapter.input.baud())).await;
         }
