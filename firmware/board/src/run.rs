@@ -102,8 +102,8 @@ pub async fn run(p: Peripherals) -> ! {
         desk,
         mouth.run(&to_wire),
         device.run(),
-        adapter.output.run(&to_adapter),
-        bridge.output.run(&to_bridge),
+        adapter.output.run(&to_adapter, &adapter.line),
+        bridge.output.run(&to_bridge, &bridge.line),
     )
     .await
     .0

@@ -1,9 +1,11 @@
 //! One USB device with two serial ports.
 
+use embassy_futures::select::{Either, select};
 use embassy_rp::peripherals::USB;
 use embassy_rp::{Peri, bind_interrupts, usb};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pipe::Pipe;
+use embassy_time::{Duration, Timer};
 use embassy_usb::class::cdc_acm::{CdcAcmClass, ControlChanged, Receiver, Sender, State};
 use embassy_usb::{Builder, Config, UsbDevice};
 use static_cell::{ConstStaticCell, StaticCell};
@@ -16,6 +18,10 @@ type Driver = usb::Driver<'static, USB>;
 
 /// What a packet of a full-speed device holds.
 pub const PACKET: usize = 64;
+
+/// How often it is looked whether a port is still open, while something waits to be fetched from it:
+/// sooner than a host can find a board that was plugged in again.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Raspberry Pi's own numbers for a device with serial ports; systems know them as such.
 const NUMBERS: (u16, u16) = (0x2E8A, 0x000A);
@@ -111,16 +117,18 @@ impl<const N: usize> Outbox<N> {
 pub struct Output(Sender<'static, Driver>);
 
 impl Output {
-    /// Sends what comes into the outbox. Bytes that nobody has the port open for are dropped: the
-    /// next one to open it must not find answers to somebody else.
-    pub async fn run<const N: usize>(&mut self, outbox: &Outbox<N>) -> ! {
+    /// Sends what comes into the outbox while somebody has the port of `line` open. The rest is dropped,
+    /// also what waits to be fetched when the port is closed or unplugged: the next one to open it must
+    /// not find answers to somebody else.
+    pub async fn run<const N: usize>(&mut self, outbox: &Outbox<N>, line: &Line) -> ! {
         // A packet of full length would have to be followed by an empty one.
         let mut packet = [0; PACKET - 1];
         loop {
             let len = outbox.0.read(&mut packet).await;
             let bytes = packet.get(..len).unwrap_or_default();
             // An error is a port that went away, as if nobody had it open.
-            if self.0.dtr() && self.0.write_packet(bytes).await.is_err() {
+            let sent = select(line.closed(), self.0.write_packet(bytes)).await;
+            if matches!(sent, Either::Second(Err(_))) {
                 self.0.wait_connection().await;
             }
         }
@@ -134,5 +142,12 @@ impl Line {
     /// Waits until it says something new.
     pub async fn changed(&self) {
         self.0.control_changed().await;
+    }
+
+    /// Waits until nobody has the port open.
+    async fn closed(&self) {
+        while self.0.dtr() {
+            Timer::after(LOOK).await;
+        }
     }
 }
