@@ -41,7 +41,7 @@ pub struct PortInfo {
 }
 
 /// USB adapters that arms come with: vendor, product, what it is.
-const KNOWN: [(u16, u16, &str); 7] = [
+const KNOWN: [(u16, u16, &str); 8] = [
     (0x1A86, 0x55D3, "CH343 (Feetech and Waveshare servo boards)"),
     (0x1A86, 0x7523, "CH340"),
     (0x1A86, 0x55D4, "CH9102"),
@@ -49,6 +49,7 @@ const KNOWN: [(u16, u16, &str); 7] = [
     (0x0403, 0x6001, "FT232R"),
     (0x0403, 0x6015, "FT231X"),
     (0x2F5D, 0x2202, "ROBOTIS OpenRB-150"),
+    (0x2E8A, 0x000A, "Raspberry Pi Pico (boards with reflexes)"),
 ];
 
 /// The serial ports of this machine that an arm may hang on, USB adapters first.
@@ -127,16 +128,18 @@ pub fn path_of(name: &str) -> String {
     list().into_iter().find(has_serial).map_or_else(|| name.to_owned(), |port| port.path)
 }
 
-/// The udev rules that let everybody at the machine use the known adapters.
+/// The udev rules that let everybody at the machine use the known adapters, and keep ModemManager from
+/// looking for a modem behind them: what it says would go to the servos.
 pub fn udev_rules() -> String {
     let mut rules = String::from(
-        "# Servo adapters: usable by whoever sits at the machine, and by the group dialout.\n",
+        "# Servo adapters: usable by whoever sits at the machine, and by the group dialout, and not taken\n\
+         # for modems.\n",
     );
     for (vendor, product, name) in KNOWN {
         rules += &format!(
             "# {name}\nSUBSYSTEM==\"tty\", ATTRS{{idVendor}}==\"{vendor:04x}\", \
              ATTRS{{idProduct}}==\"{product:04x}\", GROUP=\"dialout\", MODE=\"0660\", \
-             TAG+=\"uaccess\"\n"
+             TAG+=\"uaccess\", ENV{{ID_MM_DEVICE_IGNORE}}=\"1\"\n"
         );
     }
     rules
@@ -179,10 +182,19 @@ mod tests {
     #[test]
     fn every_known_adapter_has_a_rule() {
         let rules = udev_rules();
-        for (vendor, product, _) in KNOWN {
-            let ids = format!("\"{vendor:04x}\", ATTRS{{idProduct}}==\"{product:04x}\"");
-            assert!(rules.contains(&ids), "{ids}");
+        let rules: Vec<_> = rules.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(rules.len(), KNOWN.len());
+        for ((vendor, product, _), rule) in KNOWN.iter().zip(rules) {
+            let ids = format!("\"{vendor:04x}\", ATTRS{{idProduct}}==\"{product:04x}\", ");
+            assert!(rule.contains(&ids), "{rule}");
+            assert!(rule.ends_with("TAG+=\"uaccess\", ENV{ID_MM_DEVICE_IGNORE}=\"1\""), "{rule}");
         }
+    }
+
+    #[test]
+    fn a_board_of_this_project_is_known() {
+        let board = UsbIdentity { vendor: 0x2E8A, product: 0x000A, serial: None };
+        assert!(known(&board).is_some_and(|what| what.contains("boards with reflexes")));
     }
 
     #[test]
