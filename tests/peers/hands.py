@@ -43,6 +43,17 @@ class Hands:
         """Where every joint truly is, by motor id."""
         return {servo["id"]: servo["joint"] for servo in self.command("state")["servos"]}
 
+    def still(self, within=0.5, patience=10.0):
+        """Waits until no joint moves any more, and says where they are then."""
+        end = time.monotonic() + patience
+        before, now = {}, self.joints()
+        while any(abs(now[motor] - before.get(motor, 1e9)) > within for motor in now):
+            if time.monotonic() > end:
+                sys.exit(f"the joints never stand still: {before}, {now}")
+            time.sleep(0.1)
+            before, now = now, self.joints()
+        return now
+
 
 class Checks:
     """Counts what held; the first thing that does not ends the script."""

@@ -27,6 +27,12 @@ ARMS = {
 SWEEP = 600
 
 
+def unit(mode, row):
+    """How much of LeRobot's measure a count is."""
+    span = row.range_max - row.range_min
+    return {"range_m100_100": 200 / span, "range_0_100": 100 / span, "degrees": 360 / 4095}[mode.value]
+
+
 class Person:
     """Answers LeRobot's prompts and sweeps the joints while it watches."""
 
@@ -75,10 +81,15 @@ def main(port, control, kind):
 
     follower = hasattr(arm, "send_action")
     read = arm.get_observation if follower else arm.get_action
-    for name, value in read().items():
-        # The gripper's 0 to 100 and the others' symmetric units all put the start in the middle. A servo
-        # under torque is on its way to the goal it had before its offset: up to 40 counts of 600 away.
-        checks.near(f"middle of {name}", value, 50 if name == "gripper.pos" else 0, 7.5)
+    # A servo under torque goes on to the goal it had before its offset: where it stands then is not the
+    # middle, but as far from it as the joint truly is from where the person had it.
+    joints, seen = hands.still(), read()
+    for name, row in arm.calibration.items():
+        # The gripper's 0 to 100 and the others' symmetric units all put the start in the middle.
+        middle = 50 if name == "gripper" else 0
+        away = joints[row.id] - person.start[row.id]
+        want = middle + away * unit(arm.bus.motors[name].norm_mode, row)
+        checks.near(f"place of {name}", seen[f"{name}.pos"], want, 0.5)
     for _ in range(50):
         checks.equal("read", len(read()), 6)
     if follower:
