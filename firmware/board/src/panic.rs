@@ -2,8 +2,8 @@
 
 use core::panic::PanicInfo;
 
-/// Starts the chip again. Nothing in the core can get here, which `firmware/report` checks; what
-/// embassy takes for impossible can.
+/// Starts the chip again. What embassy takes for impossible can get here; that nothing in the core does is
+/// shown by the image for QEMU, which would not link.
 #[panic_handler]
 fn start_again(_what: &PanicInfo) -> ! {
     cortex_m::peripheral::SCB::sys_reset()
