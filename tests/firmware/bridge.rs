@@ -9,7 +9,10 @@ use super::lab::{Answer, Lab};
 /// From one action to the next, in microseconds.
 const TICK: u64 = 20_000;
 
-/// What can go wrong on a wire, each now and then.
+/// How often servos miss what they are told.
+const DEAF: f64 = 0.3;
+
+/// What can go wrong with answers on a wire, each now and then.
 fn faults() -> FaultPlan {
     FaultPlan {
         lost: 0.02,
@@ -36,10 +39,11 @@ fn moves(lab: &mut Lab, by: i32) -> [i32; 6] {
     goals
 }
 
-fn follows(test: &str, plan: FaultPlan) {
+fn follows(test: &str, plan: FaultPlan, deaf: f64) {
     let Some(mut lab) = Lab::start(test, plan, 7) else { return };
     assert_eq!(lab.ask(&Request::Hello { version: VERSION }), Answer::Described);
     lab.engage(200, 1000, Stop::Limp);
+    lab.deaf = deaf;
     let goals = moves(&mut lab, 150);
     for _ in 0..25 {
         let next = lab.now() + TICK;
@@ -59,7 +63,7 @@ fn follows(test: &str, plan: FaultPlan) {
         let truly = lab.bus.servo(id).unwrap().position;
         assert!(truly.abs_diff(goal) <= 20, "joint {id} is at {truly}, its goal was {goal}");
     }
-    if plan == FaultPlan::default() {
+    if plan == FaultPlan::default() && deaf == 0.0 {
         // The first cycle may come to nothing: how long the servos take is not known before it.
         assert!(seen.counts.missed <= 6 && seen.counts.late == 0, "{:?}", seen.counts);
     } else {
@@ -71,21 +75,28 @@ fn follows(test: &str, plan: FaultPlan) {
 
 #[test]
 fn a_whole_action_goes_down_and_a_whole_observation_comes_back() {
-    follows("an action through the firmware", FaultPlan::default());
+    follows("an action through the firmware", FaultPlan::default(), 0.0);
 }
 
 #[test]
 fn so_they_do_on_a_wire_with_faults() {
-    follows("an action through the firmware, with faults", faults());
+    follows("an action through the firmware, with faults", faults(), 0.0);
+}
+
+#[test]
+fn so_they_do_where_servos_miss_commands() {
+    follows("an action through the firmware, with lost commands", faults(), DEAF);
 }
 
 /// Kills the host at random instants, and looks at the motors as soon as they must be stopped.
-fn killed(test: &str, plan: FaultPlan, stop: Stop, allowed: u64) {
+fn killed(test: &str, plan: FaultPlan, deaf: f64, stop: Stop, allowed: u64) {
     let Some(mut lab) = Lab::start(test, plan, 11) else { return };
     let (hold, end) = (60, 120);
     for seed in 0..20 {
+        lab.deaf = 0.0;
         let period = u64::from(lab.engage(hold, end, stop));
         assert_eq!(lab.torques(), [true; 6]);
+        lab.deaf = deaf;
         let start: [i32; 6] =
             std::array::from_fn(|joint| lab.bus.servo(joint as u8 + 1).unwrap().position);
         let mut random = fastrand::Rng::with_seed(seed);
@@ -119,17 +130,22 @@ fn killed(test: &str, plan: FaultPlan, stop: Stop, allowed: u64) {
 
 #[test]
 fn whenever_the_host_is_killed_the_motors_are_limp_a_cycle_after_its_time() {
-    killed("a killed host", FaultPlan::default(), Stop::Limp, 1);
+    killed("a killed host", FaultPlan::default(), 0.0, Stop::Limp, 1);
 }
 
 #[test]
 fn whenever_the_host_is_killed_the_motors_hold_where_that_was_asked_for() {
-    killed("a killed host, arm held", FaultPlan::default(), Stop::Hold, 1);
+    killed("a killed host, arm held", FaultPlan::default(), 0.0, Stop::Hold, 1);
 }
 
 #[test]
 fn a_host_killed_on_a_wire_with_faults_leaves_the_motors_limp() {
-    killed("a killed host, with faults", faults(), Stop::Limp, 5);
+    killed("a killed host, with faults", faults(), 0.0, Stop::Limp, 5);
+}
+
+#[test]
+fn a_host_killed_where_servos_miss_commands_leaves_the_motors_limp() {
+    killed("a killed host, with lost commands", faults(), DEAF, Stop::Limp, 10);
 }
 
 #[test]

@@ -34,6 +34,9 @@ pub struct Lab {
     /// The latest observation, and how many there were.
     pub seen: Option<Observation>,
     answer: Option<(u16, Answer)>,
+    /// How often a command gets lost on its way to the servos, 0 to 1.
+    pub deaf: f64,
+    random: fastrand::Rng,
     /// The most that a step took, and the deepest stack.
     pub cost: (u32, u32),
 }
@@ -75,6 +78,8 @@ impl Lab {
             number: 0,
             seen: None,
             answer: None,
+            deaf: 0.0,
+            random: fastrand::Rng::with_seed(seed),
             cost: (0, 0),
         })
     }
@@ -145,7 +150,7 @@ impl Lab {
         self.wake = made.wake;
         self.cost = (self.cost.0.max(made.instructions), self.cost.1.max(made.stack));
         self.wire.set_baud(made.baud).unwrap();
-        if !made.wire.is_empty() {
+        if !made.wire.is_empty() && self.random.f64() >= self.deaf {
             self.wire.send(&made.wire).unwrap();
         }
         self.answered.extend_from_slice(&made.adapter);
