@@ -39,7 +39,7 @@ impl Arm {
     }
 
     fn set_up(&mut self) -> Result<(), Error> {
-        self.disengage(None)?;
+        self.take_bus()?;
         let ids: Vec<u8> = self.spec.servos().map(|servo| servo.1).collect();
         for id in &ids {
             eeprom::open(&mut self.bus, self.spec.series, *id)?;

@@ -77,6 +77,7 @@ impl Arm {
             self.let_go();
         }
         let parked = match policy {
+            _ if self.has_reflexes() => self.stop_through_board(policy),
             StopPolicy::Park => self.park(),
             StopPolicy::Hold => self.hold_still(),
             StopPolicy::Limp => self.all_limp(),
@@ -265,13 +266,6 @@ impl Arm {
             let measured = Measured { position: way.reading.fresh(), load: None };
             way.limiter.limit(Some(way.rest), measured, PARK_TICK as f64 / SECOND as f64);
         }
-        if self.has_reflexes() {
-            let goal = |axis: &super::Axis| {
-                let way = ways.iter().find(|way| way.reading.id == axis.id);
-                way.map_or(axis.limiter.goal(), |way| way.limiter.goal())
-            };
-            return self.act_through_board(goal).map(drop);
-        }
         let rows = ways.iter().map(|way| (way.reading.id, way.limiter.goal() + way.turn));
         if ways.is_empty() {
             return Ok(());
@@ -279,7 +273,7 @@ impl Arm {
         self.bus.sync_write(DOOR, self.registers.goal, rows).map(drop)
     }
 
-    fn urgent(&self) -> bool {
+    pub(super) fn urgent(&self) -> bool {
         self.options.stop_flag.as_ref().is_some_and(|flag| flag.urgent())
     }
 }

@@ -180,10 +180,19 @@ impl Arm {
         }
     }
 
+    /// Before the first command, and without a dead-man, the joints stay where they are to be.
+    fn stand_by(&mut self) -> Result<(), Error> {
+        if !matches!(self.state, State::Active | State::Held) {
+            return Ok(());
+        }
+        let told = self.tell_again();
+        self.or_lost(told)
+    }
+
     /// The dead-man: holds, and later stops, an arm that nobody commands.
     fn watch_commands(&mut self) -> Result<(), Error> {
         let (Some(patience), Some(last)) = (self.options.dead_man, self.last_command) else {
-            return Ok(());
+            return self.stand_by();
         };
         let silence = self.clock.now() - last;
         match self.state {

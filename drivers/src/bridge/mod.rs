@@ -30,6 +30,8 @@ pub const SCHEME: &str = "bridge:";
 const GREETING: Nanos = 80 * MILLI;
 /// How often it is asked.
 const GREETINGS: u32 = 3;
+/// How long it may take until all motors have said that they are stopped.
+const STOPS: Nanos = 250 * MILLI;
 /// How long it may take over anything else.
 const ANSWER: Nanos = 25 * MILLI;
 
@@ -73,7 +75,8 @@ impl Bridge {
         Ok(bridge)
     }
 
-    /// Finds out who is there, and frees the bus should the board still run it for an earlier host.
+    /// Finds out who is there, and asks for the bus should the board still run it for an earlier host:
+    /// it gives it away once the motors are stopped.
     fn greet(&mut self) -> Result<(), Error> {
         self.board = Err(Plain::Silent);
         self.period = None;
@@ -83,7 +86,12 @@ impl Bridge {
             match self.talk.ask(&hello, GREETING)? {
                 Some(Reply::Describe(board)) if board.version == VERSION => {
                     self.board = Ok(board);
-                    self.tell(&Request::Release, "let go of the bus")?;
+                    match self.release() {
+                        Ok(()) => {}
+                        // It goes on stopping motors, at the rate that they have.
+                        Err(Error::Board { .. }) => return Ok(()),
+                        Err(error) => return Err(error),
+                    }
                     let baud = self.baud;
                     return self.tell(&Request::Baud { baud }, "take the bus's rate");
                 }
@@ -144,12 +152,32 @@ impl Bridge {
         }
     }
 
-    /// Takes the bus back; the motors stay as they are.
+    /// Takes the bus back. A board that still drives motors stops them first, as it was told to when it
+    /// was engaged, and keeps the bus until they say that they are stopped: then this is an error.
     pub fn release(&mut self) -> Result<(), Error> {
-        if self.period.take().is_some() {
-            self.tell(&Request::Release, "let go of the bus")?;
+        let what = "let go of the bus";
+        if self.board.is_err() {
+            return Ok(());
         }
-        Ok(())
+        let end = self.talk.clock().now().saturating_add(STOPS);
+        loop {
+            match self.talk.ask(&Request::Release, ANSWER)? {
+                Some(Reply::Refused(why)) if self.talk.clock().now() >= end => {
+                    return Err(self.failed(what, why.name()));
+                }
+                Some(Reply::Refused(_)) => {}
+                Some(_) => {
+                    self.period = None;
+                    return Ok(());
+                }
+                None if self.talk.clock().now() >= end => {
+                    return Err(self.failed(what, "it does not answer"));
+                }
+                None => {}
+            }
+            let next = self.talk.clock().now().saturating_add(5 * MILLI);
+            self.talk.clock().sleep_until(next);
+        }
     }
 
     /// Sends every joint where `goals` say. Waits for nobody; what the board makes of it is in the next

@@ -23,10 +23,14 @@ pub(super) struct Reflexes {
     cycle: u32,
     /// The cycle that each servo's reading is of, joints first.
     cycles: Vec<u32>,
+    /// When it was told something last though nobody commands.
+    told: Nanos,
 }
 
 /// How long a host without a dead-man may be silent before the joints hold.
 const SILENCE: Nanos = SECOND;
+/// How long one more cycle may take.
+const ONE_CYCLE: Nanos = 200 * MILLI;
 /// How long the first cycle may take.
 const FIRST_CYCLE: Nanos = 200 * MILLI;
 /// How far the supply may be from what the arm is sold with before nothing moves, as parts of it.
@@ -74,8 +78,11 @@ impl Arm {
             Err(error) => Err(error),
             Ok(()) => {
                 let first = bridge.clock_now().saturating_add(FIRST_CYCLE);
+                // It believes no place that it has seen only once.
                 bridge.watch(0, first)?;
-                self.reflexes = Some(Reflexes { cycle: 0, cycles: vec![0; joints.len()] });
+                bridge.watch(1, first)?;
+                let (cycles, told) = (vec![0; joints.len()], bridge.clock_now());
+                self.reflexes = Some(Reflexes { cycle: 0, cycles, told });
                 Ok(())
             }
         }
@@ -108,13 +115,52 @@ impl Arm {
         }
     }
 
+    /// Has the board stop the motors. What holds is then held where the board holds it.
+    pub(super) fn stop_through_board(&mut self, policy: StopPolicy) -> Result<(), Error> {
+        let Some(bridge) = self.bridge() else { return Ok(()) };
+        match bridge.stop(DOOR, stop(policy)) {
+            // The motors are told without it.
+            Err(Error::Board { .. }) => return Ok(()),
+            told => told?,
+        }
+        let mut parks = policy == StopPolicy::Park;
+        let mut cycles = 0;
+        loop {
+            let urgent = self.urgent();
+            let than = self.reflexes.as_ref().map_or(0, |reflexes| reflexes.cycle);
+            let Some(bridge) = self.bridge() else { return Ok(()) };
+            if parks && urgent {
+                bridge.stop(DOOR, Stop::Limp)?;
+                parks = false;
+            }
+            let deadline = bridge.clock_now().saturating_add(ONE_CYCLE);
+            let Some(seen) = bridge.watch(than, deadline)?.copied() else { return Ok(()) };
+            if let Some(reflexes) = &mut self.reflexes {
+                reflexes.cycle = seen.cycle;
+            }
+            cycles += 1;
+            // The first may have begun before the stop.
+            if seen.mode != Mode::Parking && cycles > 1 {
+                self.rest_as_seen(&seen);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Goes on from where the board has the joints.
+    fn rest_as_seen(&mut self, seen: &Observation) {
+        for (axis, joint) in self.axes.iter_mut().zip(seen.joints()) {
+            if joint.age < u8::MAX {
+                axis.limiter.rest_at(joint.goal.saturating_sub(axis.turn));
+            }
+        }
+    }
+
     /// Takes the bus back from the board. One that could not stop every motor keeps it, and goes on
     /// stopping them.
     pub(super) fn disengage(&mut self, unstopped: Option<StopPolicy>) -> Result<(), Error> {
-        if self.reflexes.is_none() {
-            return Ok(());
-        }
-        let Some(bridge) = self.bridge() else { return Ok(()) };
+        let drives = self.reflexes.is_some();
+        let Some(bridge) = self.bridge().filter(|_| drives) else { return Ok(()) };
         let told = match unstopped {
             None => bridge.release(),
             Some(policy) => bridge.stop(DOOR, stop(policy)),
@@ -214,6 +260,9 @@ impl Arm {
             Some(Mode::Held) if self.state == State::Active => {
                 self.counts.dead_man += 1;
                 self.state = State::Held;
+                if let Some(seen) = self.bridge().and_then(|bridge| bridge.seen().copied()) {
+                    self.rest_as_seen(&seen);
+                }
                 Ok(())
             }
             // It has lost its power for a moment and knows of nothing.
@@ -223,6 +272,30 @@ impl Arm {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Takes the bus from a board that still has it, from this host or an earlier one, before the motors
+    /// are set up.
+    pub(super) fn take_bus(&mut self) -> Result<(), Error> {
+        let ours = self.reflexes.take().is_some();
+        let Some(bridge) = self.bridge() else { return Ok(()) };
+        if ours {
+            // Whoever sets it up again while it stands under torque wants it to stay there until then.
+            bridge.stop(DOOR, Stop::Hold)?;
+        }
+        bridge.release()
+    }
+
+    /// Tells the joints again where they are to be, where nobody else does: a board holds and stops
+    /// those of a host that only looks.
+    pub(super) fn tell_again(&mut self) -> Result<(), Error> {
+        let now = self.clock.now();
+        let every = self.options.dead_man.unwrap_or(SILENCE) / 4;
+        match &mut self.reflexes {
+            Some(reflexes) if now - reflexes.told >= every => reflexes.told = now,
+            _ => return Ok(()),
+        }
+        self.act_through_board(|axis| axis.limiter.goal()).map(drop)
     }
 
     /// Has the board send what was limited last, and the wheels where `values` say.

@@ -70,7 +70,8 @@ fn an_arm_goes_where_it_is_told_and_says_where_it_is() {
             assert!(health.temperature.is_some_and(|degrees| degrees > 10.0));
         }
         let report = arm.stop(StopPolicy::Limp);
-        assert!(report.ok() && rig.servos.servos().iter().all(|servo| !servo.torque), "{name}");
+        let limp = rig.servos.servos().iter().all(|servo| !servo.torque);
+        assert!(report.ok() && limp, "{name} {report:?}");
         assert!(!arm.has_reflexes());
     }
 }
@@ -226,4 +227,49 @@ fn a_leader_is_read_through_a_board_and_never_stopped_by_it() {
         rig.clock.sleep(10 * SECOND);
         arm.observe().unwrap();
     }
+}
+
+#[test]
+fn an_arm_that_nobody_commands_yet_stands_as_long_as_somebody_looks() {
+    for dead_man in [None, ArmOptions::default().dead_man] {
+        let rig = Rig::new("so101");
+        let mut arm = rig.arm(ArmOptions { dead_man, ..ArmOptions::default() });
+        for _ in 0..200 {
+            rig.clock.sleep(TICK);
+            arm.observe().unwrap();
+        }
+        assert_eq!(rig.board.counts().holds, 0);
+        assert!(rig.servos.servos().iter().all(|servo| servo.torque));
+    }
+}
+
+#[test]
+fn whoever_opens_the_port_of_a_dead_host_finds_the_motors_stopped() {
+    let rig = Rig::new("so101");
+    let mut arm = rig.arm(ArmOptions::default());
+    for _ in 0..30 {
+        rig.tick(&mut arm, &[10.0; 6]).unwrap();
+    }
+    // It is dead: nobody stops anything any more.
+    std::mem::forget(arm);
+    let bridge = Bridge::open(rig.board.wire()).unwrap();
+    assert!(rig.servos.servos().iter().all(|servo| !servo.torque));
+    assert_eq!(rig.board.mode(), sinew_core::bridge::Mode::Free);
+    drop(bridge);
+    let mut arm = rig.arm(ArmOptions::default());
+    rig.tick(&mut arm, &[10.0; 6]).unwrap();
+}
+
+#[test]
+fn a_board_that_goes_on_stopping_a_motor_keeps_the_bus_from_whoever_comes() {
+    let rig = Rig::new("so101");
+    let mut arm = rig.arm(ArmOptions::default());
+    for _ in 0..10 {
+        rig.tick(&mut arm, &[10.0; 6]).unwrap();
+    }
+    assert!(rig.servos.set_dead(4, true));
+    assert!(!arm.stop(StopPolicy::Limp).ok());
+    let bridge = Bridge::open(rig.board.wire()).unwrap();
+    assert!(bridge.board().is_ok());
+    assert_eq!(rig.board.mode(), sinew_core::bridge::Mode::Stopped);
 }

@@ -36,7 +36,8 @@ pub enum Request<'a> {
         /// How.
         plan: Plan,
     },
-    /// Leave the bus alone; the motors stay as they are.
+    /// Leave the bus alone. Motors that are driven are stopped first, as the plan says, and until they
+    /// say that they are this is refused.
     Release,
     /// Go there. Answered by [`Reply::Observation`].
     Act {

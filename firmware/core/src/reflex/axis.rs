@@ -9,6 +9,8 @@ use crate::register::{Fault, Faults};
 const COOLER: u8 = 5;
 /// Readings older than this many cycles say nothing of a load any more.
 const LOAD_LASTS: u8 = 50;
+/// Readings older than this many cycles say nothing of where it stands.
+const PLACE_LASTS: u8 = 3;
 /// After so many cycles without an answer a joint is in trouble.
 const DUMB_AFTER: u8 = 20;
 /// So many answers in a row make a complaint believed.
@@ -74,6 +76,8 @@ pub(super) struct Axis {
     way: Option<Way>,
     /// After it gave way, it goes back to its goal no faster than it parks.
     catching_up: bool,
+    /// The part of a count that it may go on beside, while it catches up.
+    slack: f64,
     /// A place that was too far to be believed at once.
     doubted: Option<i32>,
     /// Answers in a row in which it complained.
@@ -105,6 +109,7 @@ impl Axis {
             known: false,
             way: None,
             catching_up: false,
+            slack: 0.0,
             doubted: None,
             complaints: 0,
         }
@@ -127,12 +132,18 @@ impl Axis {
         }
     }
 
+    /// Whether it is known where it stands: a goal is nearer to that than a place of long ago.
+    fn stands(&self) -> bool {
+        self.seen.age <= PLACE_LASTS
+    }
+
     /// Stays where it is; a wheel stands still.
     pub fn hold(&mut self) {
         self.way = None;
-        let place = if self.joint.drive == Drive::Speed { 0 } else { self.seen.position };
-        if self.known {
-            self.limiter.rest_at(place);
+        if self.joint.drive == Drive::Speed {
+            self.limiter.rest_at(0);
+        } else if self.known && self.stands() {
+            self.limiter.rest_at(self.seen.position);
         }
     }
 
@@ -174,18 +185,25 @@ impl Axis {
         let stands = self.seen.position;
         if self.seen.torque == Torque::Off || self.seen.gives_way {
             // Where it is, is where it goes on from.
-            if self.seen.torque == Torque::Off {
+            let off = self.seen.torque == Torque::Off;
+            if off {
                 self.way = None;
             }
             self.catching_up = self.seen.gives_way;
-            self.seen.goal = self.limiter.rest_at(stands);
+            if off || self.stands() {
+                self.limiter.rest_at(stands);
+            }
+            self.seen.goal = self.limiter.goal();
             return;
         }
         self.catching_up |= still;
         let here = self.limiter.goal();
         let mut wanted = self.way.filter(|_| !still).map_or(here, |way| way.at(now));
         if self.catching_up && !still {
-            let most = (gentle * dt) as i32;
+            // A slow one takes several cycles for a count.
+            self.slack += gentle * dt;
+            let most = self.slack as i32;
+            self.slack -= f64::from(most);
             let near = wanted.max(here.saturating_sub(most)).min(here.saturating_add(most));
             self.catching_up = near != wanted;
             wanted = near;
@@ -208,6 +226,8 @@ impl Axis {
         let believed = self.known && near(self.seen.position);
         let doubted = self.doubted.replace(seen.position);
         if !believed && !doubted.is_some_and(near) {
+            // The first one has nothing to be compared with, and is no miss.
+            self.open &= self.known;
             return false;
         }
         self.doubted = None;

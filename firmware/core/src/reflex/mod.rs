@@ -124,7 +124,8 @@ pub struct Board {
     decoder: Decoder<ANSWER_ROOM>,
     phase: Phase,
 
-    /// When the host was last heard.
+    /// When the host was last heard: while it drives the motors, when it last told them something. One
+    /// that only looks may have lost the thread that drives.
     heard: Micros,
     /// How long the host takes from one action to the next.
     pace_us: u32,

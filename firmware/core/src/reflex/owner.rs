@@ -1,7 +1,7 @@
 //! Whose the bus is: a board has two ports, and servos answer only one asker at a time.
 
-use super::{Board, Micros};
-use crate::bridge::Mode;
+use super::{Axis, Board, Micros};
+use crate::bridge::{Mode, Stop, Torque};
 
 /// Who has the bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Board {
     /// may not they are thrown away, as an adapter does that is not plugged in.
     pub fn transparent(&mut self, now_us: Micros) -> bool {
         let silent = now_us.saturating_sub(self.heard);
-        if self.mode == Mode::Stopped && silent >= STOPPED_US {
+        if silent >= STOPPED_US && self.is_safe() {
             // Its host is gone and the motors are safe: whoever comes now may have them.
             self.release();
         }
@@ -59,6 +59,13 @@ impl Board {
         }
         self.claims.transparent = now_us.saturating_add(KEPT_US);
         true
+    }
+
+    /// Whether the motors were stopped, and those that are to be limp say that they are.
+    pub(super) fn is_safe(&self) -> bool {
+        let limp = |axis: &Axis| axis.seen.torque == Torque::Off;
+        let done = self.stop != Stop::Limp || self.axes().iter().all(limp);
+        self.mode == Mode::Stopped && !self.urgent && done
     }
 
     /// Takes the bus for the bridge port. Whether it could be had.

@@ -37,7 +37,9 @@ impl Board {
                 return;
             }
         };
-        self.heard = now;
+        if !matches!(self.mode, Mode::Running | Mode::Held) {
+            self.heard = now;
+        }
         let reply = match self.carry_out(now, number, &request) {
             Ok(Some(reply)) => reply,
             Ok(None) => return,
@@ -94,7 +96,7 @@ impl Board {
             }
             Request::Engage { plan } => Reply::Engaged { period_us: self.engage(now, plan)? },
             Request::Release => {
-                self.release();
+                self.let_go(now)?;
                 Reply::Done
             }
             Request::Act { over_us, goals } => {
@@ -103,13 +105,14 @@ impl Board {
                     return Err(Refusal::Joints);
                 }
                 if matches!(self.mode, Mode::Running | Mode::Held) {
-                    self.mode = Mode::Running;
+                    (self.mode, self.heard) = (Mode::Running, now);
                     self.act(now, *over_us, goals);
                 }
                 Reply::Observation(self.observation(now))
             }
             Request::Stop { stop } => {
                 busy(self)?;
+                self.heard = now;
                 self.stop_motors(now, *stop);
                 Reply::Observation(self.observation(now))
             }
@@ -195,11 +198,24 @@ impl Board {
         self.plan = Plan { period_us, ..*plan };
         self.series = Some(series);
         self.decoder = Decoder::new(plan.protocol);
-        (self.mode, self.phase) = (Mode::Running, Phase::Idle);
+        (self.mode, self.phase, self.heard) = (Mode::Running, Phase::Idle, now);
         (self.pace_us, self.acted, self.urgent) = (0, None, false);
         (self.cycle, self.latest, self.next_cycle) = (0, (0, now, 0), now);
         (self.turn, self.waited, self.supply) = (0, 0, super::watch::Supply::default());
         Ok(period_us)
+    }
+
+    /// Leaves the bus alone once that is safe. Whoever asks may be a stranger who has just opened the
+    /// port: motors that still move, or hold without anybody, are stopped first.
+    fn let_go(&mut self, now: Micros) -> Result<(), Refusal> {
+        if matches!(self.mode, Mode::Running | Mode::Held) {
+            self.stop_motors(now, self.plan.stop);
+        }
+        if self.engaged() && !self.is_safe() {
+            return Err(Refusal::Engaged);
+        }
+        self.release();
+        Ok(())
     }
 
     /// Leaves the bus alone; the motors stay as they are.

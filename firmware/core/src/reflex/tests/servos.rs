@@ -6,7 +6,7 @@ use super::*;
 use crate::bridge::{Drive, Goals};
 use crate::limits::Limits;
 use crate::packet;
-use crate::register::{Fault, Reg};
+use crate::register::{Fault, Faults, Reg};
 use crate::servo::Servo;
 use crate::tables::by_name;
 
@@ -19,6 +19,8 @@ struct Rig {
     now: Micros,
     /// When and where the first servo was sent.
     goals: Vec<(Micros, i32)>,
+    /// How many of the servos, from the first, do not answer.
+    mute: usize,
 }
 
 impl Rig {
@@ -42,6 +44,7 @@ impl Rig {
             servos: (1..=3).map(servo).collect(),
             now: 1_000_000,
             goals: Vec::new(),
+            mute: 0,
         };
         for place in 0..3 {
             let limits = Limits {
@@ -87,10 +90,10 @@ impl Rig {
         let mut answers = Vec::new();
         while let Some(frame) = wire.next(&mut input) {
             let request = frame.request().unwrap();
-            for servo in &mut self.servos {
+            for (place, servo) in self.servos.iter_mut().enumerate() {
                 let mut out = [0; 600];
                 let (_, len) = servo.take(frame.id, &request, &mut out).unwrap();
-                answers.extend(&out[..len]);
+                answers.extend(&out[..if place < self.mute { 0 } else { len }]);
             }
             if matches!(request, packet::Request::SyncWrite { address, rows, .. }
                 if address == goal && rows[0] == 1)
@@ -101,20 +104,14 @@ impl Rig {
         self.board.bus_bytes(self.now, &answers);
     }
 
-    /// Keeps the host alive without telling the joints anything.
-    fn watch_for(&mut self, span: Micros) {
-        for _ in 0..span / 10_000 {
-            self.say(&Request::Watch);
-            self.wait(10_000);
-        }
-    }
-
     fn goal(&self) -> i32 {
         self.goals.last().unwrap().1
     }
 }
 
 const PLAN: Plan = Plan { hold_ms: 100, stop_ms: 200, park_speed: 400.0, ..NO_PLAN };
+/// The same where a host may be silent.
+const PATIENT: Plan = Plan { hold_ms: 60_000, stop_ms: 60_000, ..PLAN };
 
 #[test]
 fn goals_go_out_on_the_beat_and_evenly() {
@@ -142,33 +139,33 @@ fn no_goal_leaves_its_range() {
 
 #[test]
 fn a_hot_joint_gives_way_and_comes_back_gently() {
-    let mut rig = Rig::new("sts3215", PLAN);
+    let mut rig = Rig::new("sts3215", PATIENT);
     rig.act(2300, 10_000);
     rig.wait(50_000);
     rig.servos[0].set(Reg::PresentTemperature, 70);
-    rig.watch_for(50_000);
+    rig.wait(50_000);
     assert_eq!(rig.goal(), 2000);
     assert_eq!(rig.servos[1].get(Reg::GoalPosition), 2300);
     assert_eq!((rig.board.counts().gave_way, rig.board.poll(rig.now).light), (1, Light::Trouble));
     // A little cooler is not cool.
     rig.servos[0].set(Reg::PresentTemperature, 63);
-    rig.watch_for(50_000);
+    rig.wait(50_000);
     assert_eq!(rig.goal(), 2000);
     rig.servos[0].set(Reg::PresentTemperature, 40);
-    rig.watch_for(100_000);
+    rig.wait(100_000);
     let (here, most) = (rig.goal(), 2000 + 400 / 8);
     assert!(here > 2000 && here <= most, "{here}");
-    rig.watch_for(2_000_000);
+    rig.wait(2_000_000);
     assert_eq!(rig.goal(), 2300);
 }
 
 #[test]
 fn a_servo_that_trips_is_pushed_no_more() {
-    let mut rig = Rig::new("sts3215", PLAN);
+    let mut rig = Rig::new("sts3215", PATIENT);
     rig.act(2300, 10_000);
     rig.wait(50_000);
     rig.servos[0].raise(Fault::Overload);
-    rig.watch_for(50_000);
+    rig.wait(50_000);
     assert_eq!(rig.goal(), 2000);
 }
 
@@ -177,7 +174,8 @@ fn one_odd_answer_moves_nothing() {
     let mut rig = Rig::new("sts3215", PLAN);
     for (reg, odd) in [(Reg::PresentPosition, 900), (Reg::PresentTemperature, 200)] {
         let was = rig.servos[0].get(reg);
-        rig.watch_for(20_000);
+        rig.act(2000, 0);
+        rig.wait(20_000);
         rig.servos[0].set(reg, odd);
         rig.wait(CYCLE);
         rig.servos[0].set(reg, was);
@@ -191,18 +189,18 @@ fn one_odd_answer_moves_nothing() {
 
 #[test]
 fn nothing_moves_on_a_supply_that_is_wrong() {
-    let mut rig = Rig::new("sts3215", Plan { supply_dv: (60, 90), ..PLAN });
+    let mut rig = Rig::new("sts3215", Plan { supply_dv: (60, 90), ..PATIENT });
     rig.act(2100, 10_000);
     rig.wait(50_000);
     rig.servos.iter_mut().for_each(|servo| servo.set(Reg::PresentVoltage, 50));
-    rig.watch_for(200_000);
+    rig.wait(200_000);
     rig.act(2900, 10_000);
     rig.wait(50_000);
     assert_eq!((rig.goal(), rig.board.counts().supply), (2100, 1));
     rig.servos.iter_mut().for_each(|servo| servo.set(Reg::PresentVoltage, 74));
-    rig.watch_for(600_000);
+    rig.wait(600_000);
     rig.act(2900, 10_000);
-    rig.watch_for(3_000_000);
+    rig.wait(3_000_000);
     assert_eq!(rig.goal(), 2900);
 }
 
@@ -229,16 +227,16 @@ fn a_silent_host_makes_it_hold_and_then_stop_on_time() {
 
 #[test]
 fn a_joint_that_was_limp_goes_on_from_where_it_is() {
-    let mut rig = Rig::new("sts3215", PLAN);
+    let mut rig = Rig::new("sts3215", PATIENT);
     rig.act(2500, 10_000);
     rig.wait(50_000);
     rig.servos[0].set(Reg::TorqueEnable, 0);
-    rig.watch_for(50_000);
+    rig.wait(50_000);
     rig.servos[0].set(Reg::PresentPosition, 1800);
-    rig.watch_for(50_000);
+    rig.wait(50_000);
     rig.servos[0].set(Reg::TorqueEnable, 1);
     rig.goals.clear();
-    rig.watch_for(50_000);
+    rig.wait(50_000);
     assert!(rig.goals.iter().all(|(_, goal)| *goal == 1800), "{:?}", rig.goals);
 }
 
@@ -263,14 +261,109 @@ fn the_host_speaks_to_the_servos_between_two_cycles() {
 
 #[test]
 fn a_wheel_stands_at_the_first_of_silence() {
-    let mut rig = Rig::of("sts3215", PLAN, Drive::Speed);
+    let mut rig = Rig::of("sts3215", PATIENT, Drive::Speed);
     let speed = |rig: &Rig| rig.servos[0].get(Reg::GoalVelocity);
     for _ in 0..10 {
         rig.act(-800, 0);
         rig.wait(20_000);
         assert_eq!(speed(&rig), -800);
     }
-    // The host is alive, and tells nothing.
-    rig.watch_for(90_000);
+    // The host is alive as far as anybody knows, and tells nothing.
+    rig.wait(90_000);
     assert_eq!((speed(&rig), rig.board.mode()), (0, Mode::Running));
+}
+
+/// How many motors hold.
+fn holding(rig: &Rig) -> usize {
+    rig.servos.iter().filter(|servo| servo.get(Reg::TorqueEnable) != 0).count()
+}
+
+#[test]
+fn nobody_gets_the_bus_before_the_motors_are_stopped() {
+    for model in ["sts3215", "xl330-m288"] {
+        let mut rig = Rig::new(model, PLAN);
+        rig.mute = 1;
+        rig.say(&Request::Release);
+        assert_eq!(rig.board.mode(), Mode::Stopped);
+        rig.wait(20 * CYCLE);
+        // One has not said that it is limp.
+        rig.servos[0].set(Reg::TorqueEnable, 1);
+        rig.wait(3_000_000);
+        rig.say(&Request::Release);
+        assert_eq!((rig.board.mode(), rig.board.transparent(rig.now)), (Mode::Stopped, false));
+        assert_eq!(holding(&rig), 0, "it is told again and again");
+        rig.mute = 0;
+        rig.wait(20 * CYCLE);
+        rig.say(&Request::Release);
+        assert_eq!(rig.board.mode(), Mode::Free, "{model}");
+    }
+}
+
+#[test]
+fn an_arm_that_parks_is_not_let_go_on_its_way() {
+    let mut rig = Rig::new("sts3215", PLAN);
+    rig.say(&Request::Stop { stop: Stop::Park });
+    rig.wait(50_000);
+    rig.say(&Request::Release);
+    assert_eq!((rig.board.mode(), holding(&rig)), (Mode::Parking, 3));
+}
+
+#[test]
+fn what_holds_is_let_go_once_it_was_told_to() {
+    let mut rig = Rig::new("sts3215", Plan { stop: Stop::Hold, ..PLAN });
+    rig.say(&Request::Release);
+    assert_eq!(rig.board.mode(), Mode::Stopped);
+    rig.wait(CYCLE);
+    rig.say(&Request::Release);
+    assert_eq!((rig.board.mode(), holding(&rig)), (Mode::Free, 3));
+}
+
+#[test]
+fn a_joint_that_nobody_sees_holds_where_it_was_told_to_go() {
+    let mut rig = Rig::new("sts3215", PLAN);
+    rig.mute = 1;
+    rig.act(2300, 10_000);
+    rig.wait(150_000);
+    assert_eq!((rig.board.mode(), rig.goal()), (Mode::Held, 2300));
+}
+
+#[test]
+fn a_joint_comes_back_however_slowly_it_parks() {
+    // One degree a second.
+    let mut rig = Rig::new("sts3215", Plan { park_speed: 4096.0 / 360.0, ..PATIENT });
+    rig.servos[0].set(Reg::TorqueEnable, 1);
+    rig.servos[0].raise(Fault::Overload);
+    rig.wait(50_000);
+    rig.act(2300, 10_000);
+    rig.servos[0].set_faults(Faults::NONE);
+    rig.wait(2_000_000);
+    let here = rig.goal();
+    assert!((2020..=2024).contains(&here), "{here}");
+}
+
+#[test]
+fn only_what_moves_the_arm_keeps_it_alive() {
+    let mut rig = Rig::new("sts3215", PLAN);
+    for request in [
+        Request::Watch,
+        Request::Time,
+        Request::Hello { version: 1 },
+        Request::Act { over_us: 0, goals: Goals::new([2000; 2]).unwrap() },
+        Request::Through { bytes: &[1] },
+    ] {
+        rig.act(2000, 0);
+        for _ in 0..11 {
+            rig.say(&request);
+            rig.wait(10_000);
+        }
+        assert_eq!(rig.board.mode(), Mode::Held, "{request:?}");
+    }
+}
+
+#[test]
+fn a_faultless_bus_has_no_misses() {
+    for model in ["sts3215", "xl330-m288"] {
+        let rig = Rig::new(model, PLAN);
+        assert_eq!(rig.board.counts().missed, 0, "{model}");
+    }
 }
