@@ -346,7 +346,8 @@ fn joint(axis: &Axis) -> Joint {
     let (min, max) = (axis.on_servo(limits.min), axis.on_servo(limits.max));
     // What a spring pulls back needs no goals.
     let drive = if axis.spring.is_some() { Drive::Watched } else { Drive::Position };
-    let rest = axis.rest.filter(|_| axis.torque).map(|rest| axis.on_servo(rest));
+    let rest = axis.rest.filter(|_| axis.torque);
+    let rest = rest.map(|rest| axis.on_servo(rest).max(min).min(max));
     Joint { id: axis.id, drive, limits: Limits { min, max, ..limits }, rest, hot: 0 }
 }
 

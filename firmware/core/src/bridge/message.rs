@@ -24,7 +24,8 @@ pub enum Request<'a> {
         /// At most [`MOST_THROUGH`].
         bytes: &'a [u8],
     },
-    /// This is the servo at a place. It counts from the next [`Request::Engage`] on.
+    /// This is the servo at a place. It counts from the next [`Request::Engage`] on. The one at place
+    /// zero is told first: those of an earlier host are forgotten then.
     Joint {
         /// Its place in actions and observations.
         place: u8,
@@ -103,7 +104,7 @@ pub enum Reply<'a> {
 pub enum Refusal {
     /// It knows no such message, or its fields make no sense.
     Unknown,
-    /// A servo of the plan was not told, or there are too many.
+    /// A servo of the plan was not told or told twice, there are too many, or there can be none such.
     Joints,
     /// It cannot run a bus of this wire format.
     Protocol,

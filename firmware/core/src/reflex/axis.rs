@@ -74,7 +74,7 @@ pub(super) struct Axis {
     /// It has been seen since the board was engaged.
     pub known: bool,
     way: Option<Way>,
-    /// After it gave way, it goes back to its goal no faster than it parks.
+    /// After it gave way or held, it goes back to its goal no faster than it parks.
     catching_up: bool,
     /// The part of a count that it may go on beside, while it catches up.
     slack: f64,
@@ -145,6 +145,11 @@ impl Axis {
         } else if self.known && self.stands() {
             self.limiter.rest_at(self.seen.position);
         }
+    }
+
+    /// Goes to its next goals no faster than it parks, until it is there.
+    pub fn catch_up(&mut self) {
+        self.catching_up = true;
     }
 
     /// Goes to its rest pose at `speed`, in counts per second. Returns how many seconds that takes.

@@ -48,6 +48,8 @@ const LATE_US: Micros = 250_000;
 const TAGS: u8 = 7;
 /// The host's bytes wait for so many cycles at most; then a cycle asks nobody to make room.
 const PATIENCE: u8 = 2;
+/// After so many they are thrown away.
+const GIVEN_UP: u8 = 5;
 
 impl Board {
     /// How long `bytes` take on the line: ten bits each.
@@ -123,7 +125,8 @@ impl Board {
         if late >= period {
             self.counts.late = self.counts.late.wrapping_add(1);
         }
-        self.next_cycle = if self.urgent || late >= period { now } else { self.next_cycle };
+        // A cycle that begins late ends late: the next must not begin among its answers.
+        self.next_cycle = if self.urgent || late > SPARE_US { now } else { self.next_cycle };
         self.next_cycle = self.next_cycle.saturating_add(period);
         let since = now.saturating_sub(self.begun);
         let dt = if self.cycle == 0 { 0.0 } else { since as f64 / 1e6 };
@@ -135,11 +138,16 @@ impl Board {
         }
         let Some(series) = self.series else { return };
         self.tell(&series);
-        if !self.queue.is_empty() && self.waited >= PATIENCE {
+        self.waited = self.waited.saturating_add(u8::from(!self.queue.is_empty()));
+        if self.waited > GIVEN_UP {
+            // What finds no room is not worth looking away from the joints for.
+            self.queue.clear();
+            (self.waited, self.counts.lost) = (0, self.counts.lost.wrapping_add(1));
+        }
+        if self.waited > PATIENCE {
             self.sent(now, self.to_bus.len());
             return;
         }
-        self.waited = self.waited.saturating_add(u8::from(!self.queue.is_empty()));
         self.ask(now, &series);
     }
 

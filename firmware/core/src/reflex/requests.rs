@@ -6,9 +6,10 @@ use super::series::Series;
 use super::settings::{BAUDS, PERIODS};
 use super::{Board, Micros};
 use crate::bridge::{
-    Capability, Describe, JointSeen, MOST_JOINTS, Mode, Observation, Plan, Refusal, Reply, Request,
-    VERSION,
+    Capability, Describe, Joint, JointSeen, MOST_JOINTS, Mode, Observation, Plan, Refusal, Reply,
+    Request, VERSION,
 };
+use crate::limits::Limits;
 use crate::packet::Decoder;
 
 /// What every board can do.
@@ -23,6 +24,19 @@ const CAN: [Capability; 6] = [
 
 /// The version of the logic in this crate, which a board's firmware shows as its own.
 const FIRMWARE: [u8; 3] = [0, 1, 0];
+
+/// No joint parks faster than this, in counts per second: sixteen turns.
+const FASTEST_PARK: f32 = 65_536.0;
+/// The highest id of one servo; those above are everybody's or nobody's.
+const HIGHEST_ID: u8 = 253;
+
+/// Whether there can be such a joint.
+fn makes_sense(joint: &Joint) -> bool {
+    let Limits { min, max, .. } = joint.limits;
+    joint.id <= HIGHEST_ID
+        && min <= max
+        && joint.rest.is_none_or(|rest| (min..=max).contains(&rest))
+}
 
 impl Board {
     /// Carries out one message of the host.
@@ -90,6 +104,13 @@ impl Board {
                 return Ok(None);
             }
             Request::Joint { place, joint } => {
+                if !makes_sense(joint) {
+                    return Err(Refusal::Joints);
+                }
+                if *place == 0 {
+                    // None of an earlier host's joints is taken for one of this.
+                    self.told = [None; MOST_JOINTS];
+                }
                 let place = self.told.get_mut(usize::from(*place)).ok_or(Refusal::Joints)?;
                 *place = Some(*joint);
                 Reply::Done
@@ -103,6 +124,10 @@ impl Board {
                 busy(self)?;
                 if goals.as_slice().len() != usize::from(self.plan.joints) {
                     return Err(Refusal::Joints);
+                }
+                if self.mode == Mode::Held {
+                    // Goals have gone on while the joints held.
+                    self.axes_mut().iter_mut().for_each(Axis::catch_up);
                 }
                 if matches!(self.mode, Mode::Running | Mode::Held) {
                     (self.mode, self.heard) = (Mode::Running, now);
@@ -179,7 +204,14 @@ impl Board {
         let count = usize::from(plan.joints);
         let joints = self.told.get(..count).filter(|joints| !joints.is_empty());
         let joints = joints.ok_or(Refusal::Joints)?;
-        if joints.iter().any(Option::is_none) {
+        for (place, joint) in joints.iter().enumerate() {
+            let joint = joint.ok_or(Refusal::Joints)?;
+            let twice = |other: &Joint| other.id == joint.id;
+            if joints.iter().take(place).flatten().any(twice) {
+                return Err(Refusal::Joints);
+            }
+        }
+        if !(0.0..=FASTEST_PARK).contains(&plan.park_speed) {
             return Err(Refusal::Joints);
         }
         let wished = if plan.period_us == 0 { self.settings.period_us } else { plan.period_us };
@@ -199,6 +231,7 @@ impl Board {
         self.series = Some(series);
         self.decoder = Decoder::new(plan.protocol);
         (self.mode, self.phase, self.heard) = (Mode::Running, Phase::Idle, now);
+        self.queue.clear();
         (self.pace_us, self.acted, self.urgent) = (0, None, false);
         (self.cycle, self.latest, self.next_cycle) = (0, (0, now, 0), now);
         (self.turn, self.waited, self.supply) = (0, 0, super::watch::Supply::default());
@@ -221,5 +254,6 @@ impl Board {
     /// Leaves the bus alone; the motors stay as they are.
     pub(super) fn release(&mut self) {
         (self.mode, self.phase) = (Mode::Free, Phase::Idle);
+        self.queue.clear();
     }
 }

@@ -115,3 +115,36 @@ fn settings_are_not_done_with_before_they_are_in_flash() {
     assert_eq!(*board.settings(), Settings::default());
     assert!(save(&mut board, 3, settings).is_some());
 }
+
+#[test]
+fn joints_that_there_cannot_be_are_refused() {
+    let mut board = Board::new(Kind::Virtual, &[]);
+    let limits = Axis::absent().joint.limits;
+    let good = Joint { id: 1, ..Axis::absent().joint };
+    for wrong in [
+        Joint { id: 0xFE, ..good },
+        Joint { limits: crate::limits::Limits { min: 1, ..limits }, ..good },
+        Joint { rest: Some(5), ..good },
+    ] {
+        let request = Request::Joint { place: 0, joint: wrong };
+        ask(&mut board, 5, &request, |_, reply| {
+            assert_eq!(reply, Reply::Refused(Refusal::Joints), "{wrong:?}");
+        });
+    }
+    let plan = Plan { joints: 2, ..NO_PLAN };
+    let mut engage = |joints: [(u8, Joint); 2], plan: Plan| {
+        for (place, joint) in joints {
+            let request = Request::Joint { place, joint };
+            ask(&mut board, 5, &request, |_, reply| assert_eq!(reply, Reply::Done));
+        }
+        ask(&mut board, 5, &Request::Engage { plan }, |_, reply| {
+            matches!(reply, Reply::Engaged { .. })
+        })
+    };
+    let other = Joint { id: 2, ..good };
+    assert!(!engage([(0, good), (1, good)], plan), "one servo twice");
+    assert!(!engage([(0, good), (1, other)], Plan { park_speed: f32::MAX, ..plan }));
+    // Whoever tells the first joint begins anew.
+    assert!(!engage([(1, other), (0, good)], plan), "the second is an earlier host's");
+    assert!(engage([(0, good), (1, other)], plan));
+}
