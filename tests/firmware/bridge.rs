@@ -112,13 +112,15 @@ fn killed(test: &str, plan: FaultPlan, deaf: f64, stop: Stop, allowed: u64) {
             std::array::from_fn(|joint| lab.bus.servo(joint as u8 + 1).unwrap().position);
         let mut random = fastrand::Rng::with_seed(seed);
         let by = if seed % 2 == 0 { 60 } else { -60 };
-        for tick in 1..random.i32(2..8) {
+        let steps = random.i32(2..8);
+        for tick in 1..steps {
             let next = lab.now() + TICK;
             lab.act(start.map(|place| place + by * tick / 8));
             lab.run_until(next);
         }
         // Its last whole word, some time later a part of another, and then nothing.
-        lab.tell(&Request::Watch);
+        let goals = Goals::new(start.map(|place| place + by * steps / 8)).unwrap();
+        lab.tell(&Request::Act { over_us: 0, goals });
         let told = lab.now();
         let instant = told + random.u64(0..TICK);
         lab.run_until(instant);
