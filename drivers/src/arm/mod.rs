@@ -254,6 +254,7 @@ impl Arm {
         let mut arm = Self::assemble(spec, bus, calibration, options)?;
         arm.first_look(&mut notices)?;
         arm.notices = notices;
+        arm.goes_without_reflexes();
         Ok(arm)
     }
 

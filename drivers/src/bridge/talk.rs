@@ -90,7 +90,8 @@ impl Talk {
     ) -> Result<Option<Reply<'static>>, Error> {
         self.answer = None;
         let deadline = self.say(request)?.saturating_add(patience);
-        while self.answer.is_none() && self.listen(deadline)? {}
+        // A line that babbles without end must not keep its asker here either.
+        while self.answer.is_none() && self.listen(deadline)? && self.clock().now() < deadline {}
         Ok(self.answer.take())
     }
 
@@ -106,7 +107,7 @@ impl Talk {
 
     /// Waits until the servos have said something, or until `deadline`.
     pub fn hear(&mut self, into: &mut [u8], deadline: Nanos) -> Result<usize, Error> {
-        while self.from_bus.is_empty() && self.listen(deadline)? {}
+        while self.from_bus.is_empty() && self.listen(deadline)? && self.clock().now() < deadline {}
         let mut taken = 0;
         for place in into {
             let Some(byte) = self.from_bus.pop_front() else { break };
@@ -143,6 +144,10 @@ impl Talk {
                     continue;
                 }
                 Reply::Observation(seen) => {
+                    if self.seen.is_some_and(|before| seen.now_us < before.now_us) {
+                        // It has started anew, and its clock with it.
+                        self.offset = Offset::default();
+                    }
                     if ours {
                         self.offset.learn(self.asked, came, seen.now_us);
                     }

@@ -12,11 +12,11 @@ use sinew_core::bridge::{Counts, Mode};
 use sinew_core::reflex::{Board, Kind, Light, Micros, Settings};
 
 use super::VirtualBus;
-use crate::clock::{MICRO, MILLI};
+use crate::clock::{MICRO, MILLI, SECOND};
 use crate::{Clock, Error, Nanos, Wire};
 
 /// What its clock shows when the host's shows zero: two machines never agree.
-const HEAD_START: Micros = 77_000_000;
+const HEAD_START: Nanos = 77 * SECOND;
 
 /// A board with a virtual bus behind it. Clones are the same board.
 #[derive(Clone)]
@@ -30,6 +30,8 @@ pub struct VirtualBoard {
 struct Desk {
     board: Board,
     bus: VirtualBus,
+    /// When its clock showed zero.
+    began: Nanos,
     /// What the host has sent, and when it comes in.
     coming: VecDeque<(Nanos, Vec<u8>)>,
     going: VecDeque<(Nanos, u8)>,
@@ -50,6 +52,7 @@ impl VirtualBoard {
         let desk = Desk {
             board: Board::new(Kind::Virtual, &[]),
             bus,
+            began: -HEAD_START,
             coming: VecDeque::new(),
             going: VecDeque::new(),
             delay: MILLI / 4,
@@ -101,6 +104,7 @@ impl VirtualBoard {
     pub fn power_cycle(&self) {
         let mut desk = self.desk();
         desk.board = Board::new(Kind::Virtual, &desk.flash);
+        desk.began = desk.bus.clock().now();
         desk.wake = Nanos::MIN;
     }
 
@@ -194,7 +198,7 @@ impl Desk {
     }
 
     fn step(&mut self, at: Nanos) {
-        let now = HEAD_START + Micros::try_from(at / MICRO).unwrap_or_default();
+        let now = Micros::try_from((at - self.began) / MICRO).unwrap_or_default();
         while let Some((then, _)) = self.coming.front()
             && *then <= at
             && let Some((_, bytes)) = self.coming.pop_front()
@@ -218,8 +222,8 @@ impl Desk {
             self.going.extend(step.host.iter().map(|byte| (later, *byte)));
         }
         (self.light, self.bootloader) = (step.light, step.bootloader);
-        let wake = Nanos::try_from(step.wake_us.saturating_sub(HEAD_START)).unwrap_or(Nanos::MAX);
-        self.wake = wake.saturating_mul(MICRO).max(at + MICRO);
+        let wake = Nanos::try_from(step.wake_us).unwrap_or(Nanos::MAX).saturating_mul(MICRO);
+        self.wake = wake.saturating_add(self.began).max(at + MICRO);
         if let Some(record) = step.save {
             self.flash = record.to_vec();
             self.board.saved(true);

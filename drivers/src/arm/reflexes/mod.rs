@@ -4,8 +4,9 @@
 //! The limits are applied here as ever; the board applies the same ones again, to the even way it makes
 //! of the goals. What has no message of its own, such as a setting, goes to the servos as always.
 
-use sinew_core::bridge::{Drive, Joint, JointSeen, Mode, Observation, Plan, Stop, Torque};
+use sinew_core::bridge::{Drive, Joint, JointSeen, Mode, Observation, Plan, Refusal, Stop, Torque};
 use sinew_core::limits::Limits;
+use sinew_core::packet::Protocol;
 
 use super::options::per_degree;
 use super::{Arm, Axis, DOOR, Notice, State};
@@ -51,13 +52,7 @@ impl Arm {
     /// Hands the joints over to the board, where there is one and somebody is to drive them.
     pub(super) fn engage(&mut self) -> Result<(), Error> {
         self.reflexes = None;
-        let why = match self.bus.wire_mut().bridge().map(|bridge| bridge.board()) {
-            None => return Ok(()),
-            Some(Ok(_)) => None,
-            Some(Err(why)) => Some(why.to_string()),
-        };
-        if let Some(why) = why {
-            self.without_reflexes(why);
+        if self.goes_without_reflexes() {
             return Ok(());
         }
         // A leader is in a hand, which may well put it down for longer than a host may be silent.
@@ -71,11 +66,11 @@ impl Arm {
         let joints: Vec<Joint> = self.axes.iter().map(joint).chain(wheels).collect();
         let Some(bridge) = self.bridge() else { return Ok(()) };
         match bridge.engage(DOOR, joints.iter().copied(), plan) {
-            Err(Error::Board { why, .. }) => {
-                self.without_reflexes(why.to_owned());
-                Ok(())
+            Err(error) => {
+                // It may run the bus all the same, if only its answer was lost.
+                bridge.release().ok();
+                Err(error)
             }
-            Err(error) => Err(error),
             Ok(()) => {
                 let first = bridge.clock_now().saturating_add(FIRST_CYCLE);
                 // It believes no place that it has seen only once.
@@ -88,12 +83,25 @@ impl Arm {
         }
     }
 
-    fn without_reflexes(&mut self, why: String) {
+    /// Whether no board can run the bus, though one was asked for; that is said.
+    pub(super) fn goes_without_reflexes(&mut self) -> bool {
+        let servos = self.spec.servos().count();
+        let protocol = self.spec.series.protocol;
+        let why = match self.bus.wire_mut().bridge().map(|bridge| bridge.board()) {
+            None => return false,
+            Some(Err(why)) => why.to_string(),
+            Some(Ok(_)) if protocol == Protocol::Feetech1 => Refusal::Protocol.name().to_owned(),
+            Some(Ok(board)) if servos > usize::from(board.joints) => {
+                Refusal::Joints.name().to_owned()
+            }
+            Some(Ok(_)) => return false,
+        };
         let port = self.bus.wire().name().to_owned();
         let notice = Notice::NoReflexes { port, why };
         if !self.notices.contains(&notice) {
             self.notices.push(notice);
         }
+        true
     }
 
     fn plan(&self) -> Plan {
@@ -197,18 +205,19 @@ impl Arm {
                 continue;
             }
             *latest = cycle;
-            let asked = asked - Nanos::from(joint.age) * period;
+            let asked = asked.saturating_sub(Nanos::from(joint.age).saturating_mul(period));
             // A wheel tells how fast it turns.
             let value =
                 turn.map_or(i32::from(joint.speed), |turn| joint.position.saturating_sub(turn));
-            let sample = Sample { value, asked, at: asked + took };
+            let sample = Sample { value, asked, at: asked.saturating_add(took) };
             reading.outcome = Ok(sample);
             reading.last = Some(sample);
             reading.faults = joint.faults;
             reading.misses = 0;
         }
-        self.health_from_board(&seen, asked + took);
-        Ok(Timing { first_out: asked, last_in: asked + took })
+        let last_in = asked.saturating_add(took);
+        self.health_from_board(&seen, last_in);
+        Ok(Timing { first_out: asked, last_in })
     }
 
     fn health_from_board(&mut self, seen: &Observation, at: Nanos) {

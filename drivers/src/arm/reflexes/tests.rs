@@ -156,6 +156,7 @@ fn a_board_that_lost_its_power_is_engaged_again() {
         rig.tick(&mut arm, &[10.0; 6]).unwrap();
     }
     assert_eq!(rig.board.mode(), sinew_core::bridge::Mode::Running);
+    assert!(arm.observation().ages.iter().all(|age| (0..TICK).contains(age)));
     assert!(arm.observation().fresh.iter().all(|fresh| *fresh));
 }
 
@@ -163,7 +164,14 @@ fn a_board_that_lost_its_power_is_engaged_again() {
 fn a_plain_adapter_drives_the_arm_too_and_says_that_it_is_one() {
     let rig = Rig::new("so101");
     let servos = VirtualBus::new(arm::assembled(&rig.spec), rig.clock.clone(), 1);
-    let mut arm = rig.arm_on(servos.wire(), ArmOptions::default());
+    let calibration = arm::calibrate(&mut arm::assembled(&rig.spec), &rig.spec);
+    let bus = Box::new(Bridge::open(servos.wire()).unwrap());
+    let bus = Bus::new(bus, rig.spec.series.protocol);
+    let options = ArmOptions { on_mismatch: OnMismatch::Write, ..ArmOptions::default() };
+    let mut arm = Arm::connect(rig.spec.clone(), bus, &calibration, options).unwrap();
+    // That is said before anything moves.
+    assert!(arm.notices().iter().any(|notice| matches!(notice, Notice::NoReflexes { .. })));
+    arm.configure().unwrap();
     assert!(!arm.has_reflexes());
     assert!(arm.notices().iter().any(|notice| matches!(notice, Notice::NoReflexes { .. })));
     rig.tick(&mut arm, &[0.0; 6]).unwrap();
@@ -272,4 +280,53 @@ fn a_board_that_goes_on_stopping_a_motor_keeps_the_bus_from_whoever_comes() {
     let bridge = Bridge::open(rig.board.wire()).unwrap();
     assert!(bridge.board().is_ok());
     assert_eq!(rig.board.mode(), sinew_core::bridge::Mode::Stopped);
+}
+
+/// A wire on which every answer to being engaged is lost.
+struct Unheard {
+    wire: Box<dyn Wire>,
+    lost: bool,
+}
+
+impl Wire for Unheard {
+    fn name(&self) -> &str {
+        self.wire.name()
+    }
+    fn clock(&self) -> &Clock {
+        self.wire.clock()
+    }
+    fn baud(&self) -> u32 {
+        self.wire.baud()
+    }
+    fn set_baud(&mut self, baud: u32) -> Result<(), Error> {
+        self.wire.set_baud(baud)
+    }
+    fn send(&mut self, bytes: &[u8]) -> Result<Nanos, Error> {
+        // The kind of a message comes first in it.
+        self.lost = bytes.get(1) == Some(&5);
+        self.wire.send(bytes)
+    }
+    fn receive(&mut self, into: &mut [u8], deadline: Nanos) -> Result<usize, Error> {
+        let got = self.wire.receive(into, deadline)?;
+        Ok(if self.lost { 0 } else { got })
+    }
+    fn discard_input(&mut self) -> Result<(), Error> {
+        self.wire.discard_input()
+    }
+    fn reopen(&mut self) -> Result<(), Error> {
+        self.wire.reopen()
+    }
+}
+
+#[test]
+fn a_board_that_may_run_the_bus_unheard_is_no_plain_adapter() {
+    let rig = Rig::new("so101");
+    let calibration = arm::calibrate(&mut arm::assembled(&rig.spec), &rig.spec);
+    let wire = Box::new(Unheard { wire: rig.board.wire(), lost: false });
+    let bus = Bus::new(Box::new(Bridge::open(wire).unwrap()), rig.spec.series.protocol);
+    let options = ArmOptions { on_mismatch: OnMismatch::Write, ..ArmOptions::default() };
+    let mut arm = Arm::connect(rig.spec.clone(), bus, &calibration, options).unwrap();
+    assert!(matches!(arm.configure(), Err(Error::Board { .. })));
+    assert_eq!(rig.board.mode(), sinew_core::bridge::Mode::Free);
+    assert!(rig.servos.servos().iter().all(|servo| !servo.torque));
 }
