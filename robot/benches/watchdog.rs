@@ -151,10 +151,15 @@ fn main() {
             let line = Line::to(listen);
             let Some(mut arm) = connect(line.address()) else { panic!("{name}: nobody answers") };
             arm.configure().unwrap();
+            let driven = Clock::Real.now();
             drive(&mut arm, Duration::from_millis(700));
-            let begun = Clock::Real.now();
+            // Its holder was not heard for too long on a machine that is busy: it is limp already.
+            if arm.stopped().is_some() {
+                stopped_before += 1;
+                continue;
+            }
+            let mut failed = Clock::Real.now();
             fail(&line);
-            let mut failed = begun;
             if at_once {
                 drive(&mut arm, Duration::from_millis(300));
             } else {
@@ -163,7 +168,7 @@ fn main() {
                 gone(&line);
             }
             std::thread::sleep(Duration::from_millis(1500));
-            let off = let_go(&record, begun);
+            let off = let_go(&record, driven);
             assert_eq!(off.len(), 6, "{name}: {off:?}");
             // What is late for too long stops an arm as well, and nobody has to pull a cable.
             if off.values().any(|at| *at < failed) {
