@@ -35,23 +35,17 @@ const STOPS: Nanos = 250 * MILLI;
 /// How long it may take over anything else.
 const ANSWER: Nanos = 25 * MILLI;
 
-/// Why a port is used as a plain adapter.
+/// Why nothing can be done on this port with a board of another version.
+const OTHER_VERSION: &str = "its firmware has another version; update the older of the two, or use the \
+                             board's first port, which is a plain adapter";
+
+/// A port is used as a plain adapter: no board answers there, or it has firmware without the bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plain {
-    /// No board answers: an adapter, or firmware without the bridge.
-    Silent,
-    /// The board speaks another version of the messages.
-    Version(u8),
-}
+pub struct Plain;
 
 impl std::fmt::Display for Plain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Silent => write!(f, "no board answers there"),
-            Self::Version(theirs) => {
-                write!(f, "its firmware speaks version {theirs} and this program {VERSION}")
-            }
-        }
+        f.write_str("no board answers there")
     }
 }
 
@@ -69,8 +63,7 @@ impl Bridge {
     /// Asks who is at the end of `wire`.
     pub fn open(wire: Box<dyn Wire>) -> Result<Self, Error> {
         let baud = wire.baud();
-        let mut bridge =
-            Self { talk: Talk::new(wire), board: Err(Plain::Silent), baud, period: None };
+        let mut bridge = Self { talk: Talk::new(wire), board: Err(Plain), baud, period: None };
         bridge.greet()?;
         Ok(bridge)
     }
@@ -78,7 +71,7 @@ impl Bridge {
     /// Finds out who is there, and asks for the bus should the board still run it for an earlier host:
     /// it gives it away once the motors are stopped.
     fn greet(&mut self) -> Result<(), Error> {
-        self.board = Err(Plain::Silent);
+        self.board = Err(Plain);
         self.period = None;
         self.talk.begin()?;
         for _ in 0..GREETINGS {
@@ -95,9 +88,9 @@ impl Bridge {
                     let baud = self.baud;
                     return self.tell(&Request::Baud { baud }, "take the bus's rate");
                 }
-                Some(Reply::Describe(board)) => {
-                    self.board = Err(Plain::Version(board.version));
-                    return Ok(());
+                Some(Reply::Describe(_)) => {
+                    // This port of it is no adapter.
+                    return Err(self.failed("speak the messages of this program", OTHER_VERSION));
                 }
                 _ => {}
             }

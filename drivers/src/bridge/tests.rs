@@ -34,7 +34,7 @@ fn a_bus_need_not_know_that_there_is_a_board() {
 fn a_plain_adapter_behind_a_bridge_is_a_plain_adapter() {
     let (servos, _, _) = board(0);
     let bridge = Bridge::open(servos.wire()).unwrap();
-    assert_eq!(bridge.board(), Err(Plain::Silent));
+    assert_eq!(bridge.board(), Err(Plain));
     let mut bus = Bus::new(Box::new(bridge), Protocol::Feetech0);
     assert!(bus.ping(3).unwrap().is_some());
     assert_eq!(bus.ping(9).unwrap(), None);
@@ -91,4 +91,60 @@ fn a_plain_adapters_servos_never_take_a_greeting_for_theirs() {
         let len = hello.encode(number, &mut out).unwrap();
         assert!(!out[..len].contains(&0xFF), "{:02X?}", &out[..len]);
     }
+}
+
+/// A board that speaks another version of the messages.
+struct Newer {
+    clock: Clock,
+    says: Vec<u8>,
+}
+
+impl Wire for Newer {
+    fn name(&self) -> &str {
+        "newer board"
+    }
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+    fn baud(&self) -> u32 {
+        1_000_000
+    }
+    fn set_baud(&mut self, _baud: u32) -> Result<(), Error> {
+        Ok(())
+    }
+    fn send(&mut self, bytes: &[u8]) -> Result<Nanos, Error> {
+        let mut input = bytes;
+        let mut framer = sinew_core::bridge::Framer::new();
+        if let Some(message) = framer.next(&mut input) {
+            let (number, _) = Request::decode(message).unwrap();
+            let (version, firmware) = (VERSION + 1, [9, 0, 0]);
+            let describe = Describe { version, firmware, kind: 1, can: 0, joints: 16 };
+            let mut out = [0; sinew_core::bridge::FRAME_ROOM];
+            let len = Reply::Describe(describe).encode(number, &mut out).unwrap();
+            self.says.extend(&out[..len]);
+        }
+        Ok(self.clock.now())
+    }
+    fn receive(&mut self, into: &mut [u8], deadline: Nanos) -> Result<usize, Error> {
+        let some = into.len().min(self.says.len());
+        into[..some].copy_from_slice(&self.says[..some]);
+        self.says.drain(..some);
+        if some == 0 {
+            self.clock.sleep_until(deadline);
+        }
+        Ok(some)
+    }
+    fn discard_input(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+    fn reopen(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_board_of_another_version_is_no_plain_adapter() {
+    let wire = Newer { clock: Clock::virtual_time(), says: Vec::new() };
+    let error = Bridge::open(Box::new(wire)).err().unwrap();
+    assert!(error.to_string().contains("first port"), "{error}");
 }

@@ -19,8 +19,8 @@ pub use plan::{Drive, Joint, Plan, Stop};
 use crate::dynamixel::crc16;
 use crate::packet::{EncodeError, Sink};
 
-/// The version of the messages that this code speaks. A board that says another one is used as a plain
-/// adapter.
+/// The version of the messages that this code speaks. A host leaves a board that says another one
+/// alone; its first port is a plain adapter all the same.
 pub const VERSION: u8 = 1;
 
 /// The most servos a board looks after.
