@@ -129,7 +129,9 @@ def main(ready, dataset):
     states, actions = np.stack(rows["observation.state"]), np.stack(rows["action"])
     moved = np.ptp(actions, axis=0)
     checks.holds((moved > 5).sum() >= 4, "the leader moved", moved)
-    checks.holds(np.abs(states - actions).mean() < 12, "the follower followed", np.abs(states - actions).mean(axis=0))
+    # Some ticks behind, as springs and masses are.
+    behind = [np.abs(states[by:] - actions[: len(actions) - by]).mean() for by in range(12)]
+    checks.holds(min(behind) < 9, "the follower followed", behind)
     checks.done("lerobot", version("lerobot"), frames=recorded.num_frames)
 
 

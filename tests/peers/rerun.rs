@@ -43,7 +43,7 @@ fn rerun_reads_a_loop_that_was_shown() {
     let sandbox = Sandbox::new();
     let file = sandbox.path("loop.rrd");
     let display = format!("--display={}", file.display());
-    let words = ["--json", "teleoperate", "--robot=sim", "--teleop=sim", "--teleop_time_s=1"];
+    let words = ["--json", "teleoperate", "--robot=sim", "--teleop=sim", "--teleop_time_s=6"];
     let ended = sandbox.run(&[&words[..], &["--dry_run_s=0", &display]].concat());
     assert_eq!(ended.code, 0, "{ended:?}");
     let (result, file) = (ended.result(), file.to_str().unwrap());
