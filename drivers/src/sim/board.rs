@@ -12,6 +12,7 @@ use sinew_core::bridge::{Counts, Mode};
 use sinew_core::reflex::{Board, Kind, Light, Micros, Settings};
 
 use super::VirtualBus;
+use super::line::take_due;
 use crate::clock::{MICRO, MILLI, SECOND};
 use crate::{Clock, Error, Nanos, Wire};
 
@@ -157,16 +158,7 @@ impl VirtualBoard {
         let now = self.clock.now();
         let mut desk = self.desk();
         desk.run_until(now);
-        let mut taken = 0;
-        while let Some(place) = into.get_mut(taken)
-            && let Some((at, byte)) = desk.going.front()
-            && *at <= now
-        {
-            *place = *byte;
-            taken += 1;
-            desk.going.pop_front();
-        }
-        taken
+        take_due(&mut desk.going, now, into)
     }
 
     /// When something happens next, whatever it is.

@@ -123,16 +123,7 @@ impl Line {
 
     /// Takes what has come in by `now`.
     pub(super) fn take(&mut self, now: Nanos, into: &mut [u8]) -> usize {
-        let mut taken = 0;
-        while let Some(place) = into.get_mut(taken)
-            && let Some((at, byte)) = self.under_way.front()
-            && *at <= now
-        {
-            *place = *byte;
-            taken += 1;
-            self.under_way.pop_front();
-        }
-        taken
+        take_due(&mut self.under_way, now, into)
     }
 
     /// What has come in by `now` is thrown away; what is still under way will come.
@@ -146,4 +137,22 @@ impl Line {
     pub(super) fn clear(&mut self) {
         self.under_way.clear();
     }
+}
+
+/// Moves bytes that have arrived by `now` out of those that are under way, as many as there is room for.
+pub(super) fn take_due(
+    under_way: &mut VecDeque<(Nanos, u8)>,
+    now: Nanos,
+    into: &mut [u8],
+) -> usize {
+    let mut taken = 0;
+    while let Some(place) = into.get_mut(taken)
+        && let Some((at, byte)) = under_way.front()
+        && *at <= now
+    {
+        *place = *byte;
+        taken += 1;
+        under_way.pop_front();
+    }
+    taken
 }

@@ -215,6 +215,15 @@ impl Policy {
         finite(actions, "the actions")
     }
 
+    /// Makes a chunk as [`Self::make_chunk`] does, and gives so many of its actions at most, in the robot's
+    /// units.
+    pub fn make_goals(&mut self, most: usize) -> Result<Vec<f32>> {
+        let mut goals = self.make_chunk()?.to_vec();
+        goals.truncate(most.saturating_mul(self.goal.len()));
+        self.to_goals(&mut goals)?;
+        Ok(goals)
+    }
+
     /// The newest observation as the network gets it, without its images.
     pub fn observed(&self) -> impl Iterator<Item = (&str, &[f32])> {
         self.history.newest()

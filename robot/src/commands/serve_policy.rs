@@ -155,8 +155,7 @@ fn think(policy: &mut Policy, observed: &Observed) -> Result<(usize, Vec<f64>), 
     for frame in &observed.frames {
         show(policy, frame)?;
     }
-    let mut goals = policy.make_chunk().map_err(failed)?.to_vec();
-    policy.to_goals(&mut goals).map_err(failed)?;
+    let goals = policy.make_goals(usize::MAX).map_err(failed)?;
     let width = policy.config().common().action_dim();
     Ok((width, goals.into_iter().map(f64::from).collect()))
 }

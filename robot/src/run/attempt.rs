@@ -193,10 +193,7 @@ impl Ahead for Learned {
             return self.act(now);
         }
         self.see(now)?;
-        let mut goals = self.0.make_chunk()?.to_vec();
-        goals.truncate(most * self.shape().width);
-        self.0.to_goals(&mut goals)?;
-        Ok(wide(&goals))
+        Ok(wide(&self.0.make_goals(most)?))
     }
 }
 

@@ -158,7 +158,7 @@ impl Hosting<'_> {
             }
         });
         if let Err(error) = ready {
-            let reports = self.stop_quietly(pairs);
+            let reports = self.stop_quietly(pairs, false);
             self.cause = Some(cause_of(&error));
             self.host.happened(Kind::Stopped, ticket.who(), error.to_string());
             self.host.answer(ticket, Some(error.to_string()), reports);
@@ -229,7 +229,7 @@ impl Hosting<'_> {
             return false;
         };
         self.cause = None;
-        let reports = self.stop_quietly(pairs);
+        let reports = self.stop_quietly(pairs, false);
         self.host.happened(Kind::LeaseReleased, &who, words(&reports));
         self.say(Told::Stopped("released".to_owned(), reports.clone()));
         self.host.answer(ticket, None, reports);
@@ -246,10 +246,7 @@ impl Hosting<'_> {
     /// Stops, because somebody on the network asked for it.
     fn stop_for(&mut self, pairs: &mut [Pair], ticket: Ticket) {
         let who = ticket.who().to_owned();
-        let reports = match ticket.limp() {
-            true => self.let_go(pairs),
-            false => self.stop_quietly(pairs),
-        };
+        let reports = self.stop_quietly(pairs, ticket.limp());
         // Whoever holds it, nobody goes on.
         if let Some(lease) = self.host.lease() {
             self.host.end(lease);
@@ -261,7 +258,7 @@ impl Hosting<'_> {
     }
 
     fn stop(&mut self, pairs: &mut [Pair], why: &str, cause: Option<Cause>) {
-        let reports = self.stop_quietly(pairs);
+        let reports = self.stop_quietly(pairs, false);
         // Who has taken it meanwhile begins with it as it is left now.
         self.host.end(self.driven);
         self.cause = cause.or(Some(Cause::Remote));
@@ -274,14 +271,11 @@ impl Hosting<'_> {
         self.told.try_send(told).unwrap_or_default();
     }
 
-    fn let_go(&mut self, pairs: &mut [Pair]) -> Vec<StopReport> {
+    /// Leaves the arms as they are to be left, or limp, and says nothing of it.
+    fn stop_quietly(&mut self, pairs: &mut [Pair], limp: bool) -> Vec<StopReport> {
         self.host.follow(0);
-        pairs.iter_mut().map(|pair| pair.follower.let_go()).collect()
-    }
-
-    fn stop_quietly(&mut self, pairs: &mut [Pair]) -> Vec<StopReport> {
-        self.host.follow(0);
-        pairs.iter_mut().map(|pair| pair.follower.end()).collect()
+        let followers = pairs.iter_mut().map(|pair| &mut pair.follower);
+        followers.map(|arm| if limp { arm.let_go() } else { arm.end() }).collect()
     }
 }
 

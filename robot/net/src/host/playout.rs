@@ -186,9 +186,7 @@ impl Led {
         self.followed.delay.store(self.delay as Nanos - least, Ordering::Relaxed);
         Some(self.delay as Nanos)
     }
-}
 
-impl Led {
     /// Commands nothing any more, after one last command where something would go on by itself.
     fn fall_silent(&mut self) {
         let stops = !self.still && !self.speeds.is_empty();

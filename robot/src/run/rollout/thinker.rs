@@ -133,11 +133,7 @@ fn think(
         show(newest, cameras, |seen| Ok(policy.select_action(seen)?.goal.to_vec()))?
     } else {
         show(newest, cameras, |seen| policy.observe(seen))?;
-        let width = policy.config().common().action_dim();
-        let mut goals = policy.make_chunk()?.to_vec();
-        goals.truncate(rows * width);
-        policy.to_goals(&mut goals)?;
-        goals
+        policy.make_goals(rows)?
     };
     Ok(goals.into_iter().map(f64::from).collect())
 }
