@@ -11,7 +11,7 @@ use serialport::{SerialPort, TTYPort};
 use tempfile::TempDir;
 
 /// After how long a test that waits for another process says so instead of waiting for ever.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A home folder, and the binary in it.
 pub struct Sandbox {

@@ -1,13 +1,19 @@
 //! Somebody drives an arm that another machine hosts.
 
 use std::net::TcpListener;
+use std::time::Instant;
 
 use serde_json::Value;
 use sinew_datasets::Dataset;
+use sinew_drivers::arm::Follower;
+use sinew_drivers::clock::SECOND;
+use sinew_drivers::spec::find;
+use sinew_drivers::{Clock, Nanos};
+use sinew_net::remote::{Driver, Robot};
 use sinew_net::{Network, Options, remote};
 
 use super::use_a_policy::policy;
-use crate::sandbox::{Arm, Ended, Running, Sandbox};
+use crate::sandbox::{Arm, Ended, PATIENCE, Running, Sandbox};
 
 /// A host of an arm, and how it is called from elsewhere.
 struct Host {
@@ -246,6 +252,29 @@ fn a_host_whose_words_nobody_reads_goes_on() {
     });
     let told = lines.take(60).filter(|line| line["type"] == "stopped").count();
     assert_eq!(told, 60);
+}
+
+#[test]
+fn a_host_whose_motors_are_gone_goes_on_saying_so() {
+    let sandbox = Sandbox::new();
+    let mut host = Host::start(&sandbox, &[]);
+    host.arm.wait_until_seen();
+    host.arm.control("\"unplug\"");
+    assert_eq!(host.host.next()["type"], "blind");
+    let at = host.robot.trim_start_matches("zenoh://white@").to_owned();
+    let network = Network::ask(&Options { connect: vec![at], ..Options::default() }).unwrap();
+    let robot = Robot::find(&network, "white", Clock::Real).unwrap();
+    let begun = Instant::now();
+    let arms = robot.take(find("so101_follower", &[]).unwrap(), Driver::default());
+    let mut arm = arms.unwrap().remove(0);
+    // Where it was last, and that this is ever longer ago.
+    let mut age = |least: Nanos| {
+        let ages = std::iter::repeat_with(|| arm.observe().unwrap().ages[0]);
+        ages.take_while(|_| begun.elapsed() < PATIENCE)
+            .find(|age| (least..Nanos::MAX).contains(age))
+    };
+    assert!(age(0).is_some() && age(3 * SECOND).is_some());
+    assert!(arm.observation().values[0].abs() < 100.0);
 }
 
 #[test]

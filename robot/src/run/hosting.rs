@@ -73,6 +73,8 @@ impl Hosting<'_> {
                 if !blind {
                     self.say(Told::Blind(error.to_string()));
                 }
+                // Who looks from elsewhere sees that too, and how old it is what is known.
+                self.tell(self.idle(), pairs, &stats);
                 clock.sleep(RETRY);
             }
             blind = watched.error.is_some();
@@ -106,12 +108,7 @@ impl Hosting<'_> {
         let mut why = None;
         let pace = Pace { fps: self.fps, duration: None };
         let watched = rehearse(pairs, clock, pace, stats, |_, pairs, stats| {
-            let mode = match (self.host.lease(), self.cause) {
-                (Some(_), _) => Mode::Held,
-                (None, Some(_)) => Mode::Stopped,
-                (None, None) => Mode::Free,
-            };
-            self.tell(mode, pairs, stats);
+            self.tell(self.idle(), pairs, stats);
             why = self.asked();
             if why.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -126,6 +123,15 @@ impl Hosting<'_> {
             return Some(Why::Silence(lease));
         }
         self.host.order().map(Why::Order)
+    }
+
+    /// What it is while nobody drives.
+    fn idle(&self) -> Mode {
+        match (self.host.lease(), self.cause) {
+            (Some(_), _) => Mode::Held,
+            (None, Some(_)) => Mode::Stopped,
+            (None, None) => Mode::Free,
+        }
     }
 
     fn tell(&mut self, mode: Mode, pairs: &[Pair], stats: &Stats) {

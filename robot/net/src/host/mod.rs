@@ -237,18 +237,21 @@ impl Host {
         mode: Mode,
         cause: Option<Cause>,
         condition: Condition,
-        arms: impl Iterator<Item = (&'a Observation, &'a Sent)>,
+        arms: impl Iterator<Item = (&'a Observation, &'a Sent)> + Clone,
     ) {
         let mut slip = Slip { mode, cause, n, condition, ..Slip::EMPTY };
+        let middle = |seen: &Observation| seen.timing.first_out.midpoint(seen.timing.last_in);
+        slip.at = arms.clone().map(|(seen, _)| middle(seen)).max().unwrap_or_default();
         for (seen, sent) in arms {
-            slip.at = seen.timing.first_out.midpoint(seen.timing.last_in);
+            // An arm that cannot be seen grows old beside the others.
+            let older = slip.at.saturating_sub(middle(seen));
             slip.spread = seen.timing.last_in.saturating_sub(seen.timing.first_out);
             slip.sent_at = sent.at;
             let room = slip.values.iter_mut().zip(&mut slip.ages).zip(&mut slip.sent);
             let arm = seen.values.iter().zip(&seen.ages).zip(&sent.values);
             let mut count = 0;
             for (((value, age), order), ((now, aged), asked)) in room.skip(slip.count).zip(arm) {
-                (*value, *age, *order) = (*now, *aged, *asked);
+                (*value, *age, *order) = (*now, aged.saturating_add(older), *asked);
                 count += 1;
             }
             slip.count += count;

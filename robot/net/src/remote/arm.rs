@@ -37,6 +37,8 @@ pub struct RemoteArm {
     driven: u64,
     /// The newest tick of the robot's that was looked at.
     seen: u64,
+    /// When the robot read its joints for that, on its own clock.
+    read: Nanos,
     /// From one tick of the robot's to the next.
     period: Nanos,
     stop: StopPolicy,
@@ -86,6 +88,7 @@ impl RemoteArm {
             state: State::Connected,
             driven: 0,
             seen: 0,
+            read: Nanos::MIN,
             report: None,
             words: None,
             number,
@@ -118,8 +121,9 @@ impl RemoteArm {
         let newest = link.newest();
         let Observation { values, fresh, ages, timing } = &mut self.observation;
         let Some(Seen { number, state, .. }) = newest.as_deref() else { return };
-        let is_new = *number != self.seen;
-        self.seen = *number;
+        // One that cannot be seen goes on saying what was read last.
+        let is_new = *number != self.seen && state.at != self.read;
+        (self.seen, self.read) = (*number, state.at);
         let at = link.here(state.at, now);
         let spread = state.spread.clamp(0, self.period);
         *timing = Timing { first_out: at - spread / 2, last_in: at + spread / 2 };

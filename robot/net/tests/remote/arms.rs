@@ -85,6 +85,22 @@ fn what_is_not_of_a_new_tick_is_not_fresh_and_grows_old() {
 }
 
 #[test]
+fn what_a_blind_robot_says_again_is_not_fresh() {
+    let stand = Stand::start("so101_follower");
+    let mut arm = stand.arm("anna");
+    until(|| arm.observe().unwrap().fresh[0]);
+    stand.now().blind_since = Some(Clock::Real.now());
+    // What was on its way has come after the first that says the same again.
+    until(|| arm.observe().unwrap().ages[0] > 100 * MILLI);
+    let before = arm.observation().ages[0];
+    until(|| {
+        let seen = arm.observe().unwrap();
+        assert_eq!(seen.fresh, [false; 6]);
+        seen.ages[0] > before + 100 * MILLI
+    });
+}
+
+#[test]
 fn a_robot_that_falls_silent_while_it_is_driven_is_lost_and_nothing_is_confirmed() {
     let stand = Stand::start("so101_follower");
     let mut arm = stand.arm("anna");

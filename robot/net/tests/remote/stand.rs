@@ -50,6 +50,8 @@ pub struct Now {
     pub sent: Vec<f64>,
     /// How old it says each value is.
     pub ages: Vec<i64>,
+    /// When it last saw where it stands, where it sees that no more.
+    pub blind_since: Option<Nanos>,
     /// The newest number of the lease.
     pub n: u64,
     pub actions: Vec<Action>,
@@ -131,6 +133,7 @@ impl Stand {
             values: vec![0.0; count],
             sent: vec![0.0; count],
             ages: vec![0; count],
+            blind_since: None,
             n: 0,
             actions: Vec::new(),
             beats: 0,
@@ -296,7 +299,7 @@ impl Now {
     }
 
     fn state(&self, n: u64) -> State {
-        let at = Clock::Real.now() + AHEAD;
+        let at = self.blind_since.unwrap_or_else(|| Clock::Real.now()) + AHEAD;
         let held = matches!(self.mode, Mode::Held | Mode::Driven);
         State {
             v: VERSION,
