@@ -31,7 +31,7 @@ fn main() {
     println!("{}", peer.ready);
     let runs: Vec<String> = peer.ready.split(';').skip(2).map(str::to_owned).collect();
     let precision = precision();
-    let options = Options { threads, precision, keep: None };
+    let options = Options { threads, precision, keep: None, together: 1 };
     for name in cases {
         let place = folder.path().join(name);
         let make = |options: &Options| match name {

@@ -48,7 +48,7 @@ fn one(case: &str) {
         said[2]
     );
     let keep = tempfile::tempdir().unwrap();
-    let mut options = Options { threads, precision: precision(), keep: None };
+    let mut options = Options { threads, precision: precision(), keep: None, together: 1 };
     let begin = |what: &str, options: &Options| {
         let start = Instant::now();
         let mut policy = Policy::load(folder.path(), Device::Cpu, options).unwrap();

@@ -151,7 +151,7 @@ mod tests {
         let size = &sizes().unwrap()[0];
         let weights = size.weights().unwrap();
         for precision in [Precision::F32, Precision::F16, Precision::Bf16, Precision::Int8] {
-            let options = Options { threads: 1, precision, keep: None };
+            let options = Options { threads: 1, precision, ..Options::default() };
             let mut program = size.network(&weights, &options).unwrap();
             program.run().unwrap();
             let chunk = program.output("chunk").unwrap();

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use safetensors::tensor::{Dtype, TensorView};
 use sinew_policies::checkpoint::Tensors;
 use sinew_policies::graph::{Activation, Builder};
-use sinew_policies::{Device, Options, Precision, Program};
+use sinew_policies::{Device, Options, Program};
 
 struct Counting;
 
@@ -68,7 +68,7 @@ fn running_allocates_nothing() {
     builder.output("y", x);
     let graph = builder.finish();
     for threads in [1, 3] {
-        let options = Options { threads, precision: Precision::F32, keep: None };
+        let options = Options { threads, ..Options::default() };
         let mut program = Program::compile(&graph, &tensors, &options, Device::Cpu).unwrap();
         program.input("x").unwrap().fill(0.5);
         program.run().unwrap();

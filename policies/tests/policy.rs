@@ -253,3 +253,65 @@ fn a_checkpoint_cut_short_is_an_error() {
     let error = load(folder.path()).err().unwrap().to_string();
     assert!(error.contains("nobody knows how numbers were scaled"), "{error}");
 }
+
+/// What a robot of this number sees, twice.
+fn seen_by(robot: usize) -> Vec<(Vec<f32>, Vec<u8>)> {
+    let state = |time: usize| vec![0.1 * (robot + time) as f32, 0.3 - 0.2 * robot as f32];
+    (0..2).map(|time| (state(time), picture(&format!("robot {robot}, {time}")))).collect()
+}
+
+fn show(policy: &mut Policy, seen: &[(Vec<f32>, Vec<u8>)]) {
+    policy.reset();
+    for (state, rgb) in seen {
+        let state = ("observation.state", Seen::Numbers(state));
+        policy.observe(&[state, ("observation.image", image(rgb))]).unwrap();
+    }
+}
+
+#[test]
+fn chunks_that_are_made_together_are_those_that_each_robot_gets_alone() {
+    let folder = golden("diffusion_ddpm_crop");
+    let inputs = Tensors::open(&folder.join("inputs.safetensors")).unwrap();
+    let drawn = (0..).map(|nth| format!("step0/rng/{nth:03}_randn"));
+    let drawn: Vec<_> = drawn.take_while(|name| inputs.contains(name)).collect();
+    let drawn: Vec<_> = drawn.iter().map(|name| inputs.read(name).unwrap()).collect();
+    let mirrored = |robot: usize, numbers: &Vec<f32>| -> Vec<f32> {
+        numbers.iter().map(|number| number * [1.0, -1.0, 0.5][robot]).collect()
+    };
+    let mut alone = load(&folder).unwrap();
+    assert_eq!(alone.together(), 1);
+    let wanted: Vec<_> = (0..3)
+        .map(|robot| {
+            show(&mut alone, &seen_by(robot));
+            let draws: Vec<_> = drawn.iter().map(|numbers| mirrored(robot, numbers)).collect();
+            alone.draw_from(Draws::Recorded(draws.into()));
+            alone.make_goals(usize::MAX).unwrap()
+        })
+        .collect();
+    assert!(wanted[0] != wanted[1] && wanted[1] != wanted[2]);
+    let options = Options { together: 3, ..Options::default() };
+    let mut policy = Policy::load(&folder, Device::default(), &options).unwrap();
+    assert_eq!(policy.together(), 3);
+    for robots in [3, 1, 2] {
+        for robot in 0..robots {
+            show(&mut policy, &seen_by(robot));
+            policy.look(robot).unwrap();
+        }
+        let draws = drawn.iter().flat_map(|numbers| {
+            (0..robots).map(|robot| mirrored(robot, numbers)).collect::<Vec<_>>()
+        });
+        policy.draw_from(Draws::Recorded(draws.collect()));
+        let goals = policy.make_together(robots).unwrap();
+        assert_eq!(goals.len(), robots);
+        for (goals, wanted) in goals.into_iter().zip(&wanted) {
+            assert_eq!(goals.unwrap(), *wanted);
+        }
+    }
+}
+
+#[test]
+fn a_policy_whose_chunks_are_no_less_work_together_makes_one_at_a_time() {
+    let options = Options { together: 3, ..Options::default() };
+    let policy = Policy::load(&golden("act_vae_1cam"), Device::default(), &options).unwrap();
+    assert_eq!(policy.together(), 1);
+}

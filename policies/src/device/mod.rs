@@ -24,6 +24,9 @@ pub struct Options {
     /// A folder in which a policy's packed weights are kept, so that it is ready sooner the next
     /// time: [`crate::folder::weight_cache`] is the user's. None keeps none.
     pub keep: Option<PathBuf>,
+    /// Chunks that are made together, each of observations of its own, where that is less work than one
+    /// after the other: a Diffusion policy's, whose weights are more to read than to multiply with.
+    pub together: usize,
 }
 
 impl Default for Options {
@@ -31,7 +34,7 @@ impl Default for Options {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         let threads = processors.saturating_sub(1).max(1);
-        Self { threads, precision: Precision::default(), keep: None }
+        Self { threads, precision: Precision::default(), keep: None, together: 1 }
     }
 }
 
@@ -94,6 +97,16 @@ impl Program {
     pub fn run(&mut self) -> Result<()> {
         match self {
             Self::Cpu(program) => program.run(),
+            #[cfg(feature = "candle")]
+            Self::Candle(program) => program.run(),
+        }
+    }
+
+    /// Computes all outputs of the first few images alone, where its values are so many images each and
+    /// that is less work.
+    pub fn run_first(&mut self, images: usize) -> Result<()> {
+        match self {
+            Self::Cpu(program) => program.run_first(images),
             #[cfg(feature = "candle")]
             Self::Candle(program) => program.run(),
         }

@@ -32,15 +32,20 @@ pub struct Graphs {
     /// for each step in the scheduler's order.
     pub modulate: Graph,
     /// Once for a step: from `sample`, `[horizon, actions]`, and the step's rows of `film0` … to
-    /// `answer`, of the sample's size.
+    /// `answer`, of the sample's size; of several samples where chunks are made together.
     pub denoise: Graph,
     /// How many blocks are told something.
     pub films: usize,
 }
 
 impl Graphs {
-    /// Builds all three; the steps are the scheduler's.
-    pub fn new(config: &DiffusionConfig, tensors: &Tensors, steps: &[usize]) -> Result<Self> {
+    /// Builds all three; the steps are the scheduler's, and so many chunks are made together.
+    pub fn new(
+        config: &DiffusionConfig,
+        tensors: &Tensors,
+        steps: &[usize],
+        together: usize,
+    ) -> Result<Self> {
         let (encode, length) = encode(config, tensors)?;
         let unet = Unet1d {
             prefix: "diffusion.unet".to_owned(),
@@ -55,7 +60,12 @@ impl Graphs {
         unet.modulate(&mut b, condition, steps)?;
         let modulate = b.finish();
         let mut b = Builder::new(tensors);
-        let sample = b.input("sample", vec![config.horizon, config.common.action_dim()]);
+        let (horizon, dim) = (config.horizon, config.common.action_dim());
+        let shape = match together {
+            1 => vec![horizon, dim],
+            _ => vec![together, horizon, 1, dim],
+        };
+        let sample = b.input("sample", shape);
         let answer = unet.denoise(&mut b, sample)?;
         b.output("answer", answer);
         Ok(Self { encode, modulate, denoise: b.finish(), films: unet.films() })

@@ -13,11 +13,12 @@ pub struct Sampler {
     modulate: Program,
     denoise: Program,
     scheduler: Scheduler,
-    /// The names of what the blocks are told.
-    films: Vec<String>,
+    /// What the blocks are told: name, and the rows of all steps for each chunk.
+    films: Vec<(String, Vec<Vec<f32>>)>,
     /// Where it gets its noise.
     pub draws: Draws,
-    sample: Vec<f32>,
+    /// Each chunk's.
+    samples: Vec<Vec<f32>>,
     noise: Vec<f32>,
     steps: usize,
     /// Which of the sample's numbers are actions from the newest observation on.
@@ -34,18 +35,25 @@ impl Sampler {
     ) -> Result<Self> {
         let scheduler = Scheduler::new(config);
         let times = scheduler.times();
-        let graphs = Graphs::new(config, tensors, &times)?;
+        let together = options.together.max(1);
+        let graphs = Graphs::new(config, tensors, &times, together)?;
         let dim = config.common.action_dim();
         let numbers = config.horizon * dim;
         let first = config.common.n_obs_steps - 1;
         let program = |graph| Program::compile(graph, tensors, options, device);
+        let modulate = program(&graphs.modulate)?;
+        let films = (0..graphs.films).map(|at| {
+            let name = format!("film{at}");
+            let rows = modulate.output(&name)?.to_vec();
+            Ok((name, vec![rows; together]))
+        });
         Ok(Self {
             encode: program(&graphs.encode)?,
-            modulate: program(&graphs.modulate)?,
+            films: films.collect::<Result<_>>()?,
+            modulate,
             denoise: program(&graphs.denoise)?,
-            films: (0..graphs.films).map(|at| format!("film{at}")).collect(),
             draws: Draws::seeded(0),
-            sample: vec![0.0; numbers],
+            samples: vec![vec![0.0; numbers]; together],
             noise: vec![0.0; numbers],
             steps: times.len(),
             taken: first * dim..(first + config.n_action_steps) * dim,
@@ -57,6 +65,12 @@ impl Sampler {
     #[must_use]
     pub fn numbers(&self) -> usize {
         self.taken.len()
+    }
+
+    /// How many chunks can be made together.
+    #[must_use]
+    pub fn together(&self) -> usize {
+        self.samples.len()
     }
 
     /// Where observations go: by name, the oldest first.
@@ -75,27 +89,47 @@ impl Sampler {
         ]
     }
 
-    /// Makes a chunk of the observations that were written.
-    pub fn run(&mut self) -> Result<&[f32]> {
+    /// Looks at the observations that were written, for this one of the chunks to be made.
+    pub fn look(&mut self, chunk: usize) -> Result<()> {
         self.encode.run()?;
         self.modulate.input("condition")?.copy_from_slice(self.encode.output("condition")?);
         self.modulate.run()?;
-        self.draws.fill(&mut self.sample)?;
-        for step in 0..self.steps {
-            for film in &self.films {
-                let into = self.denoise.input(film)?;
-                let rows = self.modulate.output(film)?;
-                let row = rows.chunks_exact(into.len()).nth(step).unwrap_or_default();
-                into.copy_from_slice(row);
-            }
-            self.denoise.input("sample")?.copy_from_slice(&self.sample);
-            self.denoise.run()?;
-            if self.scheduler.draws(step) {
-                self.draws.fill(&mut self.noise)?;
-            }
-            let answer = self.denoise.output("answer")?;
-            self.scheduler.step(step, answer, &self.noise, &mut self.sample);
+        for (name, told) in &mut self.films {
+            told[chunk].copy_from_slice(self.modulate.output(name)?);
         }
-        Ok(&self.sample[self.taken.clone()])
+        Ok(())
+    }
+
+    /// Makes so many chunks of what was looked at.
+    pub fn run(&mut self, chunks: usize) -> Result<()> {
+        let samples = &mut self.samples[..chunks];
+        samples.iter_mut().try_for_each(|sample| self.draws.fill(sample))?;
+        let numbers = self.noise.len();
+        for step in 0..self.steps {
+            for (film, told) in &self.films {
+                let into = self.denoise.input(film)?;
+                let length = into.len() / told.len();
+                for (into, rows) in into.chunks_exact_mut(length).zip(told).take(chunks) {
+                    into.copy_from_slice(&rows[step * length..][..length]);
+                }
+            }
+            let into = self.denoise.input("sample")?.chunks_exact_mut(numbers);
+            into.zip(&*samples).for_each(|(into, sample)| into.copy_from_slice(sample));
+            self.denoise.run_first(chunks)?;
+            let answers = self.denoise.output("answer")?.chunks_exact(numbers);
+            for (sample, answer) in samples.iter_mut().zip(answers) {
+                if self.scheduler.draws(step) {
+                    self.draws.fill(&mut self.noise)?;
+                }
+                self.scheduler.step(step, answer, &self.noise, sample);
+            }
+        }
+        Ok(())
+    }
+
+    /// A chunk as the last run made it.
+    #[must_use]
+    pub fn chunk(&self, chunk: usize) -> &[f32] {
+        &self.samples[chunk][self.taken.clone()]
     }
 }

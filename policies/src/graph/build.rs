@@ -110,20 +110,21 @@ impl<'a> Builder<'a> {
         Ok(self.push("max pool", Op::MaxPool(window), &[x], shape))
     }
 
-    /// A convolution over a sequence.
+    /// A convolution over a sequence, or over each of several.
     pub fn conv1d(&mut self, x: Id, prefix: &str, stride: usize, padding: usize) -> Result<Id> {
         let weights = self.weights(prefix);
         let [out, into, taps] = self.tensors.dims::<3>(&weights.weight)?;
         let window = Window { kernel: [taps, 1], stride, padding, dilation: 1 };
-        let [rows, _] = self.sequence(x, prefix)?;
+        let rows = self.rows_of_each(x, prefix)?;
         let rows = places(rows, taps, stride, padding, 1)
             .ok_or_else(|| unfit(prefix, format!("{taps} taps over {rows} rows")))?;
         self.fits(prefix, x, into)?;
         self.offsets(&weights, out)?;
-        Ok(self.push(prefix, Op::Conv1d(weights, window), &[x], vec![rows, out]))
+        let shape = self.of_each(x, [rows, out]);
+        Ok(self.push(prefix, Op::Conv1d(weights, window), &[x], shape))
     }
 
-    /// The transpose of a convolution over a sequence.
+    /// The transpose of a convolution over a sequence, or over each of several.
     pub fn conv_transpose1d(
         &mut self,
         x: Id,
@@ -134,15 +135,19 @@ impl<'a> Builder<'a> {
         let weights = self.weights(prefix);
         let [into, out, taps] = self.tensors.dims::<3>(&weights.weight)?;
         let window = Window { kernel: [taps, 1], stride, padding, dilation: 1 };
-        let [rows, _] = self.sequence(x, prefix)?;
+        let rows = self.rows_of_each(x, prefix)?;
         let full = rows.saturating_sub(1) * stride + taps;
         let rows = full
             .checked_sub(2 * padding)
             .filter(|rows| *rows > 0)
             .ok_or_else(|| unfit(prefix, format!("{taps} taps over {rows} rows")))?;
+        if self.shape(x).len() == 4 && !rows.is_multiple_of(stride) {
+            return Err(unfit(prefix, format!("{rows} rows of each are no multiple of {stride}")));
+        }
         self.fits(prefix, x, into)?;
         self.offsets(&weights, out)?;
-        Ok(self.push(prefix, Op::ConvTranspose1d(weights, window), &[x], vec![rows, out]))
+        let shape = self.of_each(x, [rows, out]);
+        Ok(self.push(prefix, Op::ConvTranspose1d(weights, window), &[x], shape))
     }
 
     /// A linear map with the tensors `PREFIX.weight` and, where there is one, `PREFIX.bias`.
@@ -220,12 +225,12 @@ impl<'a> Builder<'a> {
         Ok(self.push(name, Op::Attention { heads, causal }, &[q, k, v], vec![queries, width]))
     }
 
-    /// The sum; `b` may be one row for all rows of `a`.
+    /// The sum; `b` may be one row for all rows of `a`, or for all of each image.
     pub fn add(&mut self, a: Id, b: Id) -> Result<Id> {
         self.pair("sum", Op::Add, a, b)
     }
 
-    /// The product; `b` may be one row for all rows of `a`.
+    /// The product; `b` may be one row for all rows of `a`, or for all of each image.
     pub fn multiply(&mut self, a: Id, b: Id) -> Result<Id> {
         self.pair("product", Op::Multiply, a, b)
     }
@@ -300,7 +305,11 @@ impl<'a> Builder<'a> {
     fn pair(&mut self, name: &str, op: Op, a: Id, b: Id) -> Result<Id> {
         let numbers: usize = self.shape(b).iter().product();
         let row = numbers == self.channels(a) && numbers == self.channels(b);
-        if self.shape(a) != self.shape(b) && !row {
+        let row_of_each = match (&self.shape(a)[..], &self.shape(b)[..]) {
+            ([images, _, _, channels], same) => *same == [*images, 1, 1, *channels],
+            _ => false,
+        };
+        if self.shape(a) != self.shape(b) && !row && !row_of_each {
             return Err(unfit(name, self.shapes(&[a, b])));
         }
         let shape = self.shape(a).clone();
@@ -347,6 +356,22 @@ impl<'a> Builder<'a> {
             .as_slice()
             .try_into()
             .map_err(|_wrong| unfit(name, format!("{shape:?} is no sequence")))
+    }
+
+    /// How many rows a sequence has, or each of several: images that are one place wide.
+    fn rows_of_each(&self, x: Id, name: &str) -> Result<usize> {
+        match self.shape(x)[..] {
+            [_, rows, 1, _] | [rows, _] => Ok(rows),
+            ref shape => Err(unfit(name, format!("{shape:?} is no sequence"))),
+        }
+    }
+
+    /// The shape of so many rows and channels, of each sequence that there is.
+    fn of_each(&self, x: Id, [rows, channels]: [usize; 2]) -> Shape {
+        match self.shape(x)[..] {
+            [count, _, _, _] => vec![count, rows, 1, channels],
+            _ => vec![rows, channels],
+        }
     }
 
     fn windowed(&self, x: Id, name: &str, window: Window, channels: usize) -> Result<Shape> {

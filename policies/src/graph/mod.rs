@@ -1,7 +1,7 @@
 //! A network as data: one definition that every executor runs.
 //!
 //! Values are rows of channels, channels last: an image is `[images, height, width, channels]`, a
-//! sequence `[rows, channels]`, a vector one row. Control flow (denoising steps, queues, ensembles)
+//! sequence `[rows, channels]`, several of them images that are one place wide, a vector one row. Control flow (denoising steps, queues, ensembles)
 //! stays outside; what is here has fixed shapes and no choice, so that an executor can plan its
 //! memory and fold its constants once.
 
@@ -114,9 +114,9 @@ pub enum Op {
         /// Whether a row sees only itself and those before it.
         causal: bool,
     },
-    /// The sum; the second may be one row for all.
+    /// The sum; the second may be one row for all, or one for each image.
     Add,
-    /// The product; the second may be one row for all.
+    /// The product; the second may be one row for all, or one for each image.
     Multiply,
     /// Side by side: more channels.
     ConcatChannels,

@@ -88,20 +88,26 @@ fn evaluate(node: &Node, of: &[&Value], tensors: &Tensors, inputs: &[(&str, &[f3
         Op::Weight(tensor) => read(tensor),
         Op::Constant(numbers) => wide(numbers.to_vec()),
         Op::Conv2d(weights, window) | Op::Conv1d(weights, window) => {
-            conv(of[0], &node.shape, &read(&weights.weight), &bias(weights, channels), *window)
+            let (numbers, bias) = (read(&weights.weight), bias(weights, channels));
+            // A sequence is not padded across.
+            let across = if matches!(node.op, Op::Conv2d(..)) { window.padding } else { 0 };
+            conv(of[0], &node.shape, &numbers, &bias, *window, across)
         }
         Op::ConvTranspose1d(weights, window) => {
             let (numbers, into) = (read(&weights.weight), of[0].channels());
             let taps = window.kernel[0];
-            let mut out: Vec<f64> =
-                (0..node.shape[0]).flat_map(|_| bias(weights, channels)).collect();
+            let (count, rows) = (node.shape.iter().product::<usize>() / channels, of[0].grid()[0]);
+            // Of each sequence.
+            let most = if node.shape.len() == 4 { node.shape[1] } else { count };
+            let mut out: Vec<f64> = (0..count).flat_map(|_| bias(weights, channels)).collect();
             for (row, from) in of[0].rows().enumerate() {
+                let (first, row) = (row / rows * most, row % rows);
                 for tap in 0..taps {
                     let Some(to) = (row * window.stride + tap).checked_sub(window.padding) else {
                         continue;
                     };
-                    for channel in (0..channels).filter(|_| to < node.shape[0]) {
-                        out[to * channels + channel] += (0..into)
+                    for channel in (0..channels).filter(|_| to < most) {
+                        out[(first + to) * channels + channel] += (0..into)
                             .map(|c| from[c] * numbers[(c * channels + channel) * taps + tap])
                             .sum::<f64>();
                     }
@@ -120,7 +126,7 @@ fn evaluate(node: &Node, of: &[&Value], tensors: &Tensors, inputs: &[(&str, &[f3
         Op::MaxPool(window) => {
             let mut out = Vec::new();
             let [height, width, _] = of[0].grid();
-            each_place(&node.shape, *window, |image, channel, taps| {
+            each_place(&node.shape, *window, window.padding, |image, channel, taps| {
                 let inside = taps.iter().filter(|(y, x, _)| {
                     (0..height as isize).contains(y) && (0..width as isize).contains(x)
                 });
@@ -182,12 +188,11 @@ fn evaluate(node: &Node, of: &[&Value], tensors: &Tensors, inputs: &[(&str, &[f3
 fn each_place(
     shape: &[usize],
     window: Window,
+    across: usize,
     mut f: impl FnMut(usize, usize, &[(isize, isize, usize)]),
 ) {
     let (images, out) = if shape.len() == 4 { (shape[0], &shape[1..]) } else { (1, shape) };
     let (height, width) = (out[0], if shape.len() == 4 { out[1] } else { 1 });
-    // A sequence is not padded across.
-    let across = if shape.len() == 4 { window.padding } else { 0 };
     for place in 0..images * height * width {
         let (image, y, x) = (place / (height * width), place / width % height, place % width);
         let taps: Vec<_> = (0..window.kernel[0] * window.kernel[1])
@@ -201,10 +206,17 @@ fn each_place(
     }
 }
 
-fn conv(x: &Value, shape: &[usize], weights: &[f64], bias: &[f64], window: Window) -> Vec<f64> {
+fn conv(
+    x: &Value,
+    shape: &[usize],
+    weights: &[f64],
+    bias: &[f64],
+    window: Window,
+    across: usize,
+) -> Vec<f64> {
     let (into, count) = (x.channels(), window.kernel[0] * window.kernel[1]);
     let mut out = Vec::new();
-    each_place(shape, window, |image, channel, taps| {
+    each_place(shape, window, across, |image, channel, taps| {
         let products = taps.iter().flat_map(|(y, x_, tap)| {
             let weight = move |c| weights[(channel * into + c) * count + tap];
             (0..into).map(move |c| x.at(image, *y, *x_, c) * weight(c))
@@ -263,8 +275,11 @@ fn attention(of: &[&Value], heads: usize, causal: bool) -> Vec<f64> {
 }
 
 fn pair(of: &[&Value], f: impl Fn(f64, f64) -> f64) -> Vec<f64> {
-    let other = of[1].numbers.iter().cycle();
-    of[0].numbers.iter().zip(other).map(|(a, b)| f(*a, *b)).collect()
+    let (numbers, other, channels) = (&of[0].numbers, &of[1].numbers, of[0].channels());
+    // One row for all, one for each image, or as many.
+    let each = numbers.len() / of[1].rows().len();
+    let other = |at: usize| other[at / each * channels + at % channels];
+    numbers.iter().enumerate().map(|(at, a)| f(*a, other(at))).collect()
 }
 
 fn spatial_softmax(x: &Value) -> Vec<f64> {

@@ -172,7 +172,8 @@ impl Kernels {
                 match tail {
                     Tail::Curve(activation) => self.curve(*activation, numbers),
                     Tail::Add(other) | Tail::Multiply(other) => {
-                        let row = if other.count == 1 { 0 } else { row };
+                        // One row for all, one for each image, or as many.
+                        let row = row * other.count / into.count;
                         // SAFETY: promised by the caller.
                         let other = unsafe { &other.row(row)[channels.clone()] };
                         match tail {

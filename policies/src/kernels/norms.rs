@@ -43,12 +43,12 @@ impl GroupNorm {
         self.from.channels * 5
     }
 
-    /// Normalises some groups of all images.
+    /// Normalises some groups of the first images.
     ///
     /// # Safety
     /// The memory of all rows is there, no other thread writes what is read here or touches these
     /// groups of the result, and there is room for the scratch, which is aligned for f64.
-    pub unsafe fn run(&self, groups: Range<usize>, scratch: *mut f32) {
+    pub unsafe fn run(&self, images: usize, groups: Range<usize>, scratch: *mut f32) {
         let (rows, wide) = (self.from.count / self.images, self.from.channels / self.groups);
         let channels = groups.start * wide..groups.end * wide;
         let width = channels.len();
@@ -62,7 +62,7 @@ impl GroupNorm {
                 std::slice::from_raw_parts_mut(floats.add(2 * width), width),
             )
         };
-        for image in 0..self.images {
+        for image in 0..images.min(self.images) {
             let rows = image * rows..(image + 1) * rows;
             let count = (rows.len() * wide) as f64;
             // SAFETY: as the caller promises.

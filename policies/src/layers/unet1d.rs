@@ -94,13 +94,18 @@ impl Unet1d {
     }
 
     /// One step of denoising: from `sample` `[horizon, actions]` and the blocks' `film0` … to the
-    /// network's answer of the same size.
+    /// network's answer of the same size. Of several samples `[samples, horizon, 1, actions]` each has a
+    /// row of its own of what the blocks are told.
     pub fn denoise(&self, b: &mut Builder<'_>, sample: Id) -> Result<Id> {
         let blocks = self.blocks();
         let mut films = Vec::with_capacity(blocks.len());
         for (at, block) in blocks.iter().enumerate() {
             let [channels, _] = b.tensors().dims::<2>(&format!("{block}.cond_encoder.1.weight"))?;
-            films.push(b.input(&format!("film{at}"), vec![1, channels]));
+            let shape = match b.shape(sample)[..] {
+                [samples, _, _, _] => vec![samples, 1, 1, channels],
+                _ => vec![1, channels],
+            };
+            films.push(b.input(&format!("film{at}"), shape));
         }
         let mut told = blocks.iter().zip(films);
         let mut next = |b: &mut Builder<'_>, x: Id| match told.next() {

@@ -38,8 +38,11 @@ pub struct Policy {
     network: Network,
     stock: Stock,
     audit: Audit,
-    /// The last chunk, from the newest observation on, as the network gave it.
-    chunk: Vec<f32>,
+    /// The last chunk, from the newest observation on, as the network gave it; and others that were made
+    /// together with it.
+    chunks: Vec<Vec<f32>>,
+    /// The steps behind the network for each of those.
+    after_each: Vec<Pipeline>,
     /// The last action as the network gave it, and as the robot takes it.
     raw: Vec<f32>,
     goal: Vec<f32>,
@@ -81,7 +84,8 @@ impl Policy {
         Ok(Self {
             history: History::new(&config, &before)?,
             audit: Audit::new(&config, &tensors, [&before, &after], unkept),
-            chunk: vec![0.0; actions(&config) * dim],
+            chunks: vec![vec![0.0; actions(&config) * dim]; network.together()],
+            after_each: vec![after.clone(); network.together()],
             raw: vec![0.0; dim],
             goal: vec![0.0; dim],
             config,
@@ -143,10 +147,10 @@ impl Policy {
             self.make_chunk()?;
         }
         let action = match &mut self.stock {
-            Stock::Ensemble(ensemble) => ensemble.update(&self.chunk)?,
+            Stock::Ensemble(ensemble) => ensemble.update(&self.chunks[0])?,
             Stock::Queue(queue) => {
                 if fresh {
-                    queue.fill(&self.chunk)?;
+                    queue.fill(&self.chunks[0])?;
                 }
                 queue.pop().unwrap_or_default()
             }
@@ -195,15 +199,16 @@ impl Policy {
     /// behind the other from the newest observation on, as the network gives them. Those to come
     /// are left as they are, and so is what relative ones among them are relative to.
     pub fn make_chunk(&mut self) -> Result<&[f32]> {
-        self.network.run(&mut self.history, &mut self.chunk)?;
-        finite(&self.chunk, "the chunk")?;
-        Ok(&self.chunk)
+        self.network.look(&mut self.history, 0)?;
+        self.network.run(&mut self.chunks[..1])?;
+        finite(&self.chunks[0], "the chunk")?;
+        Ok(&self.chunks[0])
     }
 
     /// The last chunk, as the network gave it.
     #[must_use]
     pub fn chunk(&self) -> &[f32] {
-        &self.chunk
+        &self.chunks[0]
     }
 
     /// Brings actions that the network gave to the robot's units, in place. Relative ones begin at
@@ -222,6 +227,35 @@ impl Policy {
         goals.truncate(most.saturating_mul(self.goal.len()));
         self.to_goals(&mut goals)?;
         Ok(goals)
+    }
+
+    /// How many chunks it makes together, each of observations of its own: what [`Options::together`]
+    /// asks for, or 1 where that would be no less work.
+    #[must_use]
+    pub fn together(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Looks at what was observed, for this one of the chunks that are made together, which are counted
+    /// from 0.
+    pub fn look(&mut self, chunk: usize) -> Result<()> {
+        self.network.look(&mut self.history, chunk)?;
+        self.after_each[chunk].anchor(&self.before);
+        Ok(())
+    }
+
+    /// Makes so many chunks together of what was looked at, and gives each in the robot's units.
+    pub fn make_together(&mut self, chunks: usize) -> Result<Vec<Result<Vec<f32>>>> {
+        let chunks = &mut self.chunks[..chunks];
+        self.network.run(chunks)?;
+        let dim = self.goal.len();
+        let goals = chunks.iter().zip(&self.after_each).map(|(chunk, after)| {
+            let mut goals = chunk.clone();
+            goals.chunks_exact_mut(dim).try_for_each(|action| after.action(action))?;
+            finite(&goals, "the actions")?;
+            Ok(goals)
+        });
+        Ok(goals.collect())
     }
 
     /// The newest observation as the network gets it, without its images.

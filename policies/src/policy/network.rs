@@ -40,24 +40,45 @@ impl Network {
         }
     }
 
-    /// Makes a chunk of what was observed.
-    pub(super) fn run(&mut self, history: &mut History, chunk: &mut [f32]) -> Result<()> {
-        let made = match self {
-            Self::Act(program) => {
-                history.write(|name, write| write(program.input(name)?))?;
-                program.run()?;
-                program.output("chunk")?
-            }
+    /// How many chunks it can make together.
+    pub(super) fn together(&self) -> usize {
+        match self {
+            Self::Diffusion(sampler) => sampler.together(),
+            Self::Act(_) | Self::VqBet(_) => 1,
+        }
+    }
+
+    /// Looks at what was observed, for this one of the chunks to be made.
+    pub(super) fn look(&mut self, history: &mut History, chunk: usize) -> Result<()> {
+        match self {
+            Self::Act(program) => history.write(|name, write| write(program.input(name)?)),
             Self::Diffusion(sampler) => {
                 history.write(|name, write| write(sampler.input(name)?))?;
-                sampler.run()?
+                sampler.look(chunk)
+            }
+            Self::VqBet(sampler) => history.write(|name, write| write(sampler.input(name)?)),
+        }
+    }
+
+    /// Makes these chunks of what was looked at.
+    pub(super) fn run(&mut self, chunks: &mut [Vec<f32>]) -> Result<()> {
+        match self {
+            Self::Act(program) => {
+                program.run()?;
+                let made = program.output("chunk")?;
+                chunks.iter_mut().for_each(|chunk| chunk.copy_from_slice(made));
+            }
+            Self::Diffusion(sampler) => {
+                sampler.run(chunks.len())?;
+                for (at, chunk) in chunks.iter_mut().enumerate() {
+                    chunk.copy_from_slice(sampler.chunk(at));
+                }
             }
             Self::VqBet(sampler) => {
-                history.write(|name, write| write(sampler.input(name)?))?;
-                sampler.run()?
+                let made = sampler.run()?;
+                chunks.iter_mut().for_each(|chunk| chunk.copy_from_slice(made));
             }
-        };
-        chunk.copy_from_slice(made);
+        }
         Ok(())
     }
 

@@ -43,7 +43,7 @@ impl<'a> Network<'a> {
     fn new(case: &Case, config: &'a DiffusionConfig, device: Device) -> Self {
         let tensors = case.tensors();
         let scheduler = Scheduler::new(config);
-        let mut graphs = Graphs::new(config, &tensors, &scheduler.times()).unwrap();
+        let mut graphs = Graphs::new(config, &tensors, &scheduler.times(), 1).unwrap();
         for module in case.modules() {
             let found = [&mut graphs.encode, &mut graphs.modulate, &mut graphs.denoise]
                 .map(|graph| graph.expose(&module));

@@ -21,7 +21,7 @@ fn build(case: &Case, field: &str, value: &Json) -> Result<()> {
         Config::Act(config) => act::graph(&config, &tensors).map(drop),
         Config::Diffusion(config) => {
             let times = Scheduler::new(&config).times();
-            diffusion::Graphs::new(&config, &tensors, &times).map(drop)
+            diffusion::Graphs::new(&config, &tensors, &times, 1).map(drop)
         }
         Config::VqBet(config) => vqbet::Graphs::new(&config, &tensors).map(drop),
     }

@@ -22,16 +22,16 @@ pub(super) fn apply(node: &Node, inputs: &[&Tensor], weights: &[Tensor]) -> Comp
         Op::BatchNorm { .. } => input(0)?.broadcast_mul(weight(0)?)?.broadcast_add(weight(1)?),
         Op::MaxPool(window) => max_pool(input(0)?, window),
         Op::Conv1d(_, window) => {
-            let x = input(0)?.t()?.unsqueeze(0)?.contiguous()?;
+            let x = sequences(input(0)?)?;
             let Window { stride, padding, dilation, .. } = *window;
             let x = x.conv1d(weight(0)?, padding, stride, dilation, 1)?;
-            shift(&x.squeeze(0)?.t()?, weights.get(1))
+            shift(&x.transpose(1, 2)?, weights.get(1))?.reshape(node.shape.as_slice())
         }
         Op::ConvTranspose1d(_, window) => {
-            let x = input(0)?.t()?.unsqueeze(0)?.contiguous()?;
+            let x = sequences(input(0)?)?;
             let Window { stride, padding, dilation, .. } = *window;
             let x = x.conv_transpose1d(weight(0)?, padding, 0, stride, dilation, 1)?;
-            shift(&x.squeeze(0)?.t()?, weights.get(1))
+            shift(&x.transpose(1, 2)?, weights.get(1))?.reshape(node.shape.as_slice())
         }
         Op::Linear { .. } => {
             let x = input(0)?;
@@ -81,6 +81,13 @@ fn images_first(x: &Tensor) -> Computed<Tensor> {
     x.permute((0, 3, 1, 2))?.contiguous()
 }
 
+/// A sequence, or several, as candle convolves them: the channels before the rows.
+fn sequences(x: &Tensor) -> Computed<Tensor> {
+    let images = if x.dims().len() == 4 { x.dim(0)? } else { 1 };
+    let x = x.contiguous()?.reshape((images, (), x.dim(D::Minus1)?))?;
+    x.transpose(1, 2)?.contiguous()
+}
+
 fn shift(x: &Tensor, bias: Option<&Tensor>) -> Computed<Tensor> {
     match bias {
         Some(bias) => x.broadcast_add(bias),
@@ -88,11 +95,11 @@ fn shift(x: &Tensor, bias: Option<&Tensor>) -> Computed<Tensor> {
     }
 }
 
-/// The second as large as the first, or one row of channels for all.
+/// The second as large as the first, or one row of channels for all, or for each image.
 fn alike(a: &Tensor, b: &Tensor) -> Computed<[Tensor; 2]> {
-    let b = match a.dims() == b.dims() {
-        true => b.clone(),
-        false => b.flatten_all()?,
+    let b = match b.elem_count() == b.dim(D::Minus1)? && a.dims() != b.dims() {
+        true => b.flatten_all()?,
+        false => b.clone(),
     };
     Ok([a.clone(), b])
 }

@@ -197,7 +197,6 @@ impl Making<'_> {
             into: from.channels,
             out: stage.grid().1,
             outputs: into.channels,
-            sequence: stage.shape.len() == 2,
             dense: from.stride == from.channels,
         };
         let tails: Vec<Tail> = stage.tails.iter().map(|then| self.tail(*then)).collect();
@@ -223,14 +222,16 @@ impl Making<'_> {
                         1 => rows,
                         _ => Rows {
                             start: rows.start.wrapping_add(rung.first * rows.stride),
-                            count: taps.out[0],
+                            count: sides.from.0 * taps.out[0],
                             stride: rows.stride * rung.step,
                             ..rows
                         },
                     };
                     let tails = tails.iter().map(|tail| match tail {
-                        Tail::Add(other) if other.count > 1 => Tail::Add(some(*other)),
-                        Tail::Multiply(other) if other.count > 1 => Tail::Multiply(some(*other)),
+                        Tail::Add(other) if other.count == into.count => Tail::Add(some(*other)),
+                        Tail::Multiply(other) if other.count == into.count => {
+                            Tail::Multiply(some(*other))
+                        }
                         other => *other,
                     });
                     let tails = tails.collect();

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 
 use self::make::Making;
 use self::pool::Pool;
-use self::stage::Kind;
-use self::step::{Scratch, Step};
+use self::stage::{Kind, Stages};
+use self::step::{Part, Scratch, Step};
 use super::{Options, unknown};
 use crate::checkpoint::Tensors;
 use crate::error::Result;
@@ -39,6 +39,8 @@ pub struct Program {
     scratch: Scratch,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
+    /// How many images all of its values are, if they are, so that some can be left out.
+    images: Option<usize>,
     /// What the steps point into. The zeros are read by taps that lie outside of an image.
     memory: Slab,
     _zeros: Slab,
@@ -145,9 +147,21 @@ impl Program {
             });
         let inputs = inputs.collect();
         let outputs = stages.outputs.iter().map(|(name, stage)| port(name, *stage)).collect();
+        let images = images(&stages, &steps);
         let scratch = Scratch::new(&steps, options.threads.max(1));
         let pool = Pool::new(options.threads.max(1))?;
-        Ok(Self { steps, times, kernels, pool, scratch, inputs, outputs, memory, _zeros: zeros })
+        Ok(Self {
+            steps,
+            times,
+            kernels,
+            pool,
+            scratch,
+            inputs,
+            outputs,
+            images,
+            memory,
+            _zeros: zeros,
+        })
     }
 
     /// An input's numbers, channels last, to be written in place.
@@ -160,11 +174,22 @@ impl Program {
 
     /// Computes all outputs. Allocates nothing.
     pub fn run(&mut self) -> Result<()> {
+        self.run_part(Part::WHOLE)
+    }
+
+    /// The same of the first few images alone, in a network whose values are so many images each; in
+    /// any other one of all.
+    pub fn run_first(&mut self, images: usize) -> Result<()> {
+        let part = self.images.map(|all| Part { images: images.clamp(1, all), all });
+        self.run_part(part.unwrap_or(Part::WHOLE))
+    }
+
+    fn run_part(&mut self, part: Part) -> Result<()> {
         for (step, timing) in self.steps.iter().zip(&mut self.times) {
             let start = Instant::now();
             // SAFETY: the program owns the memory that the step was made for, and the scratch was
             // made for all of its steps and this pool.
-            unsafe { step.run(&mut self.pool, &self.scratch) };
+            unsafe { step.run(&mut self.pool, &self.scratch, part) };
             timing.best = timing.best.min(start.elapsed());
         }
         Ok(())
@@ -192,4 +217,17 @@ impl Program {
     pub fn profile(&self) -> &[Timing] {
         &self.times
     }
+}
+
+/// How many images all values are, where each is as many and each step knows to do some.
+fn images(stages: &Stages, steps: &[Step]) -> Option<usize> {
+    let mut values = stages.list.iter().filter(|stage| !matches!(stage.kind, Kind::Constant(_)));
+    let count = |stage: &stage::Stage| match stage.shape[..] {
+        [images, _, _, _] => Some(images),
+        _ => None,
+    };
+    let images = values.next().and_then(count)?;
+    let alike = values.all(|stage| count(stage) == Some(images));
+    let known = |step: &Step| matches!(step, Step::Product(_) | Step::GroupNorm(_) | Step::Copy(_));
+    (alike && steps.iter().all(known)).then_some(images)
 }

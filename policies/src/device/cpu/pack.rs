@@ -40,8 +40,6 @@ pub struct Sides {
     pub out: [usize; 2],
     /// Its channels.
     pub outputs: usize,
-    /// Whether it reads a sequence, which is an image one place wide that is not padded across.
-    pub sequence: bool,
     /// Whether the channels of neighbouring places follow each other in memory.
     pub dense: bool,
 }
@@ -145,7 +143,9 @@ fn ends(
 /// The taps of a convolution; whole lines of them where nothing lies between and around them.
 fn conv_taps(sides: &Sides, window: Window, stored: Stored) -> Taps {
     let [down, across] = window.kernel;
-    let beside = if sides.sequence { 0 } else { window.padding };
+    // A sequence is an image one place wide, which is not padded across.
+    let sequence = across == 1 && [sides.from.1[1], sides.out[1]] == [1, 1];
+    let beside = if sequence { 0 } else { window.padding };
     let (stride, dilation) = (window.stride, window.dilation);
     // Rows of whole numbers have their scales between them.
     let dense = sides.dense && stored != Stored::Int8;

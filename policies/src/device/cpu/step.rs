@@ -12,6 +12,24 @@ use crate::kernels::slab::Slab;
 use crate::kernels::winograd::{PRODUCTS, Winograd};
 use crate::kernels::{Kernels, ROWS, Stored, Tail, whole};
 
+/// How much of its work a step does: the first few of all images.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// So many.
+    pub images: usize,
+    /// Of so many.
+    pub all: usize,
+}
+
+impl Part {
+    /// All of it.
+    pub const WHOLE: Self = Self { images: 1, all: 1 };
+
+    fn of(self, count: usize) -> usize {
+        count / self.all * self.images
+    }
+}
+
 /// Numbers below which a step is not worth waking anybody for.
 const SMALL: usize = 1 << 14;
 
@@ -128,14 +146,15 @@ impl Step {
         }
     }
 
-    /// Does the step, with as many workers as it is worth.
+    /// Does the step, with as many workers as it is worth; of products, norms over groups and copies only
+    /// the part that is wanted.
     ///
     /// # Safety
     /// The memory that the step was made for is there and nobody else uses it; the scratch was made
     /// for this step and these workers.
-    pub unsafe fn run(&self, pool: &mut Pool, scratch: &Scratch) {
+    pub unsafe fn run(&self, pool: &mut Pool, scratch: &Scratch, part: Part) {
         match self {
-            Self::Product(step) => run_product(step, pool, scratch),
+            Self::Product(step) => run_product(step, pool, scratch, part),
             Self::Winograd(step) => run_winograd(step, pool, scratch),
             Self::MaxPool(step) => {
                 shared(pool, size(&step.into), step.into.count, |rows, _| {
@@ -157,9 +176,10 @@ impl Step {
                 });
             }
             Self::GroupNorm(step) => {
-                shared(pool, size(&step.from) * 8, step.groups, |groups, worker| {
+                let images = part.of(step.images);
+                shared(pool, part.of(size(&step.from)) * 8, step.groups, |groups, worker| {
                     // SAFETY: as promised; every worker has its own groups and scratch.
-                    unsafe { step.run(groups, scratch.numbers(worker)) };
+                    unsafe { step.run(images, groups, scratch.numbers(worker)) };
                 });
             }
             Self::Attention(step) => {
@@ -180,7 +200,8 @@ impl Step {
                 });
             }
             Self::Copy(step) => {
-                shared(pool, size(&step.into) * 2, step.into.count, |rows, _| {
+                let rows = part.of(step.into.count);
+                shared(pool, rows * step.into.channels * 2, rows, |rows, _| {
                     // SAFETY: as promised; every worker has its own rows.
                     unsafe { step.run(rows) };
                 });
@@ -210,14 +231,14 @@ fn share(pieces: usize, worker: usize, workers: usize, grain: usize) -> Range<us
 }
 
 /// Shares out a product by rows or by outputs: what it reads more of is read by one worker only.
-fn run_product(step: &Product, pool: &mut Pool, scratch: &Scratch) {
-    let (rows, blocks) = (step.into.count, step.packed.blocks());
+fn run_product(step: &Product, pool: &mut Pool, scratch: &Scratch, part: Part) {
+    let (rows, blocks) = (part.of(step.into.count), step.packed.blocks());
     let work = rows * step.packed.inputs * step.packed.outputs / 16;
     let workers = pool.workers();
     let mut from = step.from;
     if step.packed.stored == Stored::Int8 {
         let into = whole::place(&from, scratch.whole.start());
-        shared(pool, size(&from) * 2, from.count, |rows, _| {
+        shared(pool, part.of(size(&from)) * 2, part.of(from.count), |rows, _| {
             // SAFETY: as `Step::run`'s caller promises; every worker has its own rows.
             rows.for_each(|row| unsafe { whole::round(step.kernels, &from, &into, row) });
         });

@@ -56,7 +56,7 @@ fn check(graph: &Graph, tensors: &Tensors) {
     let values = naive::run(graph, tensors, &of);
     for kernels in [Kernels::best(), Kernels::portable()] {
         for threads in [1, 3] {
-            let options = Options { threads, precision: Precision::F32, keep: None };
+            let options = Options { threads, precision: Precision::F32, ..Options::default() };
             let mut program = Program::with(graph, tensors, &options, kernels).unwrap();
             // The second run meets memory that the first one has used.
             for _ in 0..2 {
@@ -79,7 +79,32 @@ fn check(graph: &Graph, tensors: &Tensors) {
                     graph.nodes(),
                 );
             }
+            check_first(graph, &mut program, &inputs);
         }
+    }
+}
+
+/// Runs the first image alone, over memory in which nothing of the whole is left, and compares.
+fn check_first(graph: &Graph, program: &mut Program, inputs: &[(String, Vec<f32>)]) {
+    let outputs = |program: &Program| -> Vec<Vec<f32>> {
+        let names = graph.outputs().iter().map(|(name, _)| name);
+        names.map(|name| program.output(name).unwrap().to_vec()).collect()
+    };
+    let whole = outputs(program);
+    let images = program.images.unwrap_or(1);
+    for (name, numbers) in inputs {
+        let input = program.input(name).unwrap();
+        input.iter_mut().zip(numbers).for_each(|(input, number)| *input = 3.0 - number);
+    }
+    program.run().unwrap();
+    for (name, numbers) in inputs {
+        let first = numbers.len() / images;
+        program.input(name).unwrap()[..first].copy_from_slice(&numbers[..first]);
+    }
+    program.run_first(1).unwrap();
+    for (got, wanted) in outputs(program).iter().zip(&whole) {
+        let first = wanted.len() / images;
+        assert_eq!(got[..first], wanted[..first], "{:#?}", graph.nodes());
     }
 }
 
@@ -128,6 +153,11 @@ fn grow(builder: &mut Builder, values: &[Id], draw: &mut Draw) -> Option<Id> {
         }
         13 => builder.add(x, other),
         14 => match builder.weight(&format!("row{from}")) {
+            _ if draw.below(2) == 0 => {
+                let values = values.iter().filter(|value| builder.channels(**value) == from);
+                let values: Vec<Id> = values.copied().collect();
+                builder.multiply(x, values[draw.below(values.len())])
+            }
             Ok(row) if draw.below(2) == 0 => builder.multiply(x, row),
             Ok(row) => builder.add(x, row),
             Err(error) => Err(error),
@@ -160,9 +190,13 @@ fn random_network(seed: u64) {
     let mut draw = Draw(seed);
     let mut builder = Builder::new(&tensors);
     let width = WIDTHS[draw.below(WIDTHS.len())];
-    let shape = vec![1 + draw.below(2), 1 + draw.below(11), 1 + draw.below(11), width];
-    let mut values = vec![builder.input("image", shape)];
-    values.push(builder.input("sequence", vec![1 + draw.below(40), WIDTHS[draw.below(5)]]));
+    let (images, wide) = (1 + draw.below(3), draw.below(2) == 0);
+    let across = if wide { 1 + draw.below(11) } else { 1 };
+    let mut values = vec![builder.input("image", vec![images, 1 + draw.below(11), across, width])];
+    values.push(builder.input("row of each", vec![images, 1, 1, width]));
+    if wide {
+        values.push(builder.input("sequence", vec![1 + draw.below(40), WIDTHS[draw.below(5)]]));
+    }
     let weight = builder.weight("linear32to48.weight").unwrap();
     values.push(weight);
     for _ in 0..1 + draw.below(14) {
@@ -277,6 +311,30 @@ fn only_one_whole_row_is_added_to_all_rows() {
     let y = builder.multiply(x, row).unwrap();
     builder.output("y", y);
     check(&builder.finish(), &tensors);
+}
+
+#[test]
+fn several_sequences_are_convolved_each_for_itself() {
+    let tensors = checkpoint();
+    for padding in 0..3 {
+        let mut builder = Builder::new(&tensors);
+        let x = builder.input("x", vec![3, 8, 1, 32]);
+        let row = builder.input("row", vec![3, 1, 1, 32]);
+        let scale = builder.some_channels(row, 0..21).unwrap();
+        let y = builder.conv1d(x, "line32to32by5", 1, 2).unwrap();
+        let y = builder.group_norm(y, "norm32", 4, 1e-3).unwrap();
+        let y = builder.activate(y, Activation::Mish);
+        let y = builder.add(y, row).unwrap();
+        let y = builder.conv1d(y, "line32to21by3", 2, padding).unwrap();
+        let y = builder.multiply(y, scale).unwrap();
+        let y = builder.conv_transpose1d(y, "back21to32by4", 2, 1).unwrap();
+        let both = builder.concat_channels(&[y, y]).unwrap();
+        builder.output("y", both);
+        let graph = builder.finish();
+        check(&graph, &tensors);
+        let program = Program::compile(&graph, &tensors, &one()).unwrap();
+        assert_eq!(program.images, Some(3));
+    }
 }
 
 #[test]
