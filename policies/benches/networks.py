@@ -1,6 +1,6 @@
 """LeRobot's networks for networks.rs: writes a checkpoint of each into a folder, then runs the one
-that a line on stdin names and prints wall and CPU milliseconds and the largest difference from the
-answers that it was sent.
+that a line on stdin names and prints wall and CPU milliseconds; of several robots' inputs together,
+each robot's share of them.
 
 usage: networks.py FOLDER act|act2|unet16 ... THREADS
 """
@@ -18,6 +18,8 @@ from lerobot.policies.diffusion.configuration_diffusion import DiffusionConfig
 from lerobot.policies.diffusion.modeling_diffusion import DiffusionConditionalUnet1d
 from safetensors.torch import save_file
 
+# How many robots' inputs are also run together.
+TOGETHER = (4, 8)
 IMAGES = ("observation.images.top", "observation.images.wrist")
 
 
@@ -74,7 +76,7 @@ def unet(horizon):
             self.unet = model
 
         def forward(self, sample, condition):
-            return self.unet(sample, step, global_cond=condition)
+            return self.unet(sample, step.expand(len(sample)), global_cond=condition)
 
     return Net().eval(), {"sample": torch.randn(1, horizon, 2), "condition": torch.randn(1, 132)}
 
@@ -119,6 +121,9 @@ def main():
             answers[name] = net(*values).numpy().copy()
         answers[name].tofile(place / "answer.f32")
         runs[f"{name} torch"] = lambda net=net, values=values: net(*values)
+        for count in TOGETHER:
+            many = tuple(value.repeat(count, *[1] * (value.dim() - 1)) for value in values)
+            runs[f"{name} torch, {count} together"] = lambda net=net, many=many: net(*many)
         try:
             _, runs[f"{name} openvino f32"] = openvino(net, values, threads, "f32")
             chosen, run = openvino(net, values, threads, None)
@@ -136,7 +141,8 @@ def main():
             wall, cpu = time.perf_counter(), time.process_time()
             run()
             cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-            print(wall * 1e3, cpu * 1e3, flush=True)
+            count = next((count for count in TOGETHER if f" {count} together" in line), 1)
+            print(wall / count * 1e3, cpu / count * 1e3, flush=True)
 
 
 main()

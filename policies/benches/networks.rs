@@ -1,5 +1,6 @@
 //! What a chunk costs: ACT with one camera of 480×640 and with two, and one step of the Diffusion
-//! policy's U-Net, all at LeRobot's defaults. LeRobot makes the networks and runs them in turns with us, and
+//! policy's U-Net, all at LeRobot's defaults, and each robot's share where several are answered
+//! together. LeRobot makes the networks and runs them in turns with us, and
 //! OpenVINO where that Python has it.
 //!
 //! `SINEW_PEER_PYTHON=… cargo bench -p sinew-policies --bench networks -- [threads] [rounds]
@@ -20,6 +21,9 @@ use sinew_policies::graph::Builder;
 use sinew_policies::layers::unet1d::Unet1d;
 use sinew_policies::{Config, Options, act};
 
+/// How many robots' samples are denoised together.
+const TOGETHER: [usize; 2] = [4, 8];
+
 const CASES: [&str; 3] = ["act", "act2", "unet16"];
 
 fn main() {
@@ -35,12 +39,15 @@ fn main() {
     for name in cases {
         let place = folder.path().join(name);
         let make = |options: &Options| match name {
-            "unet16" => ours_unet(&place, options),
+            "unet16" => ours_unet(&place, options, 1),
             _ => ours_act(&place, options),
         };
         let mut program = make(&options);
         // What more threads gain shows only in the same run.
         let mut alone = (threads > 1).then(|| make(&Options { threads: 1, ..options.clone() }));
+        let several = TOGETHER.into_iter().filter(|_| name == "unet16");
+        let mut several: Vec<_> =
+            several.map(|count| (count, ours_unet(&place, &options, count))).collect();
         let mut times: BTreeMap<String, Vec<[f64; 2]>> = BTreeMap::new();
         for _ in 0..rounds {
             for run in runs.iter().filter(|run| run.split(' ').next() == Some(name)) {
@@ -48,6 +55,10 @@ fn main() {
                 times.entry(run.clone()).or_default().push([took[0], took[1]]);
             }
             times.entry("ours".to_owned()).or_default().push(timed(&mut program));
+            for (count, program) in &mut several {
+                let took = timed(program).map(|took| took / *count as f64);
+                times.entry(format!("ours, {count} together")).or_default().push(took);
+            }
             if let Some(alone) = &mut alone {
                 times.entry("ours, one thread".to_owned()).or_default().push(timed(alone));
             }
@@ -95,7 +106,7 @@ fn ours_act(folder: &Path, options: &Options) -> Program {
 }
 
 /// One step of denoising, with what the condition says already told.
-fn ours_unet(folder: &Path, options: &Options) -> Program {
+fn ours_unet(folder: &Path, options: &Options, together: usize) -> Program {
     let tensors = Tensors::open(&folder.join("model.safetensors")).unwrap();
     let unet = Unet1d {
         prefix: "unet".to_owned(),
@@ -113,19 +124,21 @@ fn ours_unet(folder: &Path, options: &Options) -> Program {
     modulate.run().unwrap();
     let start = Instant::now();
     let mut b = Builder::new(&tensors);
-    let sample = b.input("sample", vec![16, 2]);
+    let shape = if together == 1 { vec![16, 2] } else { vec![together, 16, 1, 2] };
+    let sample = b.input("sample", shape);
     let answer = unet.denoise(&mut b, sample).unwrap();
     b.output("answer", answer);
     let mut program = Program::compile(&b.finish(), &tensors, options).unwrap();
     println!("unet: compiled in {:.0} ms", start.elapsed().as_secs_f64() * 1e3);
-    program.input("sample").unwrap().copy_from_slice(&numbers(folder, "sample"));
+    let all = |one: &[f32]| one.repeat(together);
+    program.input("sample").unwrap().copy_from_slice(&all(&numbers(folder, "sample")));
     for film in 0..unet.films() {
         let name = format!("film{film}");
         let told = modulate.output(&name).unwrap();
-        program.input(&name).unwrap().copy_from_slice(told);
+        program.input(&name).unwrap().copy_from_slice(&all(told));
     }
     program.run().unwrap();
-    compare("unet", program.output("answer").unwrap(), &numbers(folder, "answer"));
+    compare("unet", program.output("answer").unwrap(), &all(&numbers(folder, "answer")));
     program
 }
 

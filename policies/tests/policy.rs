@@ -270,6 +270,13 @@ fn show(policy: &mut Policy, seen: &[(Vec<f32>, Vec<u8>)]) {
 
 #[test]
 fn chunks_that_are_made_together_are_those_that_each_robot_gets_alone() {
+    together_as_alone(Device::Cpu, 0.0);
+    #[cfg(feature = "candle")]
+    together_as_alone(Device::Reference, 1e-5);
+}
+
+/// Chunks made together are not farther than this from those made alone.
+fn together_as_alone(device: Device, most: f32) {
     let folder = golden("diffusion_ddpm_crop");
     let inputs = Tensors::open(&folder.join("inputs.safetensors")).unwrap();
     let drawn = (0..).map(|nth| format!("step0/rng/{nth:03}_randn"));
@@ -278,7 +285,7 @@ fn chunks_that_are_made_together_are_those_that_each_robot_gets_alone() {
     let mirrored = |robot: usize, numbers: &Vec<f32>| -> Vec<f32> {
         numbers.iter().map(|number| number * [1.0, -1.0, 0.5][robot]).collect()
     };
-    let mut alone = load(&folder).unwrap();
+    let mut alone = Policy::load(&folder, device, &Options::default()).unwrap();
     assert_eq!(alone.together(), 1);
     let wanted: Vec<_> = (0..3)
         .map(|robot| {
@@ -290,7 +297,7 @@ fn chunks_that_are_made_together_are_those_that_each_robot_gets_alone() {
         .collect();
     assert!(wanted[0] != wanted[1] && wanted[1] != wanted[2]);
     let options = Options { together: 3, ..Options::default() };
-    let mut policy = Policy::load(&folder, Device::default(), &options).unwrap();
+    let mut policy = Policy::load(&folder, device, &options).unwrap();
     assert_eq!(policy.together(), 3);
     for robots in [3, 1, 2] {
         for robot in 0..robots {
@@ -304,7 +311,8 @@ fn chunks_that_are_made_together_are_those_that_each_robot_gets_alone() {
         let goals = policy.make_together(robots).unwrap();
         assert_eq!(goals.len(), robots);
         for (goals, wanted) in goals.into_iter().zip(&wanted) {
-            assert_eq!(goals.unwrap(), *wanted);
+            let off = goals.unwrap().iter().zip(wanted).map(|(a, b)| (a - b).abs()).reduce(f32::max);
+            assert!(off.is_some_and(|off| off <= most), "{off:?}");
         }
     }
 }

@@ -6,9 +6,12 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use sinew_net::message::{Frame, View};
+use sinew_net::think::Elsewhere;
+use sinew_net::{Network, Options};
 
 use super::use_a_policy::policy;
-use crate::sandbox::{Ended, Running, Sandbox};
+use crate::sandbox::{Ended, PATIENCE, Running, Sandbox};
 
 const CAMERA: &str = "--camera=top=sim@64x64x30";
 
@@ -149,6 +152,50 @@ fn robots_of_one_name_are_told_apart() {
     });
     let result = ended(served);
     assert_eq!((&result["robots"], &result["failed"]), (&2.into(), &0.into()), "{result}");
+}
+
+#[test]
+fn robots_that_wait_are_answered_together_and_one_that_cannot_be_takes_nobody_along() {
+    let sandbox = Sandbox::new();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/policies/diffusion_ddpm_crop");
+    let port = free();
+    let served = serve(&sandbox, folder, port);
+    let connect = vec![format!("127.0.0.1:{port}")];
+    let network = Network::ask(&Options { connect, ..Options::default() }).unwrap();
+    let robots: Vec<_> = (0..5)
+        .map(|robot| Elsewhere::meet(network.clone(), "act", &format!("robot{robot}")).unwrap())
+        .collect();
+    // What all of them ask lies there before the first is looked at, or while he is.
+    served.signal("STOP");
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let robots = robots.iter().enumerate();
+        let asked: Vec<_> = robots
+            .map(|(robot, policy)| {
+                let joints = if robot == 2 { 3 } else { 2 };
+                let rgb = vec![40 * robot as u8; 64 * 64 * 3];
+                let view = View { width: 64, height: 64, format: "rgb8".into(), data: rgb };
+                let frame = Frame {
+                    state: vec![0.1 * robot as f64; joints],
+                    environment_state: Vec::new(),
+                    images: [("observation.image".to_owned(), view)].into(),
+                };
+                scope.spawn(move || policy.ask(None, vec![frame], PATIENCE, || true))
+            })
+            .collect();
+        // They are on their way; one that comes later is answered all the same.
+        std::thread::sleep(Duration::from_millis(200));
+        served.signal("CONT");
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    for (robot, answer) in answers.into_iter().enumerate() {
+        match answer {
+            Ok(thought) => assert_eq!((robot != 2, thought.unwrap().width), (true, 2)),
+            Err(error) => assert!(robot == 2 && error.to_string().contains("3 numbers"), "{error}"),
+        }
+    }
+    let result = ended(served);
+    assert_eq!((&result["answered"], &result["failed"]), (&4.into(), &1.into()), "{result}");
+    assert!(whole(&result["answered_together"]) >= 2, "{result}");
 }
 
 #[test]

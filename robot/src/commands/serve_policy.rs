@@ -11,7 +11,7 @@ use sinew_net::message::{Frame, Input, Observed, Thinker, VERSION, View};
 use sinew_net::think::{Served, Turn};
 use sinew_policies::config::{Config, FeatureKind};
 use sinew_policies::policy::{Image, Seen};
-use sinew_policies::{Error, Policy};
+use sinew_policies::Policy;
 
 use super::driving::{listen, rate};
 use super::policy::source::{Machine, Source, name_of};
@@ -26,9 +26,9 @@ use crate::run::stats::Spans;
 ///
 /// Then, where the robot is: sinew rollout --policy zenoh://act@desk.local:7447 --robot white
 ///
-/// Robots that ask at once have their turns one after the other, the newest question of each. Nothing is
-/// kept from one to the next, so that this may be ended and started again while they drive. Ctrl-C ends
-/// it. robot/net/python/sinew_policy_server.py serves the policies that only LeRobot runs.
+/// Robots that ask at once have their turns in the order in which they came, the newest question of each;
+/// a Diffusion policy answers up to four together. Nothing is kept from one to the next, so that this may
+/// be ended and started again while they drive. Ctrl-C ends it. robot/net/python/sinew_policy_server.py serves the policies that only LeRobot runs.
 #[derive(Debug, Args)]
 pub struct ServePolicy {
     #[command(flatten)]
@@ -47,12 +47,14 @@ pub struct ServePolicy {
 
 /// How often it is looked whether it is over.
 const LOOK: Duration = Duration::from_millis(100);
+/// How many robots are answered together, where that is less work than one after the other.
+const TOGETHER: usize = 4;
 /// How many robots are told apart.
 const ROBOTS: usize = 1024;
 
 impl ServePolicy {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
-        let mut policy = self.source.load(&self.machine, report)?;
+        let mut policy = self.source.load_for(&self.machine, TOGETHER, report)?;
         let name = self.name.clone().unwrap_or_else(|| name_of(policy.folder()));
         sinew_net::key::check(&name)?;
         let flag = listen()?;
@@ -67,17 +69,26 @@ impl ServePolicy {
         report.event(&json!({"type": "ready", "policy": name, "listen": places}));
         let no_memory = || Failure::new(Exit::Failed, "no memory for figures");
         let mut took = Spans::new().ok_or_else(no_memory)?;
-        let (mut answered, mut failed, mut known) = (0_u64, 0_u64, BTreeSet::new());
+        let (mut answered, mut failed, mut together) = (0_u64, 0_u64, 0_u64);
+        let mut known = BTreeSet::new();
         while flag.raised().is_none() {
-            let Some(turn) = served.next(LOOK) else { continue };
-            let Observed { robot, asker, .. } = turn.observed();
-            if known.len() < ROBOTS && known.insert(*asker) {
-                report.say(format!("{robot} asks"));
-                report.event(&json!({"type": "asks", "robot": robot}));
+            let Some(first) = served.next(LOOK) else { continue };
+            // Whoever waits already comes along; nobody waits for others to come.
+            let others = std::iter::from_fn(|| served.next(Duration::ZERO));
+            let turns: Vec<Turn> =
+                std::iter::once(first).chain(others.take(policy.together() - 1)).collect();
+            for Observed { robot, asker, .. } in turns.iter().map(Turn::observed) {
+                if known.len() < ROBOTS && known.insert(*asker) {
+                    report.say(format!("{robot} asks"));
+                    report.event(&json!({"type": "asks", "robot": robot}));
+                }
             }
-            let (fails, span) = answer(&mut policy, turn, report);
-            (answered, failed) = (answered + u64::from(!fails), failed + u64::from(fails));
-            took.count(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX));
+            let asked = turns.len() as u64;
+            let (fails, span) = answer(&mut policy, turns, report);
+            (answered, failed) = (answered + asked - fails, failed + fails);
+            together += if asked > 1 { asked - fails } else { 0 };
+            let span = i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+            (0..asked).for_each(|_| took.count(span));
         }
         let turned = served.turned();
         report.say(format!(
@@ -89,6 +100,7 @@ impl ServePolicy {
             "policy": name,
             "robots": known.len(),
             "answered": answered,
+            "answered_together": together,
             "failed": failed,
             "turned_away": turned,
             "inference_ms": took.json_ms(),
@@ -135,29 +147,44 @@ fn describe(policy: &Policy, name: &str, fps: Option<f64>) -> Thinker {
     }
 }
 
-/// Answers one robot. Says whether it could not, and how long it took.
-fn answer(policy: &mut Policy, turn: Turn, report: &Report) -> (bool, Duration) {
+/// Answers these robots, together. Says how many it could not, and how long it took.
+fn answer(policy: &mut Policy, turns: Vec<Turn>, report: &Report) -> (u64, Duration) {
     let began = Instant::now();
-    let said = think(policy, turn.observed());
-    let span = began.elapsed();
-    if let Err(why) = &said {
-        report.warn(format!("{} is not answered: {why}", turn.observed().robot));
+    let (mut looked, mut said) = (Vec::new(), Vec::new());
+    for turn in turns {
+        match look(policy, turn.observed(), looked.len()) {
+            Ok(()) => looked.push(turn),
+            Err(why) => said.push((turn, Err(why))),
+        }
     }
-    let fails = said.is_err();
-    turn.answer(said, span);
+    let width = policy.config().common().action_dim();
+    let chunks = if looked.is_empty() { Ok(Vec::new()) } else { policy.make_together(looked.len()) };
+    match chunks {
+        Ok(chunks) => said.extend(looked.into_iter().zip(chunks.into_iter().map(|goals| {
+            let goals = goals.map_err(|error| error.to_string())?;
+            Ok((width, goals.into_iter().map(f64::from).collect()))
+        }))),
+        Err(error) => said.extend(looked.into_iter().map(|turn| (turn, Err(error.to_string())))),
+    }
+    let span = began.elapsed();
+    let mut fails = 0;
+    for (turn, said) in said {
+        if let Err(why) = &said {
+            report.warn(format!("{} is not answered: {why}", turn.observed().robot));
+            fails += 1;
+        }
+        turn.answer(said, span);
+    }
     (fails, span)
 }
 
-/// A chunk of what was seen, in the robot's units.
-fn think(policy: &mut Policy, observed: &Observed) -> Result<(usize, Vec<f64>), String> {
-    let failed = |error: Error| error.to_string();
+/// Looks at what a robot saw, for this one of the chunks that are made together.
+fn look(policy: &mut Policy, observed: &Observed, chunk: usize) -> Result<(), String> {
     policy.reset();
     for frame in &observed.frames {
         show(policy, frame)?;
     }
-    let goals = policy.make_goals(usize::MAX).map_err(failed)?;
-    let width = policy.config().common().action_dim();
-    Ok((width, goals.into_iter().map(f64::from).collect()))
+    policy.look(chunk).map_err(|error| error.to_string())
 }
 
 fn show(policy: &mut Policy, frame: &Frame) -> Result<(), String> {

@@ -119,7 +119,27 @@ impl Source {
 
     /// Loads it, and tells what is odd about it.
     pub fn load(&self, machine: &Machine, report: &Report) -> Result<Policy, Failure> {
-        let mut policy = Policy::load(&self.folder(report)?, Device::Cpu, &machine.options())?;
+        self.load_with(machine, &machine.options(), report)
+    }
+
+    /// The same for as many robots at once, where it can answer them together.
+    #[cfg(feature = "zenoh")]
+    pub fn load_for(
+        &self,
+        machine: &Machine,
+        robots: usize,
+        report: &Report,
+    ) -> Result<Policy, Failure> {
+        self.load_with(machine, &Options { together: robots, ..machine.options() }, report)
+    }
+
+    fn load_with(
+        &self,
+        machine: &Machine,
+        options: &Options,
+        report: &Report,
+    ) -> Result<Policy, Failure> {
+        let mut policy = Policy::load(&self.folder(report)?, Device::Cpu, options)?;
         if let Some(names) = &machine.rename_map {
             policy.rename(names.clone())?;
         }
