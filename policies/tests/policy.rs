@@ -311,7 +311,8 @@ fn together_as_alone(device: Device, most: f32) {
         let goals = policy.make_together(robots).unwrap();
         assert_eq!(goals.len(), robots);
         for (goals, wanted) in goals.into_iter().zip(&wanted) {
-            let off = goals.unwrap().iter().zip(wanted).map(|(a, b)| (a - b).abs()).reduce(f32::max);
+            let off =
+                goals.unwrap().iter().zip(wanted).map(|(a, b)| (a - b).abs()).reduce(f32::max);
             assert!(off.is_some_and(|off| off <= most), "{off:?}");
         }
     }

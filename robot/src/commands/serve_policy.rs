@@ -9,9 +9,9 @@ use sinew_drivers::camera::jpeg;
 use sinew_net::Network;
 use sinew_net::message::{Frame, Input, Observed, Thinker, VERSION, View};
 use sinew_net::think::{Served, Turn};
+use sinew_policies::Policy;
 use sinew_policies::config::{Config, FeatureKind};
 use sinew_policies::policy::{Image, Seen};
-use sinew_policies::Policy;
 
 use super::driving::{listen, rate};
 use super::policy::source::{Machine, Source, name_of};
@@ -158,7 +158,8 @@ fn answer(policy: &mut Policy, turns: Vec<Turn>, report: &Report) -> (u64, Durat
         }
     }
     let width = policy.config().common().action_dim();
-    let chunks = if looked.is_empty() { Ok(Vec::new()) } else { policy.make_together(looked.len()) };
+    let chunks =
+        if looked.is_empty() { Ok(Vec::new()) } else { policy.make_together(looked.len()) };
     match chunks {
         Ok(chunks) => said.extend(looked.into_iter().zip(chunks.into_iter().map(|goals| {
             let goals = goals.map_err(|error| error.to_string())?;
