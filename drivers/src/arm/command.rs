@@ -13,7 +13,8 @@ pub struct Sent {
     pub values: Vec<f64>,
     /// What the limits changed, joint by joint.
     pub applied: Vec<Applied>,
-    /// The goals in counts, joint by joint.
+    /// The goals in counts, joint by joint. Of a joint that a board holds back, this and its value are the
+    /// goal that its servo had as the board said last.
     pub goals: Vec<i32>,
     /// When.
     pub at: Nanos,
@@ -65,6 +66,7 @@ impl Arm {
         self.limit(values);
         let sent = self.send(values);
         self.sent.at = self.or_lost(sent)?;
+        self.own_to_held();
         self.counts.commands += 1;
         self.last_command = Some(self.clock.now());
         self.state = State::Active;

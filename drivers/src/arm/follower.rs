@@ -2,7 +2,7 @@
 
 use sinew_core::joint::Units;
 
-use super::{Arm, ArmCounts, Observation, Sent};
+use super::{Arm, ArmCounts, Notice, Observation, Sent};
 use crate::Error;
 use crate::bus::BusCounts;
 use crate::spec::ArmSpec;
@@ -70,6 +70,11 @@ pub trait Follower: Send {
         None
     }
 
+    /// What was odd so far, as far as that is known here.
+    fn notices(&self) -> &[Notice] {
+        &[]
+    }
+
     /// What has happened to it.
     fn counts(&self) -> ArmCounts;
 
@@ -125,6 +130,10 @@ impl Follower for Arm {
 
     fn stopped(&self) -> Option<Cause> {
         Self::stopped(self)
+    }
+
+    fn notices(&self) -> &[Notice] {
+        Self::notices(self)
     }
 
     fn counts(&self) -> ArmCounts {

@@ -112,7 +112,7 @@ impl Arm {
             self.counts.port_lost += 1;
         }
         self.state = State::Lost { policy, next_try: self.clock.now() };
-        self.reflexes = None;
+        self.forget_board();
         let motors = (0..self.spec.servos().count()).map(|index| self.unknown(index)).collect();
         let arm = self.spec.name.clone();
         self.publish(StopReport { arm, policy, cause, motors })

@@ -1,7 +1,7 @@
 //! Whether the motors on the bus are the arm's.
 
 use sinew_core::calibration::Calibration;
-use sinew_core::register::Reg;
+use sinew_core::register::{Faults, Reg};
 use sinew_core::tables::{self, Model};
 
 use super::{Arm, OnMismatch};
@@ -36,6 +36,22 @@ pub enum Notice {
         /// Its range.
         range: (i32, i32),
     },
+    /// A board let a joint give way.
+    GaveWay {
+        /// The joint.
+        joint: String,
+        /// How hot it was then, in °C.
+        celsius: u8,
+        /// What its servo complained of.
+        faults: Faults,
+    },
+    /// A board let nothing move for a while, because the supply was outside its limits.
+    SupplyWrong {
+        /// The joint that said so.
+        joint: String,
+        /// What it measured.
+        volts: f64,
+    },
     /// There should be a board with reflexes, and the port is used as a plain adapter.
     NoReflexes {
         /// The port.
@@ -63,6 +79,24 @@ impl std::fmt::Display for Notice {
             Self::OutsideRange { joint, position, range: (min, max) } => {
                 write!(f, "{joint} stands at {position}, outside its range of {min} to {max}: ")?;
                 write!(f, "move it inside by hand, or calibrate again")
+            }
+            Self::GaveWay { joint, celsius, faults } => {
+                write!(f, "{joint} gave way on the board: {celsius} °C")?;
+                for fault in faults.iter() {
+                    write!(f, ", {fault}")?;
+                }
+                write!(
+                    f,
+                    "; what it was asked for meanwhile was not sent. Let it cool, and see what "
+                )?;
+                write!(f, "it pushes against")
+            }
+            Self::SupplyWrong { joint, volts } => {
+                write!(
+                    f,
+                    "nothing moved on the board for a while: {joint} measured {volts:.1} V; is the "
+                )?;
+                write!(f, "power supply strong enough, and the right one?")
             }
             Self::NoReflexes { port, why } => {
                 write!(f, "{port} is used as a plain adapter, which does not stop the motors by ")?;

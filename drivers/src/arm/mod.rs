@@ -191,6 +191,16 @@ pub struct ArmCounts {
     pub port_lost: u64,
     /// Health readings that did not come.
     pub health_missed: u64,
+    /// How often a board let a joint give way: too hot, or its servo had tripped.
+    pub gave_way: u64,
+    /// How often a board found the supply outside its limits, and let nothing move.
+    pub supply: u64,
+    /// Answers of servos that a board missed.
+    pub board_missed: u64,
+    /// A board's cycles that began late.
+    pub board_late: u64,
+    /// How often a board had no room for bytes, or no time.
+    pub board_lost: u64,
     limits: [u64; ALL_LIMITS.len()],
     faults: [u64; ALL_FAULTS.len()],
 }
@@ -215,6 +225,11 @@ impl ArmCounts {
         self.torque_lost += other.torque_lost;
         self.port_lost += other.port_lost;
         self.health_missed += other.health_missed;
+        self.gave_way += other.gave_way;
+        self.supply += other.supply;
+        self.board_missed += other.board_missed;
+        self.board_late += other.board_late;
+        self.board_lost += other.board_lost;
         let more = |sums: &mut [u64], others: &[u64]| {
             sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += other);
         };
@@ -331,7 +346,8 @@ impl Arm {
         &self.clock
     }
 
-    /// What was odd when it was connected, though not in the way.
+    /// What was odd when it was connected, though not in the way, and what a board has held back since,
+    /// once it does not run the bus any more.
     pub fn notices(&self) -> &[Notice] {
         &self.notices
     }

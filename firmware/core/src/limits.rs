@@ -99,6 +99,18 @@ impl Applied {
         Self(self.0 | other.0)
     }
 
+    /// This set and one more.
+    #[must_use]
+    pub const fn with(self, limit: Limit) -> Self {
+        Self(self.0 | 1 << limit as u8)
+    }
+
+    /// What of this set is not in `other`.
+    #[must_use]
+    pub const fn less(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether the goal went out as it came in.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
@@ -115,7 +127,7 @@ impl Applied {
     }
 
     fn add(&mut self, limit: Limit) {
-        self.0 |= 1 << limit as u8;
+        *self = self.with(limit);
     }
 }
 

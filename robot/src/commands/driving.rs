@@ -287,6 +287,9 @@ pub fn finish(
             outcome.arms.torque_lost
         ));
     }
+    for oddity in &outcome.oddities {
+        report.warn(oddity);
+    }
     if let Some(refused) = outcome.lap.granted.refused() {
         report.detail(refused);
     }
@@ -303,6 +306,13 @@ pub fn finish(
                 q(0.5),
                 q(0.99),
                 q(0.999)
+            ));
+        }
+        let (missed, late, lost) =
+            (outcome.arms.board_missed, outcome.arms.board_late, outcome.arms.board_lost);
+        if missed + late + lost > 0 {
+            report.say(format!(
+                "  board {missed} answers missed · {late} cycles late · {lost} times no room for bytes"
             ));
         }
     }

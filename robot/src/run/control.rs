@@ -31,13 +31,16 @@ pub struct Pair {
     workspace: Option<Workspace>,
     /// Who drove it before, and may still have to let go of something.
     before: Option<Box<dyn Source>>,
+    /// How much the follower had to say when it was found.
+    heard: usize,
 }
 
 impl Pair {
     /// Lets `source` drive `follower`.
     pub fn new(source: Box<dyn Source>, follower: Box<dyn Follower>) -> Self {
         let ramp = Ramp::new(follower.spec().value_count());
-        Self { source, ramp, follower, workspace: None, before: None }
+        let heard = follower.notices().len();
+        Self { source, ramp, follower, workspace: None, before: None, heard }
     }
 
     /// Keeps the follower's tip inside from now on.
@@ -153,6 +156,11 @@ impl Pair {
         sources + self.follower.bus_counts().lost
     }
 
+    /// What was odd with the follower since it was found.
+    fn oddities(&self) -> impl Iterator<Item = String> {
+        self.follower.notices().iter().skip(self.heard).map(ToString::to_string)
+    }
+
     /// What the follower was asked for last.
     pub fn asked(&self) -> &[f64] {
         &self.source.lead().values
@@ -202,6 +210,8 @@ pub struct Outcome {
     pub stopped: Vec<StopReport>,
     /// What followers say of how they ended.
     pub words: Vec<String>,
+    /// What was odd with them meanwhile.
+    pub oddities: Vec<String>,
     /// In how many ticks a tip was held inside its space, where it has one.
     pub held: Option<u64>,
     /// What happened on the followers' and leaders' buses.
@@ -240,7 +250,8 @@ pub fn end(pairs: &mut [Pair], lap: Lap) -> Outcome {
     let arms = arms.chain(pairs.iter().map(|pair| pair.follower.counts()));
     let words = pairs.iter().filter_map(|pair| pair.follower.last_words()).map(str::to_owned);
     let (words, arms) = (words.collect(), arms.fold(ArmCounts::default(), ArmCounts::and));
-    Outcome { lap, stopped, words, held, bus, arms }
+    let oddities = pairs.iter().flat_map(Pair::oddities).collect();
+    Outcome { lap, stopped, words, oddities, held, bus, arms }
 }
 
 /// The same without a command: what a tick's reading takes, before there is torque.

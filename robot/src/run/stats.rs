@@ -181,6 +181,13 @@ fn troubles(arms: &ArmCounts) -> Value {
         "torque_lost": arms.torque_lost,
         "port_lost": arms.port_lost,
         "dead_man": arms.dead_man,
+        "gave_way": arms.gave_way,
+        "supply": arms.supply,
+        "board": {
+            "missed": arms.board_missed,
+            "late": arms.board_late,
+            "lost": arms.board_lost,
+        },
         "limited": occurred(&mut limits.into_iter()),
         "faults": occurred(&mut faults.into_iter()),
     })

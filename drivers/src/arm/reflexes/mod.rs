@@ -4,16 +4,17 @@
 //! The limits are applied here as ever; the board applies the same ones again, to the even way it makes
 //! of the goals. What has no message of its own, such as a setting, goes to the servos as always.
 
-use sinew_core::bridge::{Drive, Joint, JointSeen, Mode, Observation, Plan, Refusal, Stop, Torque};
-use sinew_core::limits::Limits;
-use sinew_core::packet::Protocol;
+mod engage;
+mod held;
 
-use super::options::per_degree;
-use super::{Arm, Axis, DOOR, Notice, State};
+use sinew_core::bridge::{JointSeen, Mode, Observation, Stop, Torque};
+
+use held::Held;
+
+use super::{Arm, Axis, DOOR, State};
 use crate::bridge::Bridge;
 use crate::bus::{Miss, Reading, Sample, Timing};
 use crate::clock::{MILLI, SECOND};
-use crate::spec::Role;
 use crate::stop::{Cause, StopPolicy};
 use crate::telemetry::Health;
 use crate::{Error, Nanos};
@@ -26,18 +27,13 @@ pub(super) struct Reflexes {
     cycles: Vec<u32>,
     /// When it was told something last though nobody commands.
     told: Nanos,
+    held: Held,
 }
 
 /// How long a host without a dead-man may be silent before the joints hold.
 const SILENCE: Nanos = SECOND;
 /// How long one more cycle may take.
 const ONE_CYCLE: Nanos = 200 * MILLI;
-/// How long the first cycle may take.
-const FIRST_CYCLE: Nanos = 200 * MILLI;
-/// How far the supply may be from what the arm is sold with before nothing moves, as parts of it.
-const SUPPLY: (f64, f64) = (0.65, 1.3);
-/// Counts a turn of the servos that a board can look after, for the speed it parks at.
-const TURN: u16 = 4096;
 
 impl Arm {
     /// Whether a board runs the bus.
@@ -47,80 +43,6 @@ impl Arm {
 
     fn bridge(&mut self) -> Option<&mut Bridge> {
         self.bus.wire_mut().bridge().filter(|bridge| bridge.board().is_ok())
-    }
-
-    /// Hands the joints over to the board, where there is one and somebody is to drive them.
-    pub(super) fn engage(&mut self) -> Result<(), Error> {
-        self.reflexes = None;
-        if self.goes_without_reflexes() {
-            return Ok(());
-        }
-        // A leader is in a hand, which may well put it down for longer than a host may be silent.
-        let driven = self.spec.role == Role::Follower;
-        if !driven || self.axes.iter().all(|axis| !axis.torque) {
-            return Ok(());
-        }
-        let plan = self.plan();
-        let wheels = self.spec.base.as_ref().map_or(0, |base| base.max_speed);
-        let wheels = self.wheels.iter().map(|reading| wheel(reading.id, wheels));
-        let joints: Vec<Joint> = self.axes.iter().map(joint).chain(wheels).collect();
-        let Some(bridge) = self.bridge() else { return Ok(()) };
-        match bridge.engage(DOOR, joints.iter().copied(), plan) {
-            Err(error) => {
-                // It may run the bus all the same, if only its answer was lost.
-                bridge.release().ok();
-                Err(error)
-            }
-            Ok(()) => {
-                let first = bridge.clock_now().saturating_add(FIRST_CYCLE);
-                // It believes no place that it has seen only once.
-                bridge.watch(0, first)?;
-                bridge.watch(1, first)?;
-                let (cycles, told) = (vec![0; joints.len()], bridge.clock_now());
-                self.reflexes = Some(Reflexes { cycle: 0, cycles, told });
-                Ok(())
-            }
-        }
-    }
-
-    /// Whether no board can run the bus, though one was asked for; that is said.
-    pub(super) fn goes_without_reflexes(&mut self) -> bool {
-        let servos = self.spec.servos().count();
-        let protocol = self.spec.series.protocol;
-        let why = match self.bus.wire_mut().bridge().map(|bridge| bridge.board()) {
-            None => return false,
-            Some(Err(why)) => why.to_string(),
-            Some(Ok(_)) if protocol == Protocol::Feetech1 => Refusal::Protocol.name().to_owned(),
-            Some(Ok(board)) if servos > usize::from(board.joints) => {
-                Refusal::Joints.name().to_owned()
-            }
-            Some(Ok(_)) => return false,
-        };
-        let port = self.bus.wire().name().to_owned();
-        let notice = Notice::NoReflexes { port, why };
-        if !self.notices.contains(&notice) {
-            self.notices.push(notice);
-        }
-        true
-    }
-
-    fn plan(&self) -> Plan {
-        let hold = self.options.dead_man.unwrap_or(SILENCE);
-        let ms = |span: Nanos| u16::try_from((span / MILLI).max(1)).unwrap_or(u16::MAX);
-        let volts =
-            |part: f64, volts: Option<f64>| volts.map_or(0, |volts| (volts * part * 10.0) as u8);
-        let lowest = self.spec.supply.iter().copied().reduce(f64::min);
-        let highest = self.spec.supply.iter().copied().reduce(f64::max);
-        Plan {
-            protocol: self.spec.series.protocol,
-            joints: 0,
-            period_us: 0,
-            hold_ms: ms(hold),
-            stop_ms: ms(hold.saturating_mul(2)),
-            stop: stop(self.options.stop),
-            park_speed: (self.options.park_speed.clamp(1.0, 180.0) * per_degree(TURN)) as f32,
-            supply_dv: (volts(SUPPLY.0, lowest), volts(SUPPLY.1, highest)),
-        }
     }
 
     /// Has the board stop the motors. What holds is then held where the board holds it.
@@ -164,19 +86,6 @@ impl Arm {
         }
     }
 
-    /// Takes the bus back from the board. One that could not stop every motor keeps it, and goes on
-    /// stopping them.
-    pub(super) fn disengage(&mut self, unstopped: Option<StopPolicy>) -> Result<(), Error> {
-        let drives = self.reflexes.is_some();
-        let Some(bridge) = self.bridge().filter(|_| drives) else { return Ok(()) };
-        let told = match unstopped {
-            None => bridge.release(),
-            Some(policy) => bridge.stop(DOOR, stop(policy)),
-        };
-        self.reflexes = None;
-        told
-    }
-
     /// What [`Arm::look`] does, by asking the board.
     pub(super) fn look_through_board(&mut self) -> Result<Timing, Error> {
         let now = self.clock.now();
@@ -216,6 +125,7 @@ impl Arm {
             reading.misses = 0;
         }
         let last_in = asked.saturating_add(took);
+        self.see_held(&seen);
         self.health_from_board(&seen, last_in);
         Ok(Timing { first_out: asked, last_in })
     }
@@ -283,18 +193,6 @@ impl Arm {
         }
     }
 
-    /// Takes the bus from a board that still has it, from this host or an earlier one, before the motors
-    /// are set up.
-    pub(super) fn take_bus(&mut self) -> Result<(), Error> {
-        let ours = self.reflexes.take().is_some();
-        let Some(bridge) = self.bridge() else { return Ok(()) };
-        if ours {
-            // Whoever sets it up again while it stands under torque wants it to stay there until then.
-            bridge.stop(DOOR, Stop::Hold)?;
-        }
-        bridge.release()
-    }
-
     /// Tells the joints again where they are to be, where nobody else does: a board holds and stops
     /// those of a host that only looks.
     pub(super) fn tell_again(&mut self) -> Result<(), Error> {
@@ -316,6 +214,9 @@ impl Arm {
         let speeds = self.base.as_ref().map_or([0; 3], |base| base.wheels(body));
         let goals = self.axes.iter().zip(&self.sent.goals).map(|(axis, goal)| axis.on_servo(*goal));
         let goals = goals.chain(speeds.into_iter().take(self.wheels.len()));
+        if let Some(reflexes) = &mut self.reflexes {
+            reflexes.held.told(goals.clone());
+        }
         match self.bus.wire_mut().bridge() {
             Some(bridge) => bridge.act(DOOR, goals),
             None => Ok(self.clock.now()),
@@ -325,10 +226,13 @@ impl Arm {
     /// Has the board send every joint to its `goal`, each within its own turn, while wheels stand still.
     pub(super) fn act_through_board(
         &mut self,
-        goal: impl Fn(&Axis) -> i32,
+        goal: impl Fn(&Axis) -> i32 + Copy,
     ) -> Result<Nanos, Error> {
         let axes = self.axes.iter().map(|axis| axis.on_servo(goal(axis)));
         let goals = axes.chain(self.wheels.iter().map(|_| 0));
+        if let Some(reflexes) = &mut self.reflexes {
+            reflexes.held.told(goals.clone());
+        }
         match self.bus.wire_mut().bridge() {
             Some(bridge) => bridge.act(DOOR, goals),
             None => Ok(self.clock.now()),
@@ -347,29 +251,6 @@ fn stop(policy: StopPolicy) -> Stop {
         StopPolicy::Park => Stop::Park,
         StopPolicy::Limp => Stop::Limp,
     }
-}
-
-/// A joint as the board knows it, in the servo's own counts.
-fn joint(axis: &Axis) -> Joint {
-    let limits = *axis.limiter.limits();
-    let (min, max) = (axis.on_servo(limits.min), axis.on_servo(limits.max));
-    // What a spring pulls back needs no goals.
-    let drive = if axis.spring.is_some() { Drive::Watched } else { Drive::Position };
-    let rest = axis.rest.filter(|_| axis.torque);
-    let rest = rest.map(|rest| axis.on_servo(rest).max(min).min(max));
-    Joint { id: axis.id, drive, limits: Limits { min, max, ..limits }, rest, hot: 0 }
-}
-
-fn wheel(id: u8, fastest: i32) -> Joint {
-    let limits = Limits {
-        min: fastest.saturating_neg(),
-        max: fastest,
-        max_step: None,
-        max_velocity: None,
-        max_acceleration: None,
-        back_off: None,
-    };
-    Joint { id, drive: Drive::Speed, limits, rest: None, hot: 0 }
 }
 
 fn health(joint: &JointSeen, at: Nanos) -> Health {

@@ -124,6 +124,12 @@ impl Device {
         self.show();
     }
 
+    /// Makes it as hot as long work would; it cools from there.
+    pub fn heat(&mut self, celsius: f64) {
+        self.celsius = celsius;
+        self.show();
+    }
+
     /// Power was lost and is back.
     pub fn power_cycle(&mut self) {
         self.servo.power_cycle();

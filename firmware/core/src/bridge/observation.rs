@@ -57,7 +57,8 @@ pub struct JointSeen {
     pub torque: Torque,
     /// It gives way: too hot, or its servo has tripped.
     pub gives_way: bool,
-    /// What the limits changed since it was asked last.
+    /// What the limits, or the board's own care, changed since the latest action came; its answer still has
+    /// those of the one before.
     pub applied: Applied,
     /// How many cycles ago it answered, 255 for never or long ago.
     pub age: u8,

@@ -2,7 +2,7 @@
 
 use super::Micros;
 use crate::bridge::{Drive, Joint, JointSeen, Torque};
-use crate::limits::{Limiter, Limits, Measured};
+use crate::limits::{Limit, Limiter, Limits, Measured};
 use crate::register::{Fault, Faults};
 
 /// How much cooler than its limit a joint must be to take hold again, in °C.
@@ -195,6 +195,9 @@ impl Axis {
                 self.way = None;
             }
             self.catching_up = self.seen.gives_way;
+            if self.seen.gives_way {
+                self.held_back_by(Limit::BackOff);
+            }
             if off || self.stands() {
                 self.limiter.rest_at(stands);
             }
@@ -211,6 +214,9 @@ impl Axis {
             self.slack -= f64::from(most);
             let near = wanted.max(here.saturating_sub(most)).min(here.saturating_add(most));
             self.catching_up = near != wanted;
+            if self.catching_up {
+                self.held_back_by(Limit::Velocity);
+            }
             wanted = near;
         }
         let fresh = self.seen.age == 0;
@@ -221,6 +227,10 @@ impl Axis {
         let (goal, applied) = self.limiter.limit(Some(wanted), measured, dt);
         self.seen.goal = goal;
         self.seen.applied = self.seen.applied.and(applied);
+    }
+
+    fn held_back_by(&mut self, limit: Limit) {
+        self.seen.applied = self.seen.applied.with(limit);
     }
 
     /// Takes what it said of everything, `since` its last answer. Returns whether that can be true: a

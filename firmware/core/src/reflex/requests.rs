@@ -9,7 +9,7 @@ use crate::bridge::{
     Capability, Describe, Joint, JointSeen, MOST_JOINTS, Mode, Observation, Plan, Refusal, Reply,
     Request, VERSION,
 };
-use crate::limits::Limits;
+use crate::limits::{Applied, Limits};
 use crate::packet::Decoder;
 
 /// What every board can do.
@@ -133,7 +133,11 @@ impl Board {
                     (self.mode, self.heard) = (Mode::Running, now);
                     self.act(now, *over_us, goals);
                 }
-                Reply::Observation(self.observation(now))
+                let seen = self.observation(now);
+                for axis in self.axes_mut() {
+                    axis.seen.applied = Applied::NONE;
+                }
+                Reply::Observation(seen)
             }
             Request::Stop { stop } => {
                 busy(self)?;
@@ -179,11 +183,11 @@ impl Board {
     }
 
     /// What it sees.
-    pub fn observation(&mut self, now_us: Micros) -> Observation {
+    pub fn observation(&self, now_us: Micros) -> Observation {
         let mut seen = [JointSeen::NEVER; MOST_JOINTS];
-        for (place, axis) in seen.iter_mut().zip(self.axes_mut()) {
-            let applied = core::mem::take(&mut axis.seen.applied);
-            *place = JointSeen { goal: axis.seen.goal, applied, ..axis.shown };
+        for (place, axis) in seen.iter_mut().zip(self.axes()) {
+            let JointSeen { goal, applied, .. } = axis.seen;
+            *place = JointSeen { goal, applied, ..axis.shown };
         }
         let (cycle, asked_us, took_us) = self.latest;
         Observation {

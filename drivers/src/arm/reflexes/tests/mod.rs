@@ -1,5 +1,7 @@
 //! An arm on a virtual board, which is driven as on a plain adapter.
 
+mod held;
+
 use sinew_core::register::Reg;
 
 use crate::arm::{ArmOptions, Notice, OnMismatch};
