@@ -57,18 +57,39 @@ impl Arm {
         for index in 0..self.spec.wheels().len() {
             self.set_up_wheel(index)?;
         }
-        for index in 0..self.axes.len() {
-            // To set it up its torque was taken off.
-            self.heard_of(index, true);
-            self.energise(index)?;
-        }
+        self.put_under_torque()?;
         // What was sent last, for all who go on from there, is to stand still.
         let sent = self.sent.values.iter_mut().zip(&mut self.sent.goals);
         for ((value, goal), axis) in sent.zip(&self.axes).filter(|(_, axis)| axis.torque) {
             *goal = axis.limiter.goal();
             *value = axis.scale.user(*goal);
         }
-        self.engage()
+        Ok(())
+    }
+
+    /// A board looks after the motors from before the first has torque: one that its host leaves in the
+    /// middle of this is stopped like any other.
+    fn put_under_torque(&mut self) -> Result<(), Error> {
+        for index in 0..self.axes.len() {
+            // To set it up its torque was taken off.
+            self.heard_of(index, true);
+            self.find(index)?;
+        }
+        self.engage()?;
+        let turns: Vec<i32> = self.axes.iter().map(|axis| axis.turn).collect();
+        for index in 0..self.spec.wheels().len() {
+            self.remind()?;
+            self.start_wheel(index)?;
+        }
+        for index in 0..self.axes.len() {
+            self.remind()?;
+            self.energise(index)?;
+        }
+        if self.has_reflexes() && !turns.iter().eq(self.axes.iter().map(|axis| &axis.turn)) {
+            // Somebody has turned one on: its limits lie elsewhere in its own counts now.
+            self.engage()?;
+        }
+        self.see_torque()
     }
 
     /// Goes on after a stop: finds every joint where it now is and puts it under torque there.
@@ -114,6 +135,13 @@ impl Arm {
         if let (Some(register), Some(mode)) = (self.spec.series.get(Reg::OperatingMode), mode) {
             eeprom::keep(&mut self.bus, id, register, mode)?;
         }
+        Ok(())
+    }
+
+    /// Puts a wheel under torque, standing still.
+    fn start_wheel(&mut self, index: usize) -> Result<(), Error> {
+        let Some(wheel) = self.spec.wheels().get(index) else { return Ok(()) };
+        let id = wheel.id;
         if let Some(goal) = self.registers.goal_speed {
             self.bus.drive(DOOR, id, goal, 0)?;
         }
@@ -121,13 +149,20 @@ impl Arm {
         eeprom::close(&mut self.bus, self.spec.series, id)
     }
 
-    /// Puts a joint under torque where it stands, and lets a spring take hold.
-    pub(super) fn energise(&mut self, index: usize) -> Result<(), Error> {
+    /// Finds out where a joint stands that is to be driven, and within which of its turns.
+    fn find(&mut self, index: usize) -> Result<(), Error> {
         let position = self.registers.position;
         let Some(axis) = self.axes.get_mut(index).filter(|axis| axis.torque) else { return Ok(()) };
-        let id = axis.id;
-        let stands = self.bus.read(id, position)?.value;
+        let stands = self.bus.read(axis.id, position)?.value;
         axis.rest_anew(stands);
+        Ok(())
+    }
+
+    /// Puts a joint under torque where it stands, and lets a spring take hold.
+    pub(super) fn energise(&mut self, index: usize) -> Result<(), Error> {
+        self.find(index)?;
+        let Some(axis) = self.axes.get(index).filter(|axis| axis.torque) else { return Ok(()) };
+        let id = axis.id;
         let goal = axis.on_servo(axis.limiter.goal());
         let spring = axis.spring.map(|spring| axis.on_servo(spring));
         self.bus.drive(DOOR, id, self.registers.goal, goal)?;

@@ -96,11 +96,15 @@ impl Rig {
         Self { world, board, clock }
     }
 
-    fn arm(&self, wire: Box<dyn Wire>, options: ArmOptions) -> Arm {
+    fn found(&self, wire: Box<dyn Wire>, options: ArmOptions) -> Arm {
         let options = ArmOptions { on_mismatch: OnMismatch::Write, ..options };
         let bus = Bus::new(wire, self.world.spec.series.protocol);
         let spec = self.world.spec.clone();
-        let mut arm = Arm::connect(spec, bus, &self.world.calibration, options).unwrap();
+        Arm::connect(spec, bus, &self.world.calibration, options).unwrap()
+    }
+
+    fn arm(&self, wire: Box<dyn Wire>, options: ArmOptions) -> Arm {
+        let mut arm = self.found(wire, options);
         arm.configure().unwrap();
         assert!(arm.has_reflexes(), "{:?}", arm.notices());
         arm
@@ -203,6 +207,65 @@ fn a_host_that_dies_at_any_moment_leaves_its_motors_stopped_in_time() {
         }
         assert_eq!(rig.world.witness().unsafe_goals, [], "{late}");
     }
+}
+
+/// How often the host dies while it sets the motors up.
+const EARLY_DEATHS: u64 = 200;
+
+#[test]
+fn a_host_that_dies_while_it_sets_the_motors_up_leaves_none_under_torque() {
+    let options = |policy| ArmOptions {
+        stop: policy,
+        dead_man: Some(HOLD),
+        park_speed: 120.0,
+        ..ArmOptions::default()
+    };
+    let rig = Rig::new(0);
+    let mut arm = rig.found(rig.bridge(), options(StopPolicy::Limp));
+    let began = rig.clock.now();
+    arm.configure().unwrap();
+    let takes = rig.clock.now() - began;
+
+    let mut driven = [0; 3];
+    for round in 0..EARLY_DEATHS {
+        let place = (round % 3) as usize;
+        let policy = [StopPolicy::Limp, StopPolicy::Park, StopPolicy::Hold][place];
+        let rig = Rig::new(round);
+        let death = Arc::new(AtomicI64::new(Nanos::MAX));
+        let mortal = Mortal {
+            wire: rig.board.wire(),
+            dies: Arc::clone(&death),
+            last_words: (scatter(round, 7) % 40) as usize,
+            dead: false,
+        };
+        let wire = Box::new(Bridge::open(Box::new(mortal)).unwrap());
+        let mut arm = rig.found(wire, options(policy));
+        let dies = rig.clock.now() + scatter(round, 0) as Nanos % takes;
+        death.store(dies, Ordering::Relaxed);
+        // It may just have been done.
+        arm.configure().unwrap_or_default();
+        driven[place] += rig.servos().iter().filter(|servo| servo.torque).count();
+        std::mem::forget(arm);
+
+        rig.clock.sleep_until(dies + DELAY + 2 * HOLD + CYCLE);
+        let case = format!("round {round}, {policy}, died {} us on", (dies - began) / MICRO);
+        if policy == StopPolicy::Park {
+            rig.clock.sleep(20 * SECOND);
+        }
+        let servos = rig.servos();
+        if policy != StopPolicy::Hold {
+            let torques: Vec<bool> = servos.iter().map(|servo| servo.torque).collect();
+            assert_eq!(torques, [false; 6], "{case}");
+            continue;
+        }
+        rig.clock.sleep(SECOND);
+        for (servo, before) in rig.servos().iter().zip(servos) {
+            assert_eq!((servo.torque, servo.goal), (before.torque, before.goal), "{case}");
+            let off = servo.position - servo.goal;
+            assert!(!servo.torque || off.abs() <= NEAR, "{case}: {off} off");
+        }
+    }
+    assert!(driven.iter().all(|motors| *motors > 50), "{driven:?}");
 }
 
 /// Everything that can go wrong with an answer, as in the bus's own tests.

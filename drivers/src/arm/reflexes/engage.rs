@@ -1,12 +1,12 @@
 //! Whose the bus is: the board takes it over before a motor has torque, and gives it back when they are
 //! stopped.
 
-use sinew_core::bridge::{Drive, Joint, Plan, Refusal, Stop};
+use sinew_core::bridge::{Drive, Joint, JointSeen, Plan, Refusal, Stop, Torque};
 use sinew_core::limits::Limits;
 use sinew_core::packet::Protocol;
 
 use super::held::Held;
-use super::{Reflexes, SILENCE, stop};
+use super::{ONE_CYCLE, Reflexes, SILENCE, stop};
 use crate::arm::options::per_degree;
 use crate::arm::{Arm, Axis, DOOR, Notice};
 use crate::clock::MILLI;
@@ -99,6 +99,37 @@ impl Arm {
             park_speed: (self.options.park_speed.clamp(1.0, 180.0) * per_degree(TURN)) as f32,
             supply_dv: (volts(SUPPLY.0, lowest), volts(SUPPLY.1, highest)),
         }
+    }
+
+    /// Lets the board know that its host is there, and still sets the motors up.
+    pub(in crate::arm) fn remind(&mut self) -> Result<(), Error> {
+        match self.has_reflexes() {
+            true => self.act_through_board(|axis| axis.limiter.goal()).map(drop),
+            false => Ok(()),
+        }
+    }
+
+    /// Waits until the board has seen that the motors have torque: it tells a limp one nothing. What it has
+    /// not seen in time is left to first aid.
+    pub(in crate::arm) fn see_torque(&mut self) -> Result<(), Error> {
+        // It asks one motor a cycle, where it does not ask all of them.
+        let rounds = 2 * self.spec.servos().count();
+        for _ in 0..rounds {
+            self.remind()?;
+            let driven: Vec<bool> = self.axes.iter().map(|axis| axis.torque).collect();
+            let (Some(reflexes), Some(bridge)) = (&mut self.reflexes, self.bus.wire_mut().bridge())
+            else {
+                return Ok(());
+            };
+            let deadline = bridge.clock_now().saturating_add(ONE_CYCLE);
+            let Some(seen) = bridge.watch(reflexes.cycle, deadline)? else { continue };
+            reflexes.cycle = seen.cycle;
+            let limp = |(driven, joint): (bool, &JointSeen)| driven && joint.torque != Torque::On;
+            if !driven.into_iter().zip(seen.joints()).any(limp) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Takes the bus from a board that still has it, from this host or an earlier one, before the motors

@@ -1,7 +1,7 @@
 //! When the board acts by itself: a silent host, and a supply that nothing should move on.
 
 use super::{Axis, Board, Micros};
-use crate::bridge::{Mode, Stop};
+use crate::bridge::{Mode, Stop, Torque};
 
 /// How long the supply must be wrong before nothing moves, and right before things move again.
 const SUPPLY_US: (Micros, Micros) = (100_000, 500_000);
@@ -91,6 +91,10 @@ impl Board {
             // One that is limp already must not be pulled anywhere by what comes later.
             self.axes_mut().iter_mut().for_each(Axis::hold);
             self.mode = Mode::Stopped;
+        }
+        if stop == Stop::Limp {
+            // What was said before proves nothing: the host may have put one under torque since.
+            self.axes_mut().iter_mut().for_each(|axis| axis.seen.torque = Torque::Unknown);
         }
         self.stop = stop;
         self.urgent = true;

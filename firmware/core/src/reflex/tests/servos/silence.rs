@@ -59,6 +59,26 @@ fn nobody_gets_the_bus_before_the_motors_are_stopped() {
 }
 
 #[test]
+fn a_motor_that_has_got_torque_meanwhile_is_not_taken_for_limp() {
+    for model in ["sts3215", "xl330-m288"] {
+        let mut rig = Rig::new(model, PATIENT);
+        rig.servos.iter_mut().for_each(|servo| servo.set(Reg::TorqueEnable, 0));
+        rig.wait(20 * CYCLE);
+        // Each has said that it is limp. From now on nobody hears what they say.
+        rig.servos.iter_mut().for_each(|servo| servo.set(Reg::TorqueEnable, 1));
+        rig.mute = 3;
+        rig.say(&Request::Release);
+        rig.wait(CYCLE);
+        rig.say(&Request::Release);
+        assert_eq!((rig.board.mode(), holding(&rig)), (Mode::Stopped, 0), "{model}");
+        rig.mute = 0;
+        rig.wait(20 * CYCLE);
+        rig.say(&Request::Release);
+        assert_eq!(rig.board.mode(), Mode::Free, "{model}");
+    }
+}
+
+#[test]
 fn an_arm_that_parks_is_not_let_go_on_its_way() {
     let mut rig = Rig::new("sts3215", PLAN);
     rig.say(&Request::Stop { stop: Stop::Park });
