@@ -187,7 +187,9 @@ impl Sandbox {
         let mut bus = self.start(&[&words[..], &rest[..], more].concat());
         let ready = bus.next();
         assert_eq!(ready["type"], "ready");
-        Arm { bus, port, calibration: file, realtime: ready["realtime"].as_bool().unwrap() }
+        let (name, realtime) =
+            (ready["port"].as_str().unwrap(), ready["realtime"].as_bool().unwrap());
+        Arm { bus, port, name: name.to_owned(), calibration: file, realtime }
     }
 }
 
@@ -271,8 +273,10 @@ impl Drop for Running {
 pub struct Arm {
     /// The process, which ends with the arm.
     bus: Running,
-    /// Its port.
+    /// Where its port is.
     pub port: PathBuf,
+    /// What commands call it.
+    name: String,
     /// LeRobot's file of its calibration.
     pub calibration: PathBuf,
     /// Whether its servos answer however busy the machine is.
@@ -282,12 +286,12 @@ pub struct Arm {
 impl Arm {
     /// The port as a word.
     pub fn port(&self) -> &str {
-        self.port.to_str().unwrap()
+        &self.name
     }
 
     /// Gives the virtual bus a command and returns its answer.
     pub fn control(&self, command: &str) -> Value {
-        let socket = format!("{}.control", self.port());
+        let socket = format!("{}.control", self.port.display());
         let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
         writeln!(stream, "{command}").unwrap();
         let mut line = String::new();

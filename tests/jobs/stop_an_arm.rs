@@ -63,6 +63,25 @@ fn after_a_kill_the_bus_is_taken_and_every_motor_stopped() {
 }
 
 #[test]
+fn after_a_kill_a_board_stops_the_motors_by_itself() {
+    let sandbox = Sandbox::new();
+    let follower = sandbox.arm_with("so101", "white", &["--board"]);
+    let leader = sandbox.arm("so101_leader", "black");
+    assert!(follower.port().starts_with("bridge:"));
+    let loop_ = sandbox.start(&super::teleoperate::words(&follower, &leader, &[]));
+    follower.wait_until(|state| {
+        let mut servos = state["servos"].as_array().unwrap().iter();
+        state["board"]["mode"] == "running" && servos.all(|servo| servo["torque"] == true)
+    });
+    loop_.signal("KILL");
+    loop_.end();
+    follower.wait_until(|state| {
+        let mut servos = state["servos"].as_array().unwrap().iter();
+        state["board"]["mode"] == "stopped" && servos.all(|servo| servo["torque"] == false)
+    });
+}
+
+#[test]
 fn after_a_kill_an_arm_that_only_lerobot_calibrated_is_stopped_by_its_name() {
     let sandbox = Sandbox::new();
     let (follower, leader) = (sandbox.arm("so101", "white"), sandbox.arm("so101_leader", "black"));

@@ -134,6 +134,11 @@ impl VirtualBoard {
         self.desk().bootloader
     }
 
+    /// The bus behind it.
+    pub fn bus(&self) -> VirtualBus {
+        self.desk().bus.clone()
+    }
+
     /// The clock of its hosts.
     pub(super) fn clock(&self) -> &Clock {
         &self.clock

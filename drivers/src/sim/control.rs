@@ -11,6 +11,7 @@
 //! "power_cycle"  "brown_out"  "unplug"  {"replug":"/tmp/other"}  {"replug":null}
 //! "state"                             every servo's state, and the faults so far
 //! ```
+//! Where a board stands before the bus, it is the board's cable that is pulled.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -23,7 +24,7 @@ use std::thread::Builder;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{FaultKind, FaultPlan, VirtualBus};
+use super::{FaultKind, FaultPlan, VirtualBoard, VirtualBus};
 use crate::Error;
 
 /// The longest line that is read.
@@ -70,13 +71,25 @@ impl Drop for ControlServer {
 
 /// Listens at `path` for commands to `bus`.
 pub fn serve(bus: &VirtualBus, path: &Path) -> Result<ControlServer, Error> {
+    listen(bus.clone(), None, path)
+}
+
+/// Listens at `path` for commands to `board` and the bus behind it.
+pub fn serve_board(board: &VirtualBoard, path: &Path) -> Result<ControlServer, Error> {
+    listen(board.bus(), Some(board.clone()), path)
+}
+
+fn listen(
+    bus: VirtualBus,
+    board: Option<VirtualBoard>,
+    path: &Path,
+) -> Result<ControlServer, Error> {
     let file = |source| Error::File { path: path.to_owned(), source };
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(file(error)),
         _ => {}
     }
     let listener = UnixListener::bind(path).map_err(file)?;
-    let bus = bus.clone();
     let over = Arc::new(AtomicBool::new(false));
     let theirs = Arc::clone(&over);
     Builder::new()
@@ -87,14 +100,14 @@ pub fn serve(bus: &VirtualBus, path: &Path) -> Result<ControlServer, Error> {
                     break;
                 }
                 // A client that hangs up in the middle has had its answer or does not want it.
-                talk(&bus, stream).unwrap_or_default();
+                talk(&bus, board.as_ref(), stream).unwrap_or_default();
             }
         })
         .map_err(file)?;
     Ok(ControlServer { path: path.to_owned(), over })
 }
 
-fn talk(bus: &VirtualBus, stream: UnixStream) -> io::Result<()> {
+fn talk(bus: &VirtualBus, board: Option<&VirtualBoard>, stream: UnixStream) -> io::Result<()> {
     let mut out = stream.try_clone()?;
     let mut lines = BufReader::new(stream);
     loop {
@@ -103,13 +116,17 @@ fn talk(bus: &VirtualBus, stream: UnixStream) -> io::Result<()> {
             return Ok(());
         }
         if !line.trim().is_empty() {
-            writeln!(out, "{}", obey(bus, &line))?;
+            writeln!(out, "{}", carry_out(bus, board, &line))?;
         }
     }
 }
 
 /// Carries out one command and returns the answer.
 pub fn obey(bus: &VirtualBus, line: &str) -> Value {
+    carry_out(bus, None, line)
+}
+
+fn carry_out(bus: &VirtualBus, board: Option<&VirtualBoard>, line: &str) -> Value {
     let command = match serde_json::from_str::<Command>(line) {
         Ok(command) => command,
         Err(error) => return json!({ "error": format!("not a command: {error}") }),
@@ -147,14 +164,24 @@ pub fn obey(bus: &VirtualBus, line: &str) -> Value {
             json!({ "ok": true })
         }
         Command::Unplug => {
-            bus.unplug();
+            board.map_or_else(|| bus.unplug(), VirtualBoard::unplug);
             json!({ "ok": true })
+        }
+        Command::Replug(Some(port)) if board.is_some() => {
+            json!({ "error": format!("a board keeps its name, and is not {}", port.display()) })
         }
         Command::Replug(port) => {
-            bus.replug(port);
+            board.map_or_else(|| bus.replug(port), VirtualBoard::replug);
             json!({ "ok": true })
         }
-        Command::State => state(bus),
+        Command::State => {
+            let mut state = state(bus);
+            if let (Some(board), Value::Object(state)) = (board, &mut state) {
+                let mode = format!("{:?}", board.mode()).to_lowercase();
+                state.insert("board".into(), json!({ "mode": mode }));
+            }
+            state
+        }
     }
 }
 

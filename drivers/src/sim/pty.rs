@@ -198,7 +198,10 @@ fn run(adapter: &impl Adapter, terminal: Terminal, end: &AtomicBool) {
             terminal = None;
         }
         let Some(open) = &terminal else {
-            adapter.clock().sleep(LOOK);
+            let look = adapter.clock().now() + LOOK;
+            adapter.clock().sleep_until(adapter.next().min(look));
+            // What stands behind a pulled cable goes on, and says nothing.
+            adapter.give(&mut buffer);
             let port = adapter.port().filter(|_| adapter.plugged());
             // Where the new name cannot be taken, the adapter stays away and is tried again.
             terminal = port.and_then(|port| Terminal::open(&port).ok());

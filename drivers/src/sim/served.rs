@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::control::{self, ControlServer};
 use super::pty::{self, PtyServer};
-use super::{FaultPlan, VirtualBus, arm, record};
+use super::{FaultPlan, VirtualBoard, VirtualBus, arm, record};
 use crate::{Clock, Error, calibration_file};
 
 /// Which arm to serve, where, and what goes wrong with it.
@@ -26,6 +26,8 @@ pub struct Serve {
     pub record: Option<PathBuf>,
     /// Calibrates the arm first and writes LeRobot's file there.
     pub calibration: Option<PathBuf>,
+    /// Puts a board with reflexes before it; the port is the board's bridge.
+    pub board: bool,
 }
 
 /// A served arm. Dropping it takes the port away; [`Served::finish`] completes the record first.
@@ -53,8 +55,13 @@ impl Serve {
         if let Some((_, lines)) = &record {
             bus.observe(record::json_lines(lines.clone()));
         }
-        let control = control::serve(&bus, &control::socket_of(&self.link))?;
-        let port = pty::serve(&bus, &self.link)?;
+        let socket = control::socket_of(&self.link);
+        let (control, port) = if self.board {
+            let board = VirtualBoard::new(bus.clone(), Clock::Real);
+            (control::serve_board(&board, &socket)?, pty::serve_board(&board, &self.link)?)
+        } else {
+            (control::serve(&bus, &socket)?, pty::serve(&bus, &self.link)?)
+        };
         Ok(Served { bus, record, _control: control, _port: port })
     }
 }
@@ -102,6 +109,9 @@ impl Write for Lines {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::net::UnixStream;
+
     use super::*;
     use crate::clock::SECOND;
     use crate::port;
@@ -116,6 +126,7 @@ mod tests {
             seed: 0,
             record: Some(folder.join("record.jsonl")),
             calibration: None,
+            board: false,
         }
     }
 
@@ -156,5 +167,34 @@ mod tests {
         assert!(matches!(nowhere.start(), Err(Error::File { .. })));
         let nowhere = Serve { link: folder.path().join("no/link"), ..serve };
         assert!(matches!(nowhere.start(), Err(Error::File { .. })));
+    }
+
+    #[test]
+    fn a_served_board_is_found_by_its_scheme_and_goes_on_without_its_cable() {
+        let folder = tempfile::tempdir().unwrap();
+        let serve = Serve { board: true, record: None, ..so101(folder.path()) };
+        let served = serve.start().unwrap();
+        let name = format!("bridge:{}", serve.link.display());
+        let mut wire = port::open(&name, 1_000_000, Clock::Real).unwrap();
+        assert!(wire.bridge().unwrap().board().is_ok());
+        let pull = |what: &str| {
+            let mut socket = UnixStream::connect(control::socket_of(&serve.link)).unwrap();
+            writeln!(socket, "{what}").unwrap();
+            let mut answer = String::new();
+            BufReader::new(socket).read_line(&mut answer).unwrap();
+            serde_json::from_str::<serde_json::Value>(&answer).unwrap()
+        };
+        assert_eq!(pull(r#""state""#)["board"]["mode"], "free");
+        pull(r#""unplug""#);
+        while wire.send(&[0]).is_ok() {
+            std::thread::yield_now();
+        }
+        // The servos have their power, and hear whoever is on their side of it.
+        assert!(served.bus().plugged());
+        pull(r#"{"replug":null}"#);
+        while wire.reopen().is_err() {
+            std::thread::yield_now();
+        }
+        assert!(wire.bridge().unwrap().board().is_ok());
     }
 }

@@ -34,7 +34,7 @@ pub struct RobotFlags {
     /// Its type, such as so101_follower
     #[arg(long = "robot.type", value_name = "TYPE")]
     pub robot_type: Option<String>,
-    /// Its port: a path, a USB serial number, tcp://host:port, or sim for a simulated arm
+    /// Its port: a path, a USB serial number, tcp://host:port, bridge:PORT for a board, or sim
     #[arg(long = "robot.port", value_name = "PORT")]
     pub robot_port: Option<String>,
     /// Which one of its type; names its calibration file
@@ -106,7 +106,7 @@ pub struct TeleopFlags {
     /// keyboard_ee (they move the arm's tip in straight lines), gamepad (the same with sticks)
     #[arg(long = "teleop.type", value_name = "TYPE")]
     pub teleop_type: Option<String>,
-    /// Its port: a path, a USB serial number, tcp://host:port, or sim for a simulated arm
+    /// Its port: a path, a USB serial number, tcp://host:port, bridge:PORT for a board, or sim
     #[arg(long = "teleop.port", value_name = "PORT")]
     pub teleop_port: Option<String>,
     /// Which one of its type; names its calibration file

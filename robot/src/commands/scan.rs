@@ -14,7 +14,7 @@ use crate::cli::report::{Report, Tone};
 /// Example: sinew scan --port /dev/ttyACM0 --all-bauds
 #[derive(Debug, Args)]
 pub struct Scan {
-    /// The port; without it, every USB adapter there is
+    /// The port (bridge:PORT for a board's); without it, every USB adapter there is
     #[arg(long, value_name = "PORT")]
     port: Option<String>,
     /// Look at every rate that motors can be set to, not only the usual one

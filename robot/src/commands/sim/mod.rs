@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
+use sinew_drivers::bridge;
 use sinew_drivers::clock::MILLI;
 use sinew_drivers::sim::{FaultPlan, Serve};
 
@@ -61,6 +62,9 @@ struct Bus {
     /// As if calibrated; writes LeRobot's calibration to this file
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
+    /// Put a board with reflexes before it: its bridge is the port, bridge:/tmp/follower for one
+    #[arg(long)]
+    board: bool,
 }
 
 impl Sim {
@@ -86,14 +90,17 @@ impl Bus {
             seed: self.seed,
             record: self.record,
             calibration: self.calibration,
+            board: self.board,
         };
         let served = serve.start()?;
+        let scheme = if serve.board { bridge::SCHEME } else { "" };
+        let port = format!("{scheme}{}", serve.link.display());
         report.event(&json!({
             "type": "ready",
-            "port": serve.link,
+            "port": port,
             "realtime": hastened,
         }));
-        report.say(format!("{} at {}", serve.arm, serve.link.display()));
+        report.say(format!("{} at {port}", serve.arm));
         if !report.for_scripts() {
             report.note("Ctrl-C ends it");
         }
