@@ -14,6 +14,8 @@ fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=memory");
     println!("cargo:rustc-link-search={}", out.display());
     println!("cargo:rustc-link-arg-bins=-Tlink.x");
+    // Not flashed: who calls whom, for `panics`.
+    println!("cargo:rustc-link-arg-bins=--emit-relocs");
     if chip == "rp2040" {
         // The second stage of its boot loader, from embassy-rp.
         println!("cargo:rustc-link-arg-bins=-Tlink-rp.x");
