@@ -99,11 +99,16 @@ fn let_go(lab: &mut Lab) {
     panic!("the board keeps the bus");
 }
 
+/// So often the host is killed at random instants, in each case; the environment may ask for more.
+fn deaths() -> u64 {
+    std::env::var("SINEW_FIRMWARE_DEATHS").map_or(20, |deaths| deaths.parse().unwrap())
+}
+
 /// Kills the host at random instants, and looks at the motors as soon as they must be stopped.
 fn killed(test: &str, plan: FaultPlan, deaf: f64, stop: Stop, allowed: u64) {
     let Some(mut lab) = Lab::start(test, plan, 11) else { return };
     let (hold, end) = (60, 120);
-    for seed in 0..20 {
+    for seed in 0..deaths() {
         lab.deaf = 0.0;
         let period = u64::from(lab.engage(hold, end, stop));
         assert_eq!(lab.torques(), [true; 6]);
@@ -139,6 +144,7 @@ fn killed(test: &str, plan: FaultPlan, deaf: f64, stop: Stop, allowed: u64) {
         let_go(&mut lab);
         lab.run_until(lab.now() + TICK);
     }
+    eprintln!("{test}: killed at {} instants", deaths());
 }
 
 #[test]
@@ -200,4 +206,44 @@ fn while_the_board_runs_the_bus_nobody_else_is_heard() {
     lab.asked = ping.to_vec();
     lab.run_until(lab.now() + 5_000);
     assert_eq!(lab.answered, [0xFF, 0xFF, 2, 2, 0, 0xFB]);
+}
+
+/// A packet of 64 bytes that has every joint go to one end, eight times, and then some of it.
+fn wild() -> Vec<u8> {
+    let body = [0xFE, 10, 0x83, 42, 2, 1, 0, 0, 2, 0, 0];
+    let sum = body.into_iter().fold(0_u8, u8::wrapping_add);
+    let packet = [&[0xFF, 0xFF], &body[..], &[!sum]].concat();
+    packet.into_iter().cycle().take(64).collect()
+}
+
+#[test]
+fn a_flood_on_the_first_port_keeps_neither_a_cycle_nor_the_bridge_waiting() {
+    let test = "a flood on the first port";
+    let Some(mut lab) = Lab::start(test, FaultPlan::default(), 9) else { return };
+    let period = u64::from(lab.engage(60, 120, Stop::Limp));
+    let start: [i32; 6] =
+        std::array::from_fn(|joint| lab.bus.servo(joint as u8 + 1).unwrap().position);
+    lab.run_until(lab.now() + 3 * period);
+    let before = lab.act(start);
+    lab.flood = wild();
+    lab.cost = (0, 0);
+    let mut seen = before;
+    for tick in 1..=15 {
+        let next = lab.now() + TICK;
+        seen = lab.act(start.map(|place| place + 4 * tick));
+        lab.run_until(next);
+    }
+    let cycles = (seen.asked_us - before.asked_us) / period;
+    assert_eq!(u64::from(seen.cycle - before.cycle), cycles, "{seen:?}");
+    let (late, missed) = (before.counts.late, before.counts.missed);
+    assert_eq!((seen.counts.late, seen.counts.missed), (late, missed), "{seen:?}");
+    for (joint, start) in seen.joints().iter().zip(start) {
+        assert!(joint.goal.abs_diff(start + 60) <= 8, "{joint:?} from {start}");
+    }
+    assert!(lab.answered.is_empty());
+
+    let told = lab.now();
+    lab.run_until(told + 120_000 + period);
+    assert_eq!(lab.torques(), [false; 6]);
+    eprintln!("{test}: {} instructions in a step, at most", lab.cost.0);
 }

@@ -13,6 +13,8 @@ use super::machine::{Given, Machine};
 
 /// What a UART keeps back before it tells of bytes, in nanoseconds.
 const GATHERED: i64 = 150 * MICRO;
+/// From one full packet of a full-speed device to the next, in microseconds: nineteen fit a frame.
+const PACKETS: u64 = 53;
 /// The most that a message's round may take, in microseconds.
 const PATIENCE: u64 = 2_000_000;
 
@@ -29,6 +31,8 @@ pub struct Lab {
     pub asked: Vec<u8>,
     /// What it got.
     pub answered: Vec<u8>,
+    /// What it says over and over, as fast as USB carries it.
+    pub flood: Vec<u8>,
     wake: u64,
     number: u16,
     /// The latest observation, and how many there were.
@@ -74,6 +78,7 @@ impl Lab {
             told: Vec::new(),
             asked: Vec::new(),
             answered: Vec::new(),
+            flood: Vec::new(),
             wake: 0,
             number: 0,
             seen: None,
@@ -128,7 +133,8 @@ impl Lab {
         let mut len = 0;
         let idle = self.told.is_empty() && self.asked.is_empty();
         if idle {
-            let until = self.wake.min(end).max(self.now() + 1) as i64 * MICRO;
+            let packet = if self.flood.is_empty() { u64::MAX } else { self.now() + PACKETS };
+            let until = self.wake.min(end).min(packet).max(self.now() + 1) as i64 * MICRO;
             len = self.wire.receive(&mut heard, until).unwrap();
             if len > 0 {
                 let until = self.wire.clock().now() + GATHERED;
@@ -137,6 +143,7 @@ impl Lab {
                 }
             }
         }
+        self.asked.extend(&self.flood);
         let now = self.now();
         let given = Given {
             wire: &heard[..len],

@@ -2,6 +2,7 @@
 
 use embassy_futures::join::join5;
 use embassy_futures::select::{Either5, select5};
+use embassy_futures::yield_now;
 use embassy_rp::Peripherals;
 use embassy_rp::rom_data::reset_to_usb_boot;
 use embassy_rp::watchdog::Watchdog;
@@ -96,6 +97,8 @@ pub async fn run(p: Peripherals) -> ! {
                 Either5::Third(()) | Either5::Fifth(()) => {}
             }
             bus.tune(board.wire_baud(now, adapter.input.baud())).await;
+            // Where something is always ready, nothing above waits: USB and the wire have their turn here.
+            yield_now().await;
         }
     };
     join5(
