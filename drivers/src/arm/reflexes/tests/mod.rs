@@ -6,6 +6,7 @@ use sinew_core::register::Reg;
 
 use crate::arm::{ArmOptions, Notice, OnMismatch};
 use crate::bridge::Bridge;
+use crate::bus::Patience;
 use crate::clock::{MILLI, SECOND};
 use crate::sim::{VirtualBoard, VirtualBus, arm};
 use crate::stop::{Cause, StopPolicy};
@@ -22,7 +23,10 @@ struct Rig {
 
 impl Rig {
     fn new(name: &str) -> Self {
-        let spec = arm::by_name(name).unwrap();
+        Self::of(arm::by_name(name).unwrap())
+    }
+
+    fn of(spec: ArmSpec) -> Self {
         let mut devices = arm::assembled(&spec);
         arm::calibrate(&mut devices, &spec);
         let servos = VirtualBus::new(devices, Clock::virtual_time(), 1);
@@ -179,6 +183,46 @@ fn a_plain_adapter_drives_the_arm_too_and_says_that_it_is_one() {
     rig.tick(&mut arm, &[0.0; 6]).unwrap();
 }
 
+/// Servos that cannot all be asked at once.
+const SCS: &str = r#"
+name = "jaw"
+title = "Jaw"
+role = "follower"
+calibration = ["jaw", "jaw"]
+baud = 1_000_000
+supply = [6.0]
+torque = true
+
+[[joint]]
+name = "jaw"
+id = 1
+model = "scs0009"
+units = "degrees"
+mode = "position"
+travel = 200
+rest = 0
+"#;
+
+#[test]
+fn servos_that_a_board_cannot_run_are_driven_through_it_and_that_is_said_first() {
+    let rig = Rig::of(ArmSpec::parse("jaw.toml", SCS).unwrap());
+    let wire: Box<dyn Wire> = Box::new(Bridge::open(rig.board.wire()).unwrap());
+    let calibration = arm::calibrate(&mut arm::assembled(&rig.spec), &rig.spec);
+    let bus = Bus::new(wire, rig.spec.series.protocol);
+    let options = ArmOptions { on_mismatch: OnMismatch::Write, ..ArmOptions::default() };
+    let mut arm = Arm::connect(rig.spec.clone(), bus, &calibration, options).unwrap();
+    let told = |notice: &Notice| notice.to_string().contains("cannot run a bus of these servos");
+    assert!(arm.notices().iter().any(told), "{:?}", arm.notices());
+    arm.configure().unwrap();
+    assert!(!arm.has_reflexes());
+    for _ in 0..50 {
+        rig.tick(&mut arm, &[10.0]).unwrap();
+    }
+    let there = arm.observation().values[0];
+    assert!((there - 10.0).abs() < 3.0, "{there}");
+    assert!(arm.stop(StopPolicy::Limp).ok());
+}
+
 #[test]
 fn a_base_on_wheels_rolls_and_stands_still_with_its_arm() {
     let rig = Rig::new("lekiwi");
@@ -208,9 +252,10 @@ fn a_board_behind_a_port_is_found_by_its_scheme() {
     let board = VirtualBoard::new(servos.clone(), Clock::Real);
     let _server = crate::sim::pty::serve_board(&board, &link).unwrap();
     let port = format!("bridge:{}", link.display());
-    let bus =
+    let mut bus =
         Bus::new(crate::port::open(&port, spec.baud, Clock::Real).unwrap(), spec.series.protocol);
     // A busy machine may forget about any of the threads for a while.
+    bus.set_patience(Patience { retries: 100, ..bus.patience() });
     let options = ArmOptions { dead_man: Some(20 * SECOND), ..ArmOptions::default() };
     let mut arm = Arm::connect(spec, bus, &calibration, options).unwrap();
     arm.configure().unwrap();
