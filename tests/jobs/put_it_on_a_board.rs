@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, binary};
 
 #[test]
 fn the_version_says_what_it_is_built_of_for_whoever_asks() {
@@ -19,6 +19,9 @@ fn the_version_says_what_it_is_built_of_for_whoever_asks() {
     assert!(long.out.contains(std::env::consts::ARCH), "{}", long.out);
     let told = sandbox.run(&["--json", "-v", "--version"]).result();
     assert_eq!(told["version"], env!("CARGO_PKG_VERSION"));
+    // The profile's own name is the folder's, and not what it inherits from.
+    let folder = binary().parent().and_then(Path::file_name).unwrap();
+    assert_eq!(told["profile"], *folder.to_string_lossy());
     let features = told["features"].as_array().unwrap();
     assert!(features.iter().any(|feature| feature == "policies"), "{told}");
 }

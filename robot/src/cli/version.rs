@@ -47,7 +47,7 @@ fn about() -> Value {
         "target": env!("SINEW_TARGET"),
         "features": features,
         "rustc": env!("SINEW_RUSTC"),
-        "profile": if cfg!(debug_assertions) { "debug" } else { "release" },
+        "profile": env!("SINEW_PROFILE"),
     })
 }
 
