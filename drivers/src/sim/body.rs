@@ -3,7 +3,11 @@
 
 use super::Device;
 use super::servo::{MOST_STEPS, STEP, STEP_SECONDS};
-use crate::Nanos;
+use crate::clock::MILLI;
+use crate::{Clock, Nanos};
+
+/// How long a body may keep everybody waiting while it catches up.
+const PATIENCE: Nanos = 50 * MILLI;
 
 /// What a servo does to its joint for one step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -45,29 +49,35 @@ pub trait Body: Send {
 pub(super) struct Embodied {
     body: Box<dyn Body>,
     pushes: Vec<Push>,
+    clock: Clock,
     at: Nanos,
 }
 
 impl Embodied {
-    /// Screws the servos into the body; they wake up where its joints are, `now`.
-    pub fn new(body: Box<dyn Body>, devices: &mut [Device], now: Nanos) -> Self {
+    /// Screws the servos into the body; they wake up where its joints are, now.
+    pub fn new(body: Box<dyn Body>, devices: &mut [Device], clock: Clock) -> Self {
         for (place, device) in devices.iter_mut().enumerate() {
             device.join(body.turned(place));
         }
-        Self { body, pushes: vec![Push::default(); devices.len()], at: now - now % STEP }
+        let now = clock.now();
+        Self { body, pushes: vec![Push::default(); devices.len()], clock, at: now - now % STEP }
     }
 
     /// Goes on to `now` with all joints together, on the grid on which a servo alone goes on. Of a
     /// time longer than [`MOST_STEPS`] the body sees the first part only; for the rest of it
-    /// everything stands still, and the servos cool down or wear out as they are.
+    /// everything stands still, and the servos cool down or wear out as they are. So it is where a step
+    /// takes longer than it lasts, on a machine too slow for this body: to catch up would take ever
+    /// longer, and nobody would be answered meanwhile.
     pub fn advance(&mut self, devices: &mut [Device], now: Nanos) {
         let steps = now.saturating_sub(self.at) / STEP;
         if steps <= 0 {
             return;
         }
         self.at += steps * STEP;
-        let taken = steps.min(MOST_STEPS);
-        for _ in 0..taken {
+        let begun = self.clock.now();
+        let mut taken = 0;
+        while taken < steps.min(MOST_STEPS) && self.clock.now() - begun < PATIENCE {
+            taken += 1;
             for (push, device) in self.pushes.iter_mut().zip(&mut *devices) {
                 *push = device.push();
             }

@@ -84,7 +84,7 @@ impl VirtualBus {
         clock: Clock,
         seed: u64,
     ) -> Self {
-        let body = Embodied::new(body, &mut devices, clock.now());
+        let body = Embodied::new(body, &mut devices, clock.clone());
         Self::build(devices, Some(body), clock, seed)
     }
 

@@ -62,9 +62,31 @@ impl Shared {
     }
 
     fn bus(&self, model: &str, seed: u64) -> VirtualBus {
-        let (series, model) = by_name(model).unwrap();
-        let devices = [1, 2].map(|id| Device::new(series, model, id));
-        VirtualBus::embodied(devices.into(), Box::new(self.clone()), Clock::virtual_time(), seed)
+        embodied(self.clone(), model, Clock::virtual_time(), seed)
+    }
+}
+
+fn embodied(body: impl Body + 'static, model: &str, clock: Clock, seed: u64) -> VirtualBus {
+    let (series, model) = by_name(model).unwrap();
+    let devices = [1, 2].map(|id| Device::new(series, model, id));
+    VirtualBus::embodied(devices.into(), Box::new(body), clock, seed)
+}
+
+/// The same on a machine that takes five times as long for a step as the step lasts.
+struct Slow(Shared, Clock);
+
+impl Body for Slow {
+    fn step(&mut self, pushes: &[Push], seconds: f64) {
+        self.1.sleep(5 * STEP);
+        self.0.step(pushes, seconds);
+    }
+
+    fn turned(&self, place: usize) -> Turned {
+        self.0.turned(place)
+    }
+
+    fn place(&mut self, place: usize, counts: f64) {
+        self.0.place(place, counts);
     }
 }
 
@@ -260,4 +282,20 @@ fn the_same_seed_and_instants_give_the_same_motion_whoever_looks_on() {
     assert_eq!(run(3, false), run(3, false));
     assert_eq!(run(3, false), run(3, true));
     assert_ne!(run(3, false), run(4, false));
+}
+
+#[test]
+fn a_body_slower_than_time_falls_behind_and_keeps_nobody_waiting() {
+    let (body, clock) = (Shared::new(), Clock::virtual_time());
+    let bus = embodied(Slow(body.clone(), clock.clone()), "sts3215", clock.clone(), 0);
+    go(&bus, 1, 1500);
+    for _ in 0..100 {
+        clock.sleep(20 * MILLI);
+        let asked = clock.now();
+        let _state = bus.servo(1).unwrap();
+        let waited = clock.now() - asked;
+        assert!(waited <= PATIENCE, "an answer took {} ms", waited / MILLI);
+    }
+    // It goes on all the same, only slower.
+    assert!((joint(&bus, 1) - 1500.0).abs() < 30.0, "{}", joint(&bus, 1));
 }
