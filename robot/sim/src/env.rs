@@ -14,6 +14,7 @@ use crate::behind::{Embodied, Shared};
 use crate::error::Error;
 use crate::expert::Expert;
 use crate::model::Model;
+use crate::physics::Physics;
 use crate::task::{Judge, Task, Verdict};
 use crate::world::World;
 
@@ -27,6 +28,7 @@ const SETTLING: Nanos = SECOND / 2;
 /// A task, and one attempt at it after the other.
 pub struct Env {
     task: Task,
+    physics: Physics,
     model: Arc<Model>,
     attempt: Option<Attempt>,
 }
@@ -61,8 +63,13 @@ struct Attempt {
 impl Env {
     /// A task that has not begun.
     pub fn new(task: Task) -> Result<Self, Error> {
+        Self::by(Physics::Own, task)
+    }
+
+    /// The same in worlds that these physics move.
+    pub fn by(physics: Physics, task: Task) -> Result<Self, Error> {
         let model = Arc::new(Model::builtin(ARM)?);
-        Ok(Self { task, model, attempt: None })
+        Ok(Self { task, physics, model, attempt: None })
     }
 
     /// The task.
@@ -96,7 +103,8 @@ impl Env {
         let (setup, places) = self.task.setup(Arc::clone(&self.model), seed);
         let judge = Judge::new(&self.task, places);
         let clock = Clock::virtual_time();
-        let embodied = Embodied::new(ARM, World::new(setup), clock.clone(), seed)?;
+        let world = World::by(self.physics, setup)?;
+        let embodied = Embodied::new(ARM, world, clock.clone(), seed)?;
         // Until its motors have torque, somebody holds the arm.
         embodied.hold(true);
         let bus = Bus::new(embodied.bus.wire(), embodied.spec.series.protocol);

@@ -24,6 +24,9 @@ pub enum Error {
     /// An arm cannot be had.
     #[error(transparent)]
     Arm(Box<sinew_drivers::Error>),
+    /// Physics that this program was built without.
+    #[error("this program was built without MuJoCo")]
+    NotBuiltIn,
     /// A step before the first reset.
     #[error("nothing has begun: reset comes before step")]
     NotBegun,

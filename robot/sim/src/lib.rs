@@ -7,6 +7,9 @@ mod error;
 pub mod expert;
 pub mod model;
 pub mod motor;
+#[cfg(feature = "mujoco")]
+mod mujoco;
+pub mod physics;
 pub mod render;
 pub mod scene;
 mod solver;
@@ -17,5 +20,6 @@ pub mod world;
 
 pub use env::Env;
 pub use error::Error;
+pub use physics::Physics;
 pub use task::Task;
 pub use world::{Setup, World};

@@ -105,6 +105,24 @@ impl Motor {
         }
     }
 
+    /// Takes the play out of its gears: teeth that meet are too hard for physics that do not reckon motors
+    /// and joints together.
+    #[cfg(feature = "mujoco")]
+    pub(crate) fn without_play(&mut self) {
+        if let Self::Gear(gear) = self {
+            gear.play = 0.0;
+        }
+    }
+
+    /// What its rotor opposes to being sped up.
+    #[cfg(feature = "mujoco")]
+    pub(crate) fn armature(&self) -> f64 {
+        match self {
+            Self::Gear(gear) => gear.armature,
+            Self::Spring(spring) => spring.armature,
+        }
+    }
+
     /// What it does in the next `seconds` at a joint that is here, turns so fast, and is held by hand
     /// there.
     pub fn effort(

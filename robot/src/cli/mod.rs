@@ -10,6 +10,8 @@ pub mod keys;
 #[cfg(feature = "zenoh")]
 pub mod network;
 pub mod output;
+#[cfg(feature = "sim")]
+pub mod physics;
 pub mod report;
 pub mod stage;
 mod usage;

@@ -10,8 +10,10 @@ use std::sync::Arc;
 use nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector3};
 
 use crate::dynamics::{GRAVITY, Joints, Mass, Pose};
+use crate::error::Error;
 use crate::model::{JOINTS, Model};
 use crate::motor::{Effort, Gear, Motor, Order};
+use crate::physics::Physics;
 use crate::scene::{Scene, Shape, Surface, Thing};
 use crate::solver::{self, Row, Six};
 use crate::touch::{Feeler, Grip, Owner, Solid, Touch};
@@ -79,6 +81,8 @@ const LOOSE: Grip = Grip { slide: 1.0, turn: 0.01, softness: 0.01, rank: 0 };
 #[derive(Clone)]
 pub struct World {
     setup: Setup,
+    #[cfg(feature = "mujoco")]
+    engine: Option<crate::mujoco::Engine>,
     base: Isometry3<f64>,
     solids: Vec<Solid>,
     inertias: Vec<Vector3<f64>>,
@@ -92,7 +96,23 @@ pub struct World {
 }
 
 impl World {
-    /// A world at its beginning.
+    /// A world at its beginning, that these physics move.
+    pub fn by(physics: Physics, setup: Setup) -> Result<Self, Error> {
+        match physics {
+            Physics::Own => Ok(Self::new(setup)),
+            #[cfg(feature = "mujoco")]
+            Physics::Mujoco => {
+                let mut setup = setup;
+                setup.motors.iter_mut().for_each(Motor::without_play);
+                let engine = crate::mujoco::Engine::new(&setup)?;
+                Ok(Self { engine: Some(engine), ..Self::new(setup) })
+            }
+            #[cfg(not(feature = "mujoco"))]
+            Physics::Mujoco => Err(Error::NotBuiltIn),
+        }
+    }
+
+    /// A world at its beginning, that our own physics move.
     pub fn new(setup: Setup) -> Self {
         let solids = if setup.touching { solids(&setup) } else { Vec::new() };
         let inertia = |thing: &Loose| {
@@ -105,6 +125,8 @@ impl World {
             inertias: setup.things.iter().map(inertia).collect(),
             state: State::new(&setup),
             setup,
+            #[cfg(feature = "mujoco")]
+            engine: None,
             feeler: Feeler::default(),
             touches: Vec::new(),
             rows: Vec::new(),
@@ -196,6 +218,11 @@ impl World {
         let pose = self.pose();
         self.feel(&pose);
         let efforts = self.efforts(dt);
+        #[cfg(feature = "mujoco")]
+        if let Some(engine) = &mut self.engine {
+            engine.step(&mut self.state, &efforts, dt);
+            return self.follow(&efforts, dt);
+        }
         let mass = heavy(&pose, &efforts, dt);
         let Some(mass) = mass.cholesky() else { return };
         let mut joints = self.free_joints(&pose, &efforts, &mass);
@@ -262,11 +289,10 @@ impl World {
 
     fn advance(&mut self, changes: &Joints, efforts: &[Effort; JOINTS], dt: f64) {
         let state = &mut self.state;
-        for joint in 0..JOINTS {
-            state.speeds[joint] += changes[joint] * dt;
-            state.angles[joint] += state.speeds[joint] * dt;
-            let turned = (state.angles[joint], state.speeds[joint]);
-            self.setup.motors[joint].follow(&mut state.rotors[joint], &efforts[joint], turned, dt);
+        let joints = state.angles.iter_mut().zip(&mut state.speeds);
+        for ((angle, speed), change) in joints.zip(changes) {
+            *speed += change * dt;
+            *angle += *speed * dt;
         }
         for (thing, change) in state.things.iter_mut().zip(&self.changes) {
             let [x, y, z, turn_x, turn_y, turn_z] = change.map(|of| of * dt);
@@ -277,6 +303,17 @@ impl World {
             thing.place.rotation.renormalize();
         }
         state.steps += 1;
+        self.follow(efforts, dt);
+    }
+
+    /// Lets the motors' rotors follow, once the joints' speeds are known.
+    fn follow(&mut self, efforts: &[Effort; JOINTS], dt: f64) {
+        let State { angles, speeds, rotors, .. } = &mut self.state;
+        let joints = angles.iter().zip(&*speeds).zip(rotors);
+        let motors = self.setup.motors.iter().zip(efforts);
+        for (((angle, speed), rotor), (motor, effort)) in joints.zip(motors) {
+            motor.follow(rotor, effort, (*angle, *speed), dt);
+        }
     }
 
     /// Puts everything that is to be seen into a scene, and says where the arm's links are.

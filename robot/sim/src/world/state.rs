@@ -35,6 +35,9 @@ pub struct State {
     pub hands: [Option<f64>; JOINTS],
     /// The things.
     pub things: Vec<Free>,
+    /// What MuJoCo's search begins with.
+    #[cfg(feature = "mujoco")]
+    pub(crate) warm: Vec<f64>,
     pub(super) rotors: [Rotor; JOINTS],
     /// The forces of the step before, with which the next search begins.
     pub(super) joint_forces: [[f64; 2]; JOINTS],
@@ -59,6 +62,8 @@ impl State {
             orders: [Order::Off; JOINTS],
             hands: [None; JOINTS],
             things: setup.things.iter().map(|thing| still(thing.place)).collect(),
+            #[cfg(feature = "mujoco")]
+            warm: Vec::new(),
             rotors: setup.angles.map(|angle| Rotor { angle, speed: 0.0 }),
             joint_forces: [[0.0; 2]; JOINTS],
             touch_forces: Vec::new(),

@@ -10,6 +10,11 @@ impl From<Error> for Failure {
             Error::Arm(error) => (*error).into(),
             Error::Data { .. } => Self::new(Exit::Data, error.to_string()),
             Error::Unknown { .. } => Self::new(Exit::Usage, error.to_string()),
+            Error::NotBuiltIn => Self::usage(
+                error.to_string(),
+                "cargo install --path robot --features mujoco, with MUJOCO_DYNAMIC_LINK_DIR where MuJoCo's \
+                 library 3.17.0 is; or --physics own",
+            ),
             Error::NotBegun => Self::new(Exit::Failed, error.to_string()),
         }
     }

@@ -22,6 +22,7 @@ use super::policy::source::Machine;
 use crate::cli::failure::{Exit, Failure};
 #[cfg(feature = "zenoh")]
 use crate::cli::network::ConnectFlags;
+use crate::cli::physics::PhysicsFlags;
 use crate::cli::report::{Report, Tone};
 use crate::run::rollout::Inference;
 use info::Results;
@@ -67,6 +68,8 @@ pub struct Eval {
     /// Other colours, light and camera places with each seed
     #[arg(long)]
     varied: bool,
+    #[command(flatten)]
+    world: PhysicsFlags,
     /// The world goes on for so many milliseconds while an answer is on its way, as from a policy far
     /// away, and its actions follow each other as in a rollout; without it, the world waits
     #[arg(long = "latency_ms", value_name = "MS", value_parser = clap::value_parser!(u32).range(0..=10_000))]
@@ -171,6 +174,7 @@ impl Eval {
         let began = Instant::now();
         let attempts = Attempts {
             task,
+            physics: self.world.physics,
             seed: self.seed,
             count: self.episodes,
             threads,

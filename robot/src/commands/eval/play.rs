@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sinew_datasets::video::VideoWriter;
 use sinew_sim::env::FPS;
-use sinew_sim::{Env, Task};
+use sinew_sim::{Env, Physics, Task};
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::Report;
@@ -18,6 +18,8 @@ use crate::run::eyes::{Eyes, Lookout};
 pub struct Attempts<'a> {
     /// At what.
     pub task: &'a Task,
+    /// What reckons their worlds.
+    pub physics: Physics,
     /// The seed of the first; the others follow.
     pub seed: u64,
     /// How many.
@@ -77,7 +79,7 @@ pub fn play(
     let successes = AtomicU64::new(0);
     let done = Mutex::new(Vec::new());
     let work = || -> Result<(), Failure> {
-        let mut env = Env::new(attempts.task.clone())?;
+        let mut env = Env::by(attempts.physics, attempts.task.clone())?;
         let mut actor = actor()?;
         let mut eyes = Eyes::new(attempts.cameras, attempts.varied);
         loop {

@@ -9,6 +9,7 @@ use sinew_sim::views::{Eye, View};
 use sinew_sim::{Env, Task};
 
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::physics::PhysicsFlags;
 use crate::cli::report::Report;
 use crate::commands::driving::listen;
 use crate::run::attempt::{Scripted, attempt};
@@ -34,12 +35,14 @@ pub struct Watch {
     /// From where: front, side, top or wrist
     #[arg(long, default_value = "front", value_name = "NAME")]
     camera: String,
+    #[command(flatten)]
+    world: PhysicsFlags,
 }
 
 impl Watch {
     pub fn run(self, report: &Report) -> Result<Exit, Failure> {
         let flag = listen()?;
-        let mut env = Env::new(Task::find(&self.env)?)?;
+        let mut env = Env::by(self.world.physics, Task::find(&self.env)?)?;
         let mut achieved = 0;
         let mut expert = Scripted::default();
         let mut made = 0;

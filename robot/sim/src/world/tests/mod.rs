@@ -1,3 +1,6 @@
+#[cfg(feature = "mujoco")]
+mod mujoco;
+
 use super::*;
 use crate::motor::Spring;
 
@@ -20,15 +23,15 @@ fn joints(value: &serde_json::Value) -> Joints {
 
 /// Follows the recorded commands and returns, for each joint, how far off it was: root mean square and
 /// most, in degrees.
-fn tracking(variant: &str) -> [(f64, f64); JOINTS] {
+fn tracking(physics: Physics, variant: &str) -> [(f64, f64); JOINTS] {
     let golden: serde_json::Value =
-        serde_json::from_str(include_str!("../../tests/golden/so101_traj.json")).unwrap();
+        serde_json::from_str(include_str!("../../../tests/golden/so101_traj.json")).unwrap();
     let recorded = &golden["variants"][variant];
     let number = |name: &str| recorded[name].as_f64().unwrap();
     let mut setup = Setup::new(Arc::new(Model::so101().unwrap()));
     setup.motors = [spring(number("kp"), number("kv"), number("fmax")); JOINTS];
     setup.touching = false;
-    let mut world = World::new(setup);
+    let mut world = World::by(physics, setup).unwrap();
     let commands = golden["command"].as_array().unwrap();
     let places = recorded["qpos"].as_array().unwrap();
     let mut off = [(0.0, 0.0f64); JOINTS];
@@ -47,13 +50,13 @@ fn tracking(variant: &str) -> [(f64, f64); JOINTS] {
 
 #[test]
 fn a_stiff_servo_goes_mujocos_way() {
-    let off = tracking("A_kp998_f2.94");
+    let off = tracking(Physics::Own, "A_kp998_f2.94");
     assert!(off.iter().all(|(mean, most)| *mean < 0.004 && *most < 0.05), "{off:?}");
 }
 
 #[test]
 fn a_servo_as_soft_as_on_the_table_goes_mujocos_way() {
-    let off = tracking("C_kp17.8_f3.35");
+    let off = tracking(Physics::Own, "C_kp17.8_f3.35");
     assert!(off.iter().all(|(mean, most)| *mean < 0.004 && *most < 0.05), "{off:?}");
 }
 
@@ -71,11 +74,19 @@ fn cube(place: Isometry3<f64>) -> Loose {
 
 /// What MuJoCo does with a cube; `make.py` beside the file made it.
 fn grasped() -> serde_json::Value {
-    serde_json::from_str(include_str!("../../tests/golden/so101_grasp.json")).unwrap()
+    serde_json::from_str(include_str!("../../../tests/golden/so101_grasp.json")).unwrap()
 }
 
 /// The recorded grasp of a cube, with changes to the world.
 fn grasp(change: impl FnOnce(&mut Setup), orders: impl Fn(&mut Joints)) -> (World, bool) {
+    grasp_by(Physics::Own, change, orders)
+}
+
+fn grasp_by(
+    physics: Physics,
+    change: impl FnOnce(&mut Setup),
+    orders: impl Fn(&mut Joints),
+) -> (World, bool) {
     let golden = grasped();
     let mut setup = Setup::new(Arc::new(Model::so101().unwrap()));
     setup.motors = [spring(998.22, 2.731, 2.94); JOINTS];
@@ -88,7 +99,7 @@ fn grasp(change: impl FnOnce(&mut Setup), orders: impl Fn(&mut Joints)) -> (Worl
     let turn = UnitQuaternion::from_quaternion(nalgebra::Quaternion::new(w, i, j, k));
     setup.things.push(cube(Isometry3::from_parts(Translation3::new(x, y, z), turn)));
     change(&mut setup);
-    let mut world = World::new(setup);
+    let mut world = World::by(physics, setup).unwrap();
     let commands = golden["command"].as_array().unwrap();
     let mut heights = Vec::new();
     for command in commands {
@@ -156,9 +167,13 @@ fn a_weaker_grip_and_a_smoother_cube_hold_as_well() {
 
 /// An arm as on the table, a cube before it, and orders that make it knock about.
 fn restless(seed: u64) -> World {
+    restless_by(Physics::Own, seed)
+}
+
+fn restless_by(physics: Physics, seed: u64) -> World {
     let mut setup = Setup::new(Arc::new(Model::so101().unwrap()));
     setup.things.push(cube(Isometry3::translation(0.25, 0.0, 0.1)));
-    let mut world = World::new(setup);
+    let mut world = World::by(physics, setup).unwrap();
     stir(&mut world, &mut fastrand::Rng::with_seed(seed), 1000);
     world
 }
@@ -184,17 +199,24 @@ fn the_same_orders_give_the_same_world_to_the_last_bit() {
 
 #[test]
 fn a_world_that_is_put_back_goes_on_as_it_did() {
-    let mut world = restless(5);
+    put_back(Physics::Own);
+}
+
+fn put_back(physics: Physics) {
+    let mut world = restless_by(physics, 5);
     let kept = world.state().clone();
     stir(&mut world, &mut fastrand::Rng::with_seed(9), 700);
     let first = world.state().clone();
     world.restore(&kept);
     stir(&mut world, &mut fastrand::Rng::with_seed(9), 700);
     assert_eq!(world.state(), &first);
-    let mut other = World::new(world.setup().clone());
+    let mut other = World::by(physics, world.setup().clone()).unwrap();
     other.restore(&kept);
-    stir(&mut other, &mut fastrand::Rng::with_seed(9), 700);
-    assert_eq!(other.state(), &first);
+    let mut copy = other.clone();
+    for world in [&mut other, &mut copy] {
+        stir(world, &mut fastrand::Rng::with_seed(9), 700);
+        assert_eq!(world.state(), &first);
+    }
 }
 
 #[test]
