@@ -13,7 +13,8 @@ pub struct Sampler {
     modulate: Program,
     denoise: Program,
     scheduler: Scheduler,
-    /// What the blocks are told: name, and the rows of all steps for each chunk.
+    /// What the blocks are told: name, and the rows of all steps for each chunk where several are made
+    /// together.
     films: Vec<(String, Vec<Vec<f32>>)>,
     /// Where it gets its noise.
     pub draws: Draws,
@@ -45,7 +46,8 @@ impl Sampler {
         let films = (0..graphs.films).map(|at| {
             let name = format!("film{at}");
             let rows = modulate.output(&name)?.to_vec();
-            Ok((name, vec![rows; together]))
+            let kept = if together > 1 { together } else { 0 };
+            Ok((name, vec![rows; kept]))
         });
         Ok(Self {
             encode: program(&graphs.encode)?,
@@ -95,7 +97,9 @@ impl Sampler {
         self.modulate.input("condition")?.copy_from_slice(self.encode.output("condition")?);
         self.modulate.run()?;
         for (name, told) in &mut self.films {
-            told[chunk].copy_from_slice(self.modulate.output(name)?);
+            if let Some(told) = told.get_mut(chunk) {
+                told.copy_from_slice(self.modulate.output(name)?);
+            }
         }
         Ok(())
     }
@@ -108,6 +112,11 @@ impl Sampler {
         for step in 0..self.steps {
             for (film, told) in &self.films {
                 let into = self.denoise.input(film)?;
+                if told.is_empty() {
+                    let rows = self.modulate.output(film)?;
+                    into.copy_from_slice(&rows[step * into.len()..][..into.len()]);
+                    continue;
+                }
                 let length = into.len() / told.len();
                 for (into, rows) in into.chunks_exact_mut(length).zip(told).take(chunks) {
                     into.copy_from_slice(&rows[step * length..][..length]);

@@ -1,9 +1,9 @@
 //! A network as data: one definition that every executor runs.
 //!
 //! Values are rows of channels, channels last: an image is `[images, height, width, channels]`, a
-//! sequence `[rows, channels]`, several of them images that are one place wide, a vector one row. Control flow (denoising steps, queues, ensembles)
-//! stays outside; what is here has fixed shapes and no choice, so that an executor can plan its
-//! memory and fold its constants once.
+//! sequence `[rows, channels]`, several of them images that are one place wide, a vector one row. Control
+//! flow (denoising steps, queues, ensembles) stays outside; what is here has fixed shapes and no choice,
+//! so that an executor can plan its memory and fold its constants once.
 
 mod build;
 #[cfg(test)]

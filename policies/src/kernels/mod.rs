@@ -146,9 +146,9 @@ impl Kernels {
 pub enum Tail {
     /// A curve.
     Curve(Activation),
-    /// The same row of another value is added, or its only one.
+    /// The same row of another value is added, or its only one, or the one of the row's image.
     Add(rows::Rows),
-    /// It is multiplied by the same row of another value, or by its only one.
+    /// It is multiplied by such a row.
     Multiply(rows::Rows),
 }
 

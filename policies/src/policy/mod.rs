@@ -239,14 +239,17 @@ impl Policy {
     /// Looks at what was observed, for this one of the chunks that are made together, which are counted
     /// from 0.
     pub fn look(&mut self, chunk: usize) -> Result<()> {
+        let count = self.after_each.len();
+        let after = self.after_each.get_mut(chunk).ok_or_else(|| too_many(chunk + 1, count))?;
         self.network.look(&mut self.history, chunk)?;
-        self.after_each[chunk].anchor(&self.before);
+        after.anchor(&self.before);
         Ok(())
     }
 
     /// Makes so many chunks together of what was looked at, and gives each in the robot's units.
     pub fn make_together(&mut self, chunks: usize) -> Result<Vec<Result<Vec<f32>>>> {
-        let chunks = &mut self.chunks[..chunks];
+        let count = self.chunks.len();
+        let chunks = self.chunks.get_mut(..chunks).ok_or_else(|| too_many(chunks, count))?;
         self.network.run(chunks)?;
         let dim = self.goal.len();
         let goals = chunks.iter().zip(&self.after_each).map(|(chunk, after)| {
@@ -315,6 +318,10 @@ fn pipelines(folder: &Path, config: &Common, tensors: &Tensors) -> Result<(Pipel
         what: format!("there is neither {BEFORE} nor are there statistics among the weights, so that nobody knows how numbers were scaled"),
         path: folder.to_owned(),
     })
+}
+
+fn too_many(chunks: usize, most: usize) -> Error {
+    Error::Unsupported { what: format!("{chunks} chunks together; it makes {most}") }
 }
 
 /// What is no number stays here.

@@ -28,7 +28,8 @@ use crate::run::stats::Spans;
 ///
 /// Robots that ask at once have their turns in the order in which they came, the newest question of each;
 /// a Diffusion policy answers up to four together. Nothing is kept from one to the next, so that this may
-/// be ended and started again while they drive. Ctrl-C ends it. robot/net/python/sinew_policy_server.py serves the policies that only LeRobot runs.
+/// be ended and started again while they drive. Ctrl-C ends it. robot/net/python/sinew_policy_server.py
+/// serves the policies that only LeRobot runs.
 #[derive(Debug, Args)]
 pub struct ServePolicy {
     #[command(flatten)]
@@ -83,12 +84,11 @@ impl ServePolicy {
                     report.event(&json!({"type": "asks", "robot": robot}));
                 }
             }
-            let asked = turns.len() as u64;
-            let (fails, span) = answer(&mut policy, turns, report);
-            (answered, failed) = (answered + asked - fails, failed + fails);
-            together += if asked > 1 { asked - fails } else { 0 };
+            let Told { answers, refusals, span } = answer(&mut policy, turns, report);
+            (answered, failed) = (answered + answers, failed + refusals);
+            together += if answers > 1 { answers } else { 0 };
             let span = i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
-            (0..asked).for_each(|_| took.count(span));
+            (0..answers).for_each(|_| took.count(span));
         }
         let turned = served.turned();
         report.say(format!(
@@ -147,36 +147,48 @@ fn describe(policy: &Policy, name: &str, fps: Option<f64>) -> Thinker {
     }
 }
 
-/// Answers these robots, together. Says how many it could not, and how long it took.
-fn answer(policy: &mut Policy, turns: Vec<Turn>, report: &Report) -> (u64, Duration) {
+/// What became of some questions.
+struct Told {
+    answers: u64,
+    refusals: u64,
+    /// How long it took.
+    span: Duration,
+}
+
+/// Answers these robots, together; who cannot be answered hears so first.
+fn answer(policy: &mut Policy, turns: Vec<Turn>, report: &Report) -> Told {
     let began = Instant::now();
-    let (mut looked, mut said) = (Vec::new(), Vec::new());
+    let (mut looked, mut refusals) = (Vec::new(), 0);
+    let mut refuse = |turn: Turn, why: String| {
+        report.warn(format!("{} is not answered: {why}", turn.observed().robot));
+        refusals += 1;
+        turn.answer(Err(why), began.elapsed());
+    };
     for turn in turns {
         match look(policy, turn.observed(), looked.len()) {
             Ok(()) => looked.push(turn),
-            Err(why) => said.push((turn, Err(why))),
+            Err(why) => refuse(turn, why),
         }
     }
-    let width = policy.config().common().action_dim();
-    let chunks =
-        if looked.is_empty() { Ok(Vec::new()) } else { policy.make_together(looked.len()) };
-    match chunks {
-        Ok(chunks) => said.extend(looked.into_iter().zip(chunks.into_iter().map(|goals| {
-            let goals = goals.map_err(|error| error.to_string())?;
-            Ok((width, goals.into_iter().map(f64::from).collect()))
-        }))),
-        Err(error) => said.extend(looked.into_iter().map(|turn| (turn, Err(error.to_string())))),
-    }
-    let span = began.elapsed();
-    let mut fails = 0;
-    for (turn, said) in said {
-        if let Err(why) = &said {
-            report.warn(format!("{} is not answered: {why}", turn.observed().robot));
-            fails += 1;
+    let made = if looked.is_empty() { Ok(Vec::new()) } else { policy.make_together(looked.len()) };
+    let (width, span) = (policy.config().common().action_dim(), began.elapsed());
+    let mut answers = 0;
+    match made {
+        Ok(made) => {
+            for (turn, goals) in looked.into_iter().zip(made) {
+                match goals {
+                    Ok(goals) => {
+                        let rows = goals.into_iter().map(f64::from).collect();
+                        turn.answer(Ok((width, rows)), span);
+                        answers += 1;
+                    }
+                    Err(error) => refuse(turn, error.to_string()),
+                }
+            }
         }
-        turn.answer(said, span);
+        Err(error) => looked.into_iter().for_each(|turn| refuse(turn, error.to_string())),
     }
-    (fails, span)
+    Told { answers, refusals, span }
 }
 
 /// Looks at what a robot saw, for this one of the chunks that are made together.

@@ -74,7 +74,10 @@ impl Hosting<'_> {
                     self.say(Told::Blind(error.to_string()));
                 }
                 // Who looks from elsewhere sees that too, and how old it is what is known.
-                self.tell(self.idle(), pairs, &stats);
+                let known = |pair: &Pair| pair.follower.observation().timing.last_in > 0;
+                if pairs.iter().all(known) {
+                    self.tell(self.idle(), pairs, &stats);
+                }
                 clock.sleep(RETRY);
             }
             blind = watched.error.is_some();

@@ -180,7 +180,7 @@ impl Program {
     /// The same of the first few images alone, in a network whose values are so many images each; in
     /// any other one of all.
     pub fn run_first(&mut self, images: usize) -> Result<()> {
-        let part = self.images.map(|all| Part { images: images.clamp(1, all), all });
+        let part = self.images.map(|all| Part { images: images.min(all), all });
         self.run_part(part.unwrap_or(Part::WHOLE))
     }
 

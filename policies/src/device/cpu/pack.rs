@@ -88,7 +88,7 @@ pub fn pack(map: &Map, sides: &Sides, tensors: &Tensors, stored: Stored) -> Resu
             let rows = sides.from.0 * sides.from.1[0] * sides.from.1[1];
             vec![product(&base, Taps::plain(rows, inputs), whole)?]
         }
-        Form::Conv(window) => {
+        Form::Conv(window, across) => {
             let count = window.kernel[0] * window.kernel[1];
             let simple = window.kernel == [3, 3] && window.stride == 1 && window.dilation == 1;
             if simple && winograd::fits(inputs, outputs) {
@@ -105,7 +105,7 @@ pub fn pack(map: &Map, sides: &Sides, tensors: &Tensors, stored: Stored) -> Resu
             }
             let all: Vec<_> = (0..count).map(Some).collect();
             let source = Source { output: inputs * count, channel: count, taps: &all, ..base };
-            vec![product(&source, conv_taps(sides, *window, stored), whole)?]
+            vec![product(&source, conv_taps(sides, *window, *across, stored), whole)?]
         }
         Form::Transposed(window) => {
             let count = window.kernel[0];
@@ -141,11 +141,8 @@ fn ends(
 }
 
 /// The taps of a convolution; whole lines of them where nothing lies between and around them.
-fn conv_taps(sides: &Sides, window: Window, stored: Stored) -> Taps {
+fn conv_taps(sides: &Sides, window: Window, beside: usize, stored: Stored) -> Taps {
     let [down, across] = window.kernel;
-    // A sequence is an image one place wide, which is not padded across.
-    let sequence = across == 1 && [sides.from.1[1], sides.out[1]] == [1, 1];
-    let beside = if sequence { 0 } else { window.padding };
     let (stride, dilation) = (window.stride, window.dilation);
     // Rows of whole numbers have their scales between them.
     let dense = sides.dense && stored != Stored::Int8;

@@ -61,8 +61,8 @@ pub struct Map {
 pub enum Form {
     /// Every row with these rows of the weights.
     Linear(Range<usize>),
-    /// The places under a window.
-    Conv(Window),
+    /// The places under a window, which is padded so many places across.
+    Conv(Window, usize),
     /// Every place with what it adds to the places under a window.
     Transposed(Window),
 }
@@ -212,7 +212,7 @@ impl Making<'_> {
             Op::Weight(tensor) => Kind::Constant(tensors.read(tensor)?.into()),
             Op::Constant(numbers) => Kind::Constant(numbers.clone()),
             Op::Conv2d(weights, window) => return Ok(self.conv2d(index, node, weights, *window)),
-            Op::Conv1d(weights, window) => map(weights, Form::Conv(*window)),
+            Op::Conv1d(weights, window) => map(weights, Form::Conv(*window, 0)),
             Op::ConvTranspose1d(weights, window) => map(weights, Form::Transposed(*window)),
             Op::Linear { weights, rows } => map(weights, Form::Linear(rows.clone())),
             Op::BatchNorm { prefix, eps } => {
@@ -290,7 +290,8 @@ impl Making<'_> {
             input = self.push(index, &name, Kind::Border(wide), vec![input], shape);
             window.padding = 0;
         }
-        let map = Map { weights: weights.clone(), form: Form::Conv(window), norm: None };
+        let map =
+            Map { weights: weights.clone(), form: Form::Conv(window, window.padding), norm: None };
         let shape = node.shape.clone();
         let stage = self.push(index, &node.name, Kind::Map(map), vec![input], shape);
         self.list[stage].multiplications = self.graph.multiplications_of(node);

@@ -134,6 +134,8 @@ pub(super) struct Office {
     event: Publisher<'static>,
     health: Publisher<'static>,
     condition: Condition,
+    /// When the joints were read that were told of last.
+    read: i64,
     told: u64,
     turned: TurnedAway,
     unwritten: u64,
@@ -173,6 +175,7 @@ impl Office {
             audit: audit.map(|audit| Clerk::start(name, audit)).transpose()?,
             joints,
             condition: Condition::UNKNOWN,
+            read: 0,
             told: 0,
             turned: TurnedAway::default(),
             unwritten: 0,
@@ -226,9 +229,11 @@ impl Office {
             cause: slip.cause,
         };
         say(&self.state, &state);
-        if let Some(joints) = &mut self.joints {
+        // To ROS what was read once is said once.
+        if let Some(joints) = self.joints.as_mut().filter(|_| state.at != self.read) {
             joints.say(state.at, &state.values);
         }
+        self.read = state.at;
     }
 
     fn handle(&mut self, paper: Paper) {

@@ -32,7 +32,7 @@ pub struct State {
     pub spread: i64,
     /// Where each joint is, arm after arm.
     pub values: Vec<f64>,
-    /// How old each value was then, in nanoseconds; 0 and a little where it was read in this tick.
+    /// How old each value was then, in nanoseconds; less than a tick where it was read in this one.
     pub ages: Vec<i64>,
     /// What was sent last, behind all limits.
     pub sent: Vec<f64>,

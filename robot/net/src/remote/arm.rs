@@ -128,8 +128,8 @@ impl RemoteArm {
         let spread = state.spread.clamp(0, self.period);
         *timing = Timing { first_out: at - spread / 2, last_in: at + spread / 2 };
         let age = now - at;
-        // What was read in that tick is no older than its reading took, and all else older than a tick.
-        let new = spread.midpoint(self.period);
+        // What was not read in that tick is older than one.
+        let new = self.period;
         let (first, count) = (self.values.start, self.values.len());
         let there = state.values.iter().zip(&state.ages).skip(first).take(count);
         let here = values.iter_mut().zip(fresh.iter_mut()).zip(ages.iter_mut());
