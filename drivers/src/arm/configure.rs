@@ -83,7 +83,10 @@ impl Arm {
         }
         for index in 0..self.axes.len() {
             self.remind()?;
-            self.energise(index)?;
+            self.aim(index)?;
+            // Where answers are lost, either of the two takes long.
+            self.remind()?;
+            self.take_hold(index)?;
         }
         if self.has_reflexes() && !turns.iter().eq(self.axes.iter().map(|axis| &axis.turn)) {
             // Somebody has turned one on: its limits lie elsewhere in its own counts now.
@@ -145,6 +148,7 @@ impl Arm {
         if let Some(goal) = self.registers.goal_speed {
             self.bus.drive(DOOR, id, goal, 0)?;
         }
+        self.remind()?;
         self.bus.drive(DOOR, id, self.registers.torque, 1)?;
         eeprom::close(&mut self.bus, self.spec.series, id)
     }
@@ -160,12 +164,23 @@ impl Arm {
 
     /// Puts a joint under torque where it stands, and lets a spring take hold.
     pub(super) fn energise(&mut self, index: usize) -> Result<(), Error> {
+        self.aim(index)?;
+        self.take_hold(index)
+    }
+
+    /// Gives a joint the place for its goal where it stands.
+    fn aim(&mut self, index: usize) -> Result<(), Error> {
         self.find(index)?;
         let Some(axis) = self.axes.get(index).filter(|axis| axis.torque) else { return Ok(()) };
+        let (id, goal) = (axis.id, axis.on_servo(axis.limiter.goal()));
+        self.bus.drive(DOOR, id, self.registers.goal, goal).map(drop)
+    }
+
+    /// Puts a joint under torque that has its goal, and lets a spring take hold.
+    fn take_hold(&mut self, index: usize) -> Result<(), Error> {
+        let Some(axis) = self.axes.get(index).filter(|axis| axis.torque) else { return Ok(()) };
         let id = axis.id;
-        let goal = axis.on_servo(axis.limiter.goal());
         let spring = axis.spring.map(|spring| axis.on_servo(spring));
-        self.bus.drive(DOOR, id, self.registers.goal, goal)?;
         self.bus.drive(DOOR, id, self.registers.torque, 1)?;
         eeprom::close(&mut self.bus, self.spec.series, id)?;
         match spring {

@@ -1,7 +1,9 @@
 //! Whose the bus is: the board takes it over before a motor has torque, and gives it back when they are
 //! stopped.
 
-use sinew_core::bridge::{Drive, Joint, JointSeen, Plan, Refusal, Stop, Torque};
+use sinew_core::bridge::{
+    Drive, Joint, JointSeen, Mode, Observation, Plan, Refusal, Stop, Torque,
+};
 use sinew_core::limits::Limits;
 use sinew_core::packet::Protocol;
 
@@ -20,6 +22,10 @@ const FIRST_CYCLE: Nanos = 200 * MILLI;
 const SUPPLY: (f64, f64) = (0.65, 1.3);
 /// Counts a turn of the servos that a board can look after, for the speed it parks at.
 const TURN: u16 = 4096;
+/// Why a board does not look after motors that are set up.
+const STOPPED: &str = "it has stopped them, as it heard nothing for too long; let it wait longer (the watchdog) \
+                       or look for what loses answers";
+const ABSENT: &str = "it starts anew again and again, or says nothing; look at its supply";
 
 impl Arm {
     /// Hands the joints over to the board, where there is one and somebody is to drive them.
@@ -103,33 +109,57 @@ impl Arm {
 
     /// Lets the board know that its host is there, and still sets the motors up.
     pub(in crate::arm) fn remind(&mut self) -> Result<(), Error> {
-        match self.has_reflexes() {
-            true => self.act_through_board(|axis| axis.limiter.goal()).map(drop),
-            false => Ok(()),
-        }
+        self.looked_after(0).map(drop)
     }
 
     /// Waits until the board has seen that the motors have torque: it tells a limp one nothing. What it has
-    /// not seen in time is left to first aid.
+    /// not seen in time is left to first aid, but it must be there and look.
     pub(in crate::arm) fn see_torque(&mut self) -> Result<(), Error> {
         // It asks one motor a cycle, where it does not ask all of them.
         let rounds = 2 * self.spec.servos().count();
+        let mut looks = false;
         for _ in 0..rounds {
-            self.remind()?;
-            let driven: Vec<bool> = self.axes.iter().map(|axis| axis.torque).collect();
-            let (Some(reflexes), Some(bridge)) = (&mut self.reflexes, self.bus.wire_mut().bridge())
-            else {
+            if !self.has_reflexes() {
                 return Ok(());
-            };
-            let deadline = bridge.clock_now().saturating_add(ONE_CYCLE);
-            let Some(seen) = bridge.watch(reflexes.cycle, deadline)? else { continue };
-            reflexes.cycle = seen.cycle;
-            let limp = |(driven, joint): (bool, &JointSeen)| driven && joint.torque != Torque::On;
-            if !driven.into_iter().zip(seen.joints()).any(limp) {
+            }
+            let seen = self.looked_after(ONE_CYCLE)?;
+            looks = seen.is_some();
+            let Some(seen) = seen else { continue };
+            let limp = |(axis, joint): (&Axis, &JointSeen)| axis.torque && joint.torque != Torque::On;
+            if !self.axes.iter().zip(seen.joints()).any(limp) {
                 break;
             }
         }
-        Ok(())
+        if looks { Ok(()) } else { Err(self.not_looked_after(ABSENT)) }
+    }
+
+    /// Reminds the board and looks whether it looks after every motor, a new cycle of it where one comes
+    /// within `patience`. One that has started anew is engaged anew, and that, like one that says nothing,
+    /// is `None`; one that has stopped the motors is an error.
+    fn looked_after(&mut self, patience: Nanos) -> Result<Option<Observation>, Error> {
+        if !self.has_reflexes() {
+            return Ok(None);
+        }
+        self.act_through_board(|axis| axis.limiter.goal())?;
+        let servos = self.spec.servos().count();
+        let (Some(reflexes), Some(bridge)) = (&mut self.reflexes, self.bus.wire_mut().bridge())
+        else {
+            return Ok(None);
+        };
+        let deadline = bridge.clock_now().saturating_add(patience);
+        let Some(seen) = bridge.watch(reflexes.cycle, deadline)?.copied() else { return Ok(None) };
+        reflexes.cycle = seen.cycle;
+        match seen.mode {
+            Mode::Running | Mode::Held if seen.joints().len() == servos => Ok(Some(seen)),
+            // It has lost its power for a moment and knows of nothing.
+            Mode::Free | Mode::Running | Mode::Held => self.engage().map(|()| None),
+            Mode::Parking | Mode::Stopped => Err(self.not_looked_after(STOPPED)),
+        }
+    }
+
+    fn not_looked_after(&self, why: &'static str) -> Error {
+        let port = self.bus.wire().name().to_owned();
+        Error::Board { port, what: "look after the motors while they are set up", why }
     }
 
     /// Takes the bus from a board that still has it, from this host or an earlier one, before the motors

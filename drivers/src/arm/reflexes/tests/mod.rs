@@ -1,13 +1,15 @@
 //! An arm on a virtual board, which is driven as on a plain adapter.
 
 mod held;
+mod setting_up;
 
+use sinew_core::bridge::Mode;
 use sinew_core::register::Reg;
 
 use crate::arm::{ArmOptions, Notice, OnMismatch};
 use crate::bridge::Bridge;
 use crate::bus::Patience;
-use crate::clock::{MILLI, SECOND};
+use crate::clock::{MICRO, MILLI, SECOND};
 use crate::sim::{VirtualBoard, VirtualBus, arm};
 use crate::stop::{Cause, StopPolicy};
 use crate::{Arm, ArmSpec, Bus, Clock, Error, Nanos, Wire};
@@ -27,20 +29,28 @@ impl Rig {
     }
 
     fn of(spec: ArmSpec) -> Self {
+        Self::seeded(spec, 1)
+    }
+
+    fn seeded(spec: ArmSpec, seed: u64) -> Self {
         let mut devices = arm::assembled(&spec);
         arm::calibrate(&mut devices, &spec);
-        let servos = VirtualBus::new(devices, Clock::virtual_time(), 1);
+        let servos = VirtualBus::new(devices, Clock::virtual_time(), seed);
         let clock = Clock::virtual_time();
         let board = VirtualBoard::new(servos.clone(), clock.clone());
         Self { servos, board, clock, spec }
     }
 
-    fn arm_on(&self, wire: Box<dyn Wire>, options: ArmOptions) -> Arm {
+    fn found(&self, wire: Box<dyn Wire>, options: ArmOptions) -> Arm {
         let wire: Box<dyn Wire> = Box::new(Bridge::open(wire).unwrap());
         let calibration = arm::calibrate(&mut arm::assembled(&self.spec), &self.spec);
         let bus = Bus::new(wire, self.spec.series.protocol);
         let options = ArmOptions { on_mismatch: OnMismatch::Write, ..options };
-        let mut arm = Arm::connect(self.spec.clone(), bus, &calibration, options).unwrap();
+        Arm::connect(self.spec.clone(), bus, &calibration, options).unwrap()
+    }
+
+    fn arm_on(&self, wire: Box<dyn Wire>, options: ArmOptions) -> Arm {
+        let mut arm = self.found(wire, options);
         arm.configure().unwrap();
         arm
     }
@@ -161,7 +171,7 @@ fn a_board_that_lost_its_power_is_engaged_again() {
     for _ in 0..10 {
         rig.tick(&mut arm, &[10.0; 6]).unwrap();
     }
-    assert_eq!(rig.board.mode(), sinew_core::bridge::Mode::Running);
+    assert_eq!(rig.board.mode(), Mode::Running);
     assert!(arm.observation().ages.iter().all(|age| (0..TICK).contains(age)));
     assert!(arm.observation().fresh.iter().all(|fresh| *fresh));
 }
@@ -309,7 +319,7 @@ fn whoever_opens_the_port_of_a_dead_host_finds_the_motors_stopped() {
     std::mem::forget(arm);
     let bridge = Bridge::open(rig.board.wire()).unwrap();
     assert!(rig.servos.servos().iter().all(|servo| !servo.torque));
-    assert_eq!(rig.board.mode(), sinew_core::bridge::Mode::Free);
+    assert_eq!(rig.board.mode(), Mode::Free);
     drop(bridge);
     let mut arm = rig.arm(ArmOptions::default());
     rig.tick(&mut arm, &[10.0; 6]).unwrap();
@@ -326,7 +336,7 @@ fn a_board_that_goes_on_stopping_a_motor_keeps_the_bus_from_whoever_comes() {
     assert!(!arm.stop(StopPolicy::Limp).ok());
     let bridge = Bridge::open(rig.board.wire()).unwrap();
     assert!(bridge.board().is_ok());
-    assert_eq!(rig.board.mode(), sinew_core::bridge::Mode::Stopped);
+    assert_eq!(rig.board.mode(), Mode::Stopped);
 }
 
 /// A wire on which every answer to being engaged is lost.
@@ -374,6 +384,6 @@ fn a_board_that_may_run_the_bus_unheard_is_no_plain_adapter() {
     let options = ArmOptions { on_mismatch: OnMismatch::Write, ..ArmOptions::default() };
     let mut arm = Arm::connect(rig.spec.clone(), bus, &calibration, options).unwrap();
     assert!(matches!(arm.configure(), Err(Error::Board { .. })));
-    assert_eq!(rig.board.mode(), sinew_core::bridge::Mode::Free);
+    assert_eq!(rig.board.mode(), Mode::Free);
     assert!(rig.servos.servos().iter().all(|servo| !servo.torque));
 }
