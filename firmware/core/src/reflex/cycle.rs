@@ -348,6 +348,8 @@ impl Board {
         if !self.queue.is_empty() && now >= self.line_free && self.fits(now) {
             self.pass_on(now);
             (self.phase, self.waited) = (Phase::Through, 0);
+            // Where nothing is to have torque they may be one all the same.
+            self.doubt_torque();
         }
     }
 

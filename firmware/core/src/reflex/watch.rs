@@ -92,12 +92,17 @@ impl Board {
             self.axes_mut().iter_mut().for_each(Axis::hold);
             self.mode = Mode::Stopped;
         }
-        if stop == Stop::Limp {
-            // What was said before proves nothing: the host may have put one under torque since.
-            self.axes_mut().iter_mut().for_each(|axis| axis.seen.torque = Torque::Unknown);
-        }
         self.stop = stop;
         self.urgent = true;
+        // The host may have put one under torque since it was asked.
+        self.doubt_torque();
+    }
+
+    /// What motors that are to be limp have said of that proves nothing any more.
+    pub(super) fn doubt_torque(&mut self) {
+        if self.mode == Mode::Stopped && self.stop == Stop::Limp {
+            self.axes_mut().iter_mut().for_each(|axis| axis.seen.torque = Torque::Unknown);
+        }
     }
 
     /// What the servos say of their supply.

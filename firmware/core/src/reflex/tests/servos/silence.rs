@@ -79,6 +79,29 @@ fn a_motor_that_has_got_torque_meanwhile_is_not_taken_for_limp() {
 }
 
 #[test]
+fn the_last_words_of_a_host_that_give_torque_do_not_outlive_its_stop() {
+    for (model, address) in [("sts3215", 40), ("xl330-m288", 64)] {
+        // At once they still wait; later they have just gone out.
+        for late in (0..2 * CYCLE).step_by(250) {
+            let mut rig = Rig::new(model, PATIENT);
+            rig.say(&Request::Stop { stop: Stop::Limp });
+            rig.wait(20 * CYCLE);
+            let mut bytes = [0; 32];
+            let request = packet::Request::Write { address, data: &[1] };
+            let protocol = rig.servos[0].series().protocol;
+            let len = protocol.encode(2, &request, &mut bytes).unwrap();
+            rig.say(&Request::Through { bytes: &bytes[..len] });
+            rig.wait(late);
+            rig.say(&Request::Release);
+            rig.wait(20 * CYCLE);
+            rig.say(&Request::Release);
+            let left = (rig.board.mode(), holding(&rig));
+            assert_eq!(left, (Mode::Free, 0), "{model}, {late} us later");
+        }
+    }
+}
+
+#[test]
 fn an_arm_that_parks_is_not_let_go_on_its_way() {
     let mut rig = Rig::new("sts3215", PLAN);
     rig.say(&Request::Stop { stop: Stop::Park });
