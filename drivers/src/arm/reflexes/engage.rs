@@ -1,9 +1,7 @@
 //! Whose the bus is: the board takes it over before a motor has torque, and gives it back when they are
 //! stopped.
 
-use sinew_core::bridge::{
-    Drive, Joint, JointSeen, Mode, Observation, Plan, Refusal, Stop, Torque,
-};
+use sinew_core::bridge::{Drive, Joint, JointSeen, Mode, Observation, Plan, Refusal, Stop, Torque};
 use sinew_core::limits::Limits;
 use sinew_core::packet::Protocol;
 
@@ -125,7 +123,8 @@ impl Arm {
             let seen = self.looked_after(ONE_CYCLE)?;
             looks = seen.is_some();
             let Some(seen) = seen else { continue };
-            let limp = |(axis, joint): (&Axis, &JointSeen)| axis.torque && joint.torque != Torque::On;
+            let limp =
+                |(axis, joint): (&Axis, &JointSeen)| axis.torque && joint.torque != Torque::On;
             if !self.axes.iter().zip(seen.joints()).any(limp) {
                 break;
             }

@@ -108,6 +108,26 @@ impl Arm {
             counts.count_limits(why.less(*applied));
             *applied = applied.and(why);
         }
+        self.own_to_held_wheels();
+    }
+
+    /// The same of a base, which goes as its wheels turn. What gives way is a joint: a hot wheel turns on.
+    fn own_to_held_wheels(&mut self) {
+        let Self { reflexes: Some(reflexes), base: Some(base), sent, axes, .. } = self else {
+            return;
+        };
+        let ways = reflexes.held.ways.get(axes.len()..).unwrap_or_default();
+        let elsewhere = |way: &Way| way.kept.map(|(kept, _)| kept).filter(|kept| !way.has(*kept));
+        if ways.iter().all(|way| elsewhere(way).is_none()) {
+            return;
+        }
+        let mut speeds = [0; 3];
+        for (speed, way) in speeds.iter_mut().zip(ways) {
+            *speed = elsewhere(way).unwrap_or(way.told[0]);
+        }
+        for (value, speed) in sent.values.iter_mut().skip(axes.len()).zip(base.body(speeds)) {
+            *value = speed;
+        }
     }
 
     /// Says what the board has held back, now that it is to be forgotten.

@@ -119,6 +119,36 @@ fn on_a_supply_that_is_wrong_nothing_was_sent_anywhere() {
 }
 
 #[test]
+fn a_base_that_stands_on_a_supply_that_is_wrong_was_sent_nowhere() {
+    let rig = Rig::new("lekiwi");
+    let mut arm = rig.arm(ArmOptions::default());
+    let mut values = vec![0.0; rig.spec.value_count()];
+    (values[6], values[8]) = (0.1, 20.0);
+    for _ in 0..40 {
+        rig.tick(&mut arm, &values).unwrap();
+        assert_eq!(arm.sent().values[6..], values[6..]);
+    }
+    rig.servos.set_supply(4.5);
+    for _ in 0..40 {
+        rig.tick(&mut arm, &values).unwrap();
+    }
+    assert_eq!(arm.sent().values[6..], [0.0; 3]);
+    assert!(arm.observation().values[6].abs() < 0.02, "{:?}", arm.observation());
+    rig.servos.set_supply(12.0);
+    for _ in 0..60 {
+        rig.tick(&mut arm, &values).unwrap();
+    }
+    assert_eq!(arm.sent().values[6..], values[6..]);
+    // A hot one turns on.
+    assert!(rig.servos.change(7, |device| device.heat(67.0)));
+    values[6] = 0.05;
+    for _ in 0..60 {
+        rig.tick(&mut arm, &values).unwrap();
+        assert_eq!(arm.sent().values[6..], values[6..]);
+    }
+}
+
+#[test]
 fn what_a_board_missed_is_counted_by_its_host() {
     let rig = Rig::new("so101");
     let mut arm = rig.arm(ArmOptions::default());
