@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::report::Report;
 
 /// Everything that can be built in or left out, and whether it is in.
-const FEATURES: [(&str, bool); 8] = [
+const FEATURES: [(&str, bool); 9] = [
     ("sim", cfg!(feature = "sim")),
     ("policies", cfg!(feature = "policies")),
     ("rerun", cfg!(feature = "rerun")),
@@ -14,6 +14,7 @@ const FEATURES: [(&str, bool); 8] = [
     ("hub-serve", cfg!(feature = "hub-serve")),
     ("ffmpeg", cfg!(feature = "ffmpeg")),
     ("gamepad", cfg!(feature = "gamepad")),
+    ("mujoco", cfg!(feature = "mujoco")),
 ];
 
 /// Whether more than the version is wanted.
