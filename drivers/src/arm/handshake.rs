@@ -61,6 +61,27 @@ pub enum Notice {
     },
 }
 
+impl Notice {
+    /// Takes it down, unless the same was odd before: then it stays as it was said first.
+    pub(super) fn note(self, notices: &mut Vec<Self>) {
+        if !notices.iter().any(|before| before.is_like(&self)) {
+            notices.push(self);
+        }
+    }
+
+    /// Whether both say the same of the same joint, though perhaps with other figures.
+    fn is_like(&self, other: &Self) -> bool {
+        let joint = |notice: &Self| match notice {
+            Self::FirmwareDiffers { .. } | Self::NoReflexes { .. } => None,
+            Self::Voltage { joint, .. }
+            | Self::OutsideRange { joint, .. }
+            | Self::GaveWay { joint, .. }
+            | Self::SupplyWrong { joint, .. } => Some(joint.clone()),
+        };
+        std::mem::discriminant(self) == std::mem::discriminant(other) && joint(self) == joint(other)
+    }
+}
+
 impl std::fmt::Display for Notice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -253,7 +274,7 @@ impl Arm {
             if axis.limiter.goal().saturating_sub(position).saturating_abs() > OUTSIDE {
                 let range = axis.scale.range();
                 let joint = joint.name.clone();
-                notices.push(Notice::OutsideRange { joint, position, range });
+                Notice::OutsideRange { joint, position, range }.note(notices);
             }
         }
         Ok(())

@@ -262,3 +262,21 @@ fn a_trigger_keeps_its_spring() {
     while !arm.release().unwrap() {}
     assert_eq!(torques(&bench), [0, 0, 0, 0, 0, 1]);
 }
+
+#[test]
+fn a_joint_that_stands_outside_its_range_is_said_once() {
+    let spec = ArmSpec::builtin("so101_leader").unwrap();
+    let bench = Bench::new(&spec);
+    let mut calibration = bench.calibration(&spec);
+    (calibration[4].1.range_min, calibration[4].1.range_max) = (1000, 3000);
+    bench.set(5, Reg::PresentPosition, 900);
+    let options = ArmOptions { on_mismatch: OnMismatch::Write, ..ArmOptions::default() };
+    let mut arm = Arm::connect(spec.clone(), bench.bus(), &calibration, options).unwrap();
+    for stands in [900, 901, 902] {
+        bench.set(5, Reg::PresentPosition, stands);
+        arm.resume().unwrap();
+        arm.stop(StopPolicy::Limp);
+    }
+    let outside = |notice: &&Notice| matches!(notice, Notice::OutsideRange { .. });
+    assert_eq!(arm.notices().iter().filter(outside).count(), 1, "{:?}", arm.notices());
+}

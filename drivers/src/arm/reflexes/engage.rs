@@ -79,10 +79,7 @@ impl Arm {
             Some(Ok(_)) => return false,
         };
         let port = self.bus.wire().name().to_owned();
-        let notice = Notice::NoReflexes { port, why };
-        if !self.notices.contains(&notice) {
-            self.notices.push(notice);
-        }
+        Notice::NoReflexes { port, why }.note(&mut self.notices);
         true
     }
 

@@ -146,6 +146,6 @@ impl Arm {
             volts: f64::from(volts) / 10.0,
         });
         let notices: Vec<Notice> = gave_way.chain(supply).collect();
-        self.notices.extend(notices);
+        notices.into_iter().for_each(|notice| notice.note(&mut self.notices));
     }
 }

@@ -119,6 +119,22 @@ fn on_a_supply_that_is_wrong_nothing_was_sent_anywhere() {
 }
 
 #[test]
+fn what_gives_way_again_and_again_is_said_once() {
+    let rig = Rig::new("so101");
+    let mut arm = rig.arm(ArmOptions::default());
+    for _ in 0..5 {
+        assert!(rig.servos.change(3, |device| device.heat(67.0)));
+        for _ in 0..30 {
+            rig.tick(&mut arm, &[0.0; 6]).unwrap();
+        }
+        arm.stop(StopPolicy::Limp);
+        arm.resume().unwrap();
+    }
+    let gave_way = |notice: &&Notice| matches!(notice, Notice::GaveWay { .. });
+    assert_eq!(arm.notices().iter().filter(gave_way).count(), 1, "{:?}", arm.notices());
+}
+
+#[test]
 fn a_base_that_stands_on_a_supply_that_is_wrong_was_sent_nowhere() {
     let rig = Rig::new("lekiwi");
     let mut arm = rig.arm(ArmOptions::default());
