@@ -175,12 +175,15 @@ mod tests {
         let serve = Serve { board: true, record: None, ..so101(folder.path()) };
         let served = serve.start().unwrap();
         let name = format!("bridge:{}", serve.link.display());
-        // A busy machine may forget about the board for a while.
+        // A busy machine may forget about the board for a while, but not for ever.
+        let end = Clock::Real.now() + 60 * SECOND;
+        let wait = || assert!(Clock::Real.now() < end, "nothing happens any more");
         let mut wire = loop {
             let mut wire = port::open(&name, 1_000_000, Clock::Real).unwrap();
             if wire.bridge().unwrap().board().is_ok() {
                 break wire;
             }
+            wait();
         };
         let pull = |what: &str| {
             let mut socket = UnixStream::connect(control::socket_of(&serve.link)).unwrap();
@@ -192,12 +195,14 @@ mod tests {
         assert_eq!(pull(r#""state""#)["board"]["mode"], "free");
         pull(r#""unplug""#);
         while wire.send(&[0]).is_ok() {
+            wait();
             std::thread::yield_now();
         }
         // The servos have their power, and hear whoever is on their side of it.
         assert!(served.bus().plugged());
         pull(r#"{"replug":null}"#);
         while wire.reopen().is_err() {
+            wait();
             std::thread::yield_now();
         }
         assert!(wire.bridge().unwrap().board().is_ok());

@@ -264,8 +264,8 @@ fn a_board_behind_a_port_is_found_by_its_scheme() {
     let port = format!("bridge:{}", link.display());
     let mut bus =
         Bus::new(crate::port::open(&port, spec.baud, Clock::Real).unwrap(), spec.series.protocol);
-    // A busy machine may forget about any of the threads for a while.
-    bus.set_patience(Patience { retries: 100, ..bus.patience() });
+    // A busy machine may forget about any of the threads for a while. Each try waits twice as long.
+    bus.set_patience(Patience { retries: 10, ..bus.patience() });
     let options = ArmOptions { dead_man: Some(20 * SECOND), ..ArmOptions::default() };
     let mut arm = Arm::connect(spec, bus, &calibration, options).unwrap();
     arm.configure().unwrap();
