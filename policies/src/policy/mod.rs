@@ -215,9 +215,7 @@ impl Policy {
     /// the newest observation.
     pub fn to_goals(&mut self, actions: &mut [f32]) -> Result<()> {
         self.after.anchor(&self.before);
-        let dim = self.goal.len();
-        actions.chunks_exact_mut(dim).try_for_each(|action| self.after.action(action))?;
-        finite(actions, "the actions")
+        in_units(&self.after, self.goal.len(), actions)
     }
 
     /// Makes a chunk as [`Self::make_chunk`] does, and gives so many of its actions at most, in the robot's
@@ -254,8 +252,7 @@ impl Policy {
         let dim = self.goal.len();
         let goals = chunks.iter().zip(&self.after_each).map(|(chunk, after)| {
             let mut goals = chunk.clone();
-            goals.chunks_exact_mut(dim).try_for_each(|action| after.action(action))?;
-            finite(&goals, "the actions")?;
+            in_units(after, dim, &mut goals)?;
             Ok(goals)
         });
         Ok(goals.collect())
@@ -318,6 +315,12 @@ fn pipelines(folder: &Path, config: &Common, tensors: &Tensors) -> Result<(Pipel
         what: format!("there is neither {BEFORE} nor are there statistics among the weights, so that nobody knows how numbers were scaled"),
         path: folder.to_owned(),
     })
+}
+
+/// Brings actions of so many numbers each to the robot's units.
+fn in_units(after: &Pipeline, dim: usize, actions: &mut [f32]) -> Result<()> {
+    actions.chunks_exact_mut(dim).try_for_each(|action| after.action(action))?;
+    finite(actions, "the actions")
 }
 
 fn too_many(chunks: usize, most: usize) -> Error {

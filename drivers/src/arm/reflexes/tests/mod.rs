@@ -1,5 +1,29 @@
 //! An arm on a virtual board, which is driven as on a plain adapter.
 
+/// What a wire in front of another does as that one does it.
+macro_rules! hand_on {
+    () => {
+        fn name(&self) -> &str {
+            self.wire.name()
+        }
+        fn clock(&self) -> &Clock {
+            self.wire.clock()
+        }
+        fn baud(&self) -> u32 {
+            self.wire.baud()
+        }
+        fn set_baud(&mut self, baud: u32) -> Result<(), Error> {
+            self.wire.set_baud(baud)
+        }
+        fn discard_input(&mut self) -> Result<(), Error> {
+            self.wire.discard_input()
+        }
+        fn reopen(&mut self) -> Result<(), Error> {
+            self.wire.reopen()
+        }
+    };
+}
+
 mod held;
 mod setting_up;
 
@@ -346,18 +370,8 @@ struct Unheard {
 }
 
 impl Wire for Unheard {
-    fn name(&self) -> &str {
-        self.wire.name()
-    }
-    fn clock(&self) -> &Clock {
-        self.wire.clock()
-    }
-    fn baud(&self) -> u32 {
-        self.wire.baud()
-    }
-    fn set_baud(&mut self, baud: u32) -> Result<(), Error> {
-        self.wire.set_baud(baud)
-    }
+    hand_on!();
+
     fn send(&mut self, bytes: &[u8]) -> Result<Nanos, Error> {
         // The kind of a message comes first in it.
         self.lost = bytes.get(1) == Some(&5);
@@ -366,12 +380,6 @@ impl Wire for Unheard {
     fn receive(&mut self, into: &mut [u8], deadline: Nanos) -> Result<usize, Error> {
         let got = self.wire.receive(into, deadline)?;
         Ok(if self.lost { 0 } else { got })
-    }
-    fn discard_input(&mut self) -> Result<(), Error> {
-        self.wire.discard_input()
-    }
-    fn reopen(&mut self) -> Result<(), Error> {
-        self.wire.reopen()
     }
 }
 

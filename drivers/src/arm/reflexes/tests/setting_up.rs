@@ -11,18 +11,8 @@ struct Eventful<F> {
 }
 
 impl<F: FnMut(Nanos) -> Nanos + Send> Wire for Eventful<F> {
-    fn name(&self) -> &str {
-        self.wire.name()
-    }
-    fn clock(&self) -> &Clock {
-        self.wire.clock()
-    }
-    fn baud(&self) -> u32 {
-        self.wire.baud()
-    }
-    fn set_baud(&mut self, baud: u32) -> Result<(), Error> {
-        self.wire.set_baud(baud)
-    }
+    hand_on!();
+
     fn send(&mut self, bytes: &[u8]) -> Result<Nanos, Error> {
         let now = self.clock().now();
         if now >= self.next {
@@ -32,12 +22,6 @@ impl<F: FnMut(Nanos) -> Nanos + Send> Wire for Eventful<F> {
     }
     fn receive(&mut self, into: &mut [u8], deadline: Nanos) -> Result<usize, Error> {
         self.wire.receive(into, deadline)
-    }
-    fn discard_input(&mut self) -> Result<(), Error> {
-        self.wire.discard_input()
-    }
-    fn reopen(&mut self) -> Result<(), Error> {
-        self.wire.reopen()
     }
 }
 
