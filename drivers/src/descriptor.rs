@@ -82,6 +82,14 @@ fn wait(fd: BorrowedFd, events: libc::c_short, span: Nanos) -> io::Result<bool> 
     }
 }
 
+/// How many bytes have come that nobody has read.
+pub(crate) fn waiting(fd: BorrowedFd) -> usize {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the descriptor is open, and the call writes one integer to where it is told.
+    let done = unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &raw mut bytes) };
+    if done == 0 { usize::try_from(bytes).unwrap_or_default() } else { 0 }
+}
+
 /// Throws away what can be read at once, at most `SPILL` bytes: a line that babbles without end
 /// must not keep its reader here.
 pub(crate) fn discard(fd: BorrowedFd, clock: &Clock) -> io::Result<()> {

@@ -3,6 +3,8 @@
 mod cameras;
 mod cli;
 mod commands;
+#[cfg(feature = "sim")]
+mod door;
 mod lekiwi;
 mod part;
 #[cfg(feature = "zenoh")]

@@ -1,6 +1,6 @@
 //! LeRobot's own LeKiwi host, driven from here as its own client would.
 
-use super::Peer;
+use super::{Peer, means};
 use crate::sandbox::Sandbox;
 
 #[test]
@@ -54,5 +54,8 @@ fn lerobots_lekiwi_host_is_driven_and_its_camera_seen() {
     let info = looked.result();
     assert_eq!(info["robot_type"], "lekiwi_client", "{info}");
     assert!(info["features"]["observation.images.front"].is_object(), "{info}");
+    let folder = std::path::Path::new(result["dataset"].as_str().unwrap());
+    let [red, green, blue] = means(folder, "front");
+    assert!(red < 0.05 && green < 0.05 && blue > 0.7, "{red} {green} {blue}");
     assert_eq!(info["features"]["action"]["names"].as_array().unwrap().len(), 9);
 }

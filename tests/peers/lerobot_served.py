@@ -11,6 +11,7 @@ import json
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from urllib.request import urlopen
 
 import lerobot.motors.feetech.feetech as feetech
 import lerobot.motors.motors_bus as motors_bus
@@ -22,6 +23,7 @@ from lerobot.cameras.zmq import ZMQCamera, ZMQCameraConfig
 from lerobot.configs.dataset import DatasetRecordConfig
 from lerobot.robots.so_follower import SO101Follower, SO101FollowerConfig
 from lerobot.teleoperators.so_leader import SO101LeaderConfig
+from PIL import Image
 
 SIDE = (96, 64)
 #: Further than any joint goes, in counts.
@@ -77,6 +79,11 @@ def main(ready, dataset):
     first = camera.read()
     checks.equal("shape of a picture", first.shape, (SIDE[1], SIDE[0], 3))
     camera.disconnect()
+    with urlopen(ready["cameras"]["front"].replace(".mjpg", ".jpg")) as answer:
+        shown = np.asarray(Image.open(answer).convert("RGB"))
+    for channel, mean in enumerate(shown.mean(axis=(0, 1))):
+        checks.near(f"mean of channel {channel}", first[:, :, channel].mean(), mean, 2)
+    checks.holds(np.ptp(shown.mean(axis=(0, 1))) > 4, "colours to tell apart", shown.mean(axis=(0, 1)))
 
     config = SO101FollowerConfig(port=ready["follower"], id="follower", calibration_dir=folder)
     arm = SO101Follower(config)

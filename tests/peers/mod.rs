@@ -119,6 +119,14 @@ fn with_python(python: &Path, script: &str, folder: &Path) -> Command {
     command
 }
 
+/// The means of a recorded camera's colours, from 0 to 1.
+fn means(root: &Path, camera: &str) -> [f64; 3] {
+    let stats = std::fs::read_to_string(root.join("meta/stats.json")).unwrap();
+    let stats: Value = serde_json::from_str(&stats).unwrap();
+    let mean = &stats[format!("observation.images.{camera}")]["mean"];
+    [0, 1, 2].map(|channel| mean[channel][0][0].as_f64().unwrap())
+}
+
 /// A peer's script that stays, and answers every line with a report: starting one takes seconds.
 pub(crate) struct Peer {
     child: Child,

@@ -6,10 +6,11 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::{Moment, Source, Taken, jpeg};
+use crate::descriptor::waiting;
 use crate::{Clock, Error};
 
 /// How long nothing may come before the stream is taken for dead.
@@ -32,7 +33,7 @@ impl Http {
     pub fn open(name: &str, url: &str, size: (u32, u32), clock: Clock) -> Result<Self, Error> {
         let failed = |what: String| Error::Camera { camera: name.to_owned(), what };
         let gone = |error: std::io::Error| failed(format!("{url} cannot be reached: {error}"));
-        let (host, port, path) = address(url).ok_or_else(|| {
+        let (host, port, path) = address(url, "http://", 80).ok_or_else(|| {
             failed(format!("{url} is no address such as http://phone:8080/video"))
         })?;
         let mut addresses = (host, port).to_socket_addrs().map_err(gone)?;
@@ -60,7 +61,9 @@ impl Source for Http {
         // Whoever decodes more slowly than the camera sends sees the newest picture, not one that has
         // waited behind others.
         for _ in 0..MOST_LEFT_OUT {
-            if self.parts.reader.buffer().len() + waiting(self.parts.reader.get_ref()) <= length {
+            if self.parts.reader.buffer().len() + waiting(self.parts.reader.get_ref().as_fd())
+                <= length
+            {
                 break;
             }
             length = self.parts.next_part().map_err(failed)?.len();
@@ -74,24 +77,20 @@ impl Source for Http {
     }
 }
 
-/// How many bytes have come that nobody has read.
-fn waiting(stream: &TcpStream) -> usize {
-    let mut bytes: libc::c_int = 0;
-    // SAFETY: the descriptor is open, and the call writes one integer to where it is told.
-    let done = unsafe { libc::ioctl(stream.as_raw_fd(), libc::FIONREAD, &raw mut bytes) };
-    if done == 0 { usize::try_from(bytes).unwrap_or_default() } else { 0 }
-}
-
-/// Host, port and path of an address.
-fn address(url: &str) -> Option<(&str, u16, &str)> {
-    let rest = url.strip_prefix("http://")?;
+/// Host, port and path of an address of this scheme, with this port where it names none.
+pub(super) fn address<'a>(
+    url: &'a str,
+    scheme: &str,
+    usual: u16,
+) -> Option<(&'a str, u16, &'a str)> {
+    let rest = url.strip_prefix(scheme)?;
     let slash = rest.find('/').unwrap_or(rest.len());
     let (host, path) = rest.split_at(slash);
     let path = if path.is_empty() { "/" } else { path };
     let (host, port) = match host.rsplit_once(':') {
         // The colons of an address in brackets are its own.
         Some((host, port)) if !port.contains(']') => (host, port.parse().ok()?),
-        _ => (host, 80),
+        _ => (host, usual),
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
     // A line end would begin another request.
@@ -276,6 +275,7 @@ mod tests {
 
     #[test]
     fn addresses_are_taken_apart() {
+        let address = |url| address(url, "http://", 80);
         assert_eq!(address("http://phone:8080/video?x=1"), Some(("phone", 8080, "/video?x=1")));
         assert_eq!(address("http://10.0.0.2"), Some(("10.0.0.2", 80, "/")));
         assert_eq!(address("http://[::1]:81/"), Some(("::1", 81, "/")));

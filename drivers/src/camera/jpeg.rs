@@ -45,6 +45,15 @@ pub fn decode(jpeg: &[u8], width: u32, height: u32) -> Result<Picture, String> {
     Ok(Picture { width, height, layout: Layout::Rgb8, pixels: Bytes::from(pixels) })
 }
 
+/// A picture from a program that hands red, green and blue to OpenCV's encoder, as LeRobot's servers do:
+/// the encoder takes the first for blue, so the file has red and blue exchanged.
+pub fn decode_exchanged(jpeg: &[u8], width: u32, height: u32) -> Result<Picture, String> {
+    let Picture { width, height, layout, pixels } = decode(jpeg, width, height)?;
+    let mut pixels = Vec::from(pixels);
+    pixels.chunks_exact_mut(3).for_each(|pixel| pixel.reverse());
+    Ok(Picture { width, height, layout, pixels: pixels.into() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +74,18 @@ mod tests {
         assert!(picture.pixels.iter().all(|pixel| pixel.abs_diff(200) <= 2));
         let refused = decode(&jpeg, 640, 480).unwrap_err();
         assert!(refused.contains("32x16") && refused.contains("640x480"), "{refused}");
+    }
+
+    #[test]
+    fn what_opencv_took_for_blue_is_red_again() {
+        let mut jpeg = Vec::new();
+        let orange = [200, 120, 10].repeat(32 * 16);
+        Encoder::new(&mut jpeg, 95).encode(&orange, 32, 16, ColorType::Bgr).unwrap();
+        let picture = decode_exchanged(&jpeg, 32, 16).unwrap();
+        for (pixel, sent) in picture.pixels.iter().zip(&orange) {
+            assert!(pixel.abs_diff(*sent) <= 4, "{:?}", &picture.pixels[..3]);
+        }
+        assert!(decode_exchanged(&jpeg, 16, 16).is_err());
     }
 
     proptest::proptest! {

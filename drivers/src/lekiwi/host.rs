@@ -11,11 +11,10 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::goals::{Goals, Newest};
-use super::line::Line;
 use crate::camera::{Moment, Source, Taken, jpeg};
 use crate::clock::MILLI;
 use crate::spec::ArmSpec;
-use crate::zmtp::{self, Socket};
+use crate::zmtp::{self, Line, Socket};
 use crate::{Clock, Error, Nanos};
 
 /// How long it may take to accept, and to say something.
@@ -116,7 +115,8 @@ impl LeKiwi {
             over: Arc::default(),
             came: Default::default(),
         });
-        let mut ear = Line::open(&address, Socket::Pull, PATIENCE, &shared.over).map_err(failed)?;
+        let mut ear =
+            Line::open(&*address, Socket::Pull, PATIENCE, &shared.over).map_err(failed)?;
         let first = zmtp::receive(ear.within(PATIENCE), MOST).map_err(failed)?;
         shared.take(first).map_err(failed)?;
         let newest = shared.newest();
@@ -129,7 +129,7 @@ impl LeKiwi {
         drop(newest);
         let (goals, newest) = Goals::new();
         let commands = format!("{host}:{}", ports.commands);
-        let mouth = Line::open(&commands, Socket::Push, PATIENCE, &shared.over)
+        let mouth = Line::open(&*commands, Socket::Push, PATIENCE, &shared.over)
             .map_err(|source| Error::Port { port: commands.clone(), source })?;
         let (hears, speaks) = (Arc::clone(&shared), Arc::clone(&shared));
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
@@ -203,7 +203,7 @@ impl Shared {
                 Some(line) => {
                     zmtp::receive(line.within(SILENCE), MOST).and_then(|frames| self.take(frames))
                 }
-                None => Line::open(&self.address, Socket::Pull, SILENCE, &self.over)
+                None => Line::open(&*self.address, Socket::Pull, SILENCE, &self.over)
                     .map(|opened| line = Some(opened)),
             };
             if heard.is_err() && !self.over() {
@@ -305,8 +305,8 @@ impl Source for Eye {
         self.seen = heard.number;
         let picture = heard.pictures.iter().find(|(name, _)| *name == self.name);
         let (_, file) = picture.ok_or_else(|| self.failed("its host shows no picture of it"))?;
-        let picture =
-            jpeg::decode(file, self.width, self.height).map_err(|what| self.failed(what))?;
+        let picture = jpeg::decode_exchanged(file, self.width, self.height)
+            .map_err(|what| self.failed(what))?;
         Ok(Taken { at: heard.at, moment: Moment::Arrival, picture })
     }
 }

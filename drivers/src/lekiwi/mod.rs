@@ -11,7 +11,6 @@
 mod arm;
 mod goals;
 mod host;
-mod line;
 
 pub use arm::LeKiwiArm;
 pub use host::{Eye, LeKiwi, Ports};

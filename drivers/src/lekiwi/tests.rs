@@ -19,10 +19,14 @@ struct Stand {
     ended: Receiver<ErrorKind>,
 }
 
+/// What its camera sees, in red, green and blue.
+const ORANGE: [u8; 3] = [200, 120, 10];
+
 fn picture() -> Vec<u8> {
     let mut file = Vec::new();
-    let pixels = vec![90; 64 * 48 * 3];
-    Encoder::new(&mut file, 90).encode(&pixels, 64, 48, ColorType::Rgb).unwrap();
+    let pixels = ORANGE.repeat(64 * 48);
+    // As OpenCV takes what LeRobot hands it.
+    Encoder::new(&mut file, 90).encode(&pixels, 64, 48, ColorType::Bgr).unwrap();
     file
 }
 
@@ -86,7 +90,8 @@ fn it_is_seen_and_driven_and_left_standing() {
     let robot = connect(stand.ports).unwrap();
     assert_eq!(robot.cameras(), [("front".to_owned(), 64, 48)]);
     let taken = robot.eye("front").unwrap().shoot().unwrap();
-    assert!(taken.picture.pixels.iter().all(|pixel| pixel.abs_diff(90) < 4));
+    let mut pixels = taken.picture.pixels.iter().zip(ORANGE.iter().cycle());
+    assert!(pixels.all(|(pixel, sent)| pixel.abs_diff(*sent) <= 4));
     assert!(robot.eye("back").is_err());
     let mut arm = LeKiwiArm::new(&robot, ArmSpec::builtin("lekiwi").unwrap(), None).unwrap();
     assert!(matches!(arm.command(&[0.0; 9]), Err(Error::NotConfigured)));

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 
 use sinew_datasets::report::escape;
 
-use super::Shown;
+use super::{Form, Shown};
 
 /// The longest request that is read, in bytes.
 const LONGEST: usize = 8 << 10;
@@ -25,7 +25,7 @@ pub(super) fn serve(shown: &Shown, mut stream: TcpStream) -> io::Result<()> {
     } else if let Some(place) = camera(".mjpg") {
         show(shown, place, &mut stream)
     } else if let Some(place) = camera(".jpg") {
-        match shown.wait(|| shown.newer(place, 0)) {
+        match shown.wait(|| shown.newer(place, 0, Form::Plain)) {
             Some(file) => answer(&mut stream, "200 OK", "image/jpeg", &file.jpeg),
             None => answer(&mut stream, "503 Service Unavailable", "text/plain", b"no picture\n"),
         }
@@ -73,7 +73,7 @@ fn show(shown: &Shown, place: usize, stream: &mut impl Write) -> io::Result<()> 
          Cache-Control: no-store\r\nConnection: close\r\n\r\n"
     )?;
     let mut number = 0;
-    while let Some(file) = shown.wait(|| shown.newer(place, number)) {
+    while let Some(file) = shown.wait(|| shown.newer(place, number, Form::Plain)) {
         number = file.number;
         write!(
             stream,

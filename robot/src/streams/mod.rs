@@ -12,24 +12,22 @@ mod zmq;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sinew_drivers::camera::Camera;
 use sinew_drivers::clock::{MILLI, SECOND};
 use sinew_drivers::{Clock, Nanos};
 
 use crate::cameras::image;
-use crate::cameras::jpeg::jpeg;
+use crate::cameras::jpeg;
+use crate::door::Door;
 
 /// What a JPEG picture is worth.
 const QUALITY: u8 = 90;
 /// How many may look at once, over each protocol.
 const VIEWERS: usize = 16;
-/// How long one that takes nothing is kept, or one that asks nothing.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a picture is waited for.
 const AWAITED: Nanos = 3 * SECOND;
 
@@ -43,12 +41,6 @@ pub struct Streams {
 
 /// How viewers of one protocol are served, until they have had enough or the pictures end.
 type Serve = fn(&Shown, TcpStream) -> io::Result<()>;
-
-/// Where viewers of one protocol come in.
-struct Door {
-    address: SocketAddr,
-    thread: Option<JoinHandle<()>>,
-}
 
 impl Streams {
     /// Shows cameras on this machine alone: over HTTP on this port, or on any that is free.
@@ -74,11 +66,9 @@ impl Streams {
     }
 
     fn open(&mut self, name: &str, listener: TcpListener, serve: Serve) -> io::Result<()> {
-        let address = listener.local_addr()?;
         let shown = Arc::clone(&self.shown);
-        let run = move || shown.admit(&listener, serve);
-        let thread = Some(Builder::new().name(name.to_owned()).spawn(run)?);
-        self.doors.push(Door { address, thread });
+        let door = Door::open(name, listener, VIEWERS, move |stream| serve(&shown, stream))?;
+        self.doors.push(door);
         Ok(())
     }
 }
@@ -86,21 +76,22 @@ impl Streams {
 impl Drop for Streams {
     fn drop(&mut self) {
         self.shown.over.store(true, Ordering::Release);
-        for door in &mut self.doors {
-            // One more visitor, so that the door looks up. Where that fails it ends with the process.
-            if TcpStream::connect_timeout(&door.address, PATIENCE).is_ok() {
-                // A thread that panicked has already said so.
-                let _ended = door.thread.take().map(JoinHandle::join);
-            }
-        }
     }
+}
+
+/// How a picture becomes a file.
+#[derive(Clone, Copy)]
+enum Form {
+    Plain,
+    /// As LeRobot's image server makes it.
+    Exchanged,
 }
 
 /// What viewers see.
 struct Shown {
     cameras: Arc<[Camera]>,
-    /// The last picture of each that somebody has asked for, and its number.
-    files: Box<[Mutex<File>]>,
+    /// The last picture of each that somebody has asked for, and its number, in either form.
+    files: Box<[[Mutex<File>; 2]]>,
     /// What makes instants of the cameras' clock times of day.
     wall: Nanos,
     over: AtomicBool,
@@ -115,45 +106,10 @@ struct File {
 
 impl Shown {
     fn new(cameras: Arc<[Camera]>) -> Self {
-        let files = cameras.iter().map(|_| Mutex::default()).collect();
+        let files = cameras.iter().map(|_| Default::default()).collect();
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall = Nanos::try_from(epoch.as_nanos()).unwrap_or(0) - Clock::Real.now();
         Self { cameras, files, wall, over: AtomicBool::new(false) }
-    }
-
-    /// Lets viewers in, as many as may be at once.
-    fn admit(self: &Arc<Self>, listener: &TcpListener, serve: Serve) {
-        let inside = Arc::new(AtomicUsize::new(0));
-        for stream in listener.incoming() {
-            if self.over.load(Ordering::Acquire) {
-                return;
-            }
-            let Ok(stream) = stream else {
-                // Out of descriptors, for instance: that passes.
-                Clock::Real.sleep(20 * MILLI);
-                continue;
-            };
-            if inside.load(Ordering::Acquire) >= VIEWERS {
-                continue;
-            }
-            inside.fetch_add(1, Ordering::AcqRel);
-            let (shown, left) = (Arc::clone(self), Arc::clone(&inside));
-            let run = move || {
-                // A viewer that goes has had enough.
-                shown.receive(stream, serve).unwrap_or_default();
-                left.fetch_sub(1, Ordering::AcqRel);
-            };
-            if Builder::new().name("viewer".to_owned()).spawn(run).is_err() {
-                inside.fetch_sub(1, Ordering::AcqRel);
-            }
-        }
-    }
-
-    fn receive(&self, stream: TcpStream, serve: Serve) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        serve(self, stream)
     }
 
     /// The place of the camera of this name.
@@ -162,11 +118,16 @@ impl Shown {
     }
 
     /// The newest picture of a camera, if it is newer than this one.
-    fn newer(&self, place: usize, than: u64) -> Option<File> {
+    fn newer(&self, place: usize, than: u64, form: Form) -> Option<File> {
         let shot = self.cameras.get(place)?.newest().filter(|shot| shot.number > than)?;
-        let mut file = self.files.get(place)?.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = self.files.get(place)?.get(form as usize)?;
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         if file.number < shot.number {
-            let jpeg = jpeg(&image(&shot)?, QUALITY).ok()?.into();
+            let make = match form {
+                Form::Plain => jpeg::jpeg,
+                Form::Exchanged => jpeg::exchanged,
+            };
+            let jpeg = make(&image(&shot)?, QUALITY).ok()?.into();
             *file = File { number: shot.number, at: shot.at, jpeg };
         }
         Some(file.clone())

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use sinew_drivers::clock::SECOND;
 use sinew_drivers::zmtp::{Socket, greet, send};
 
-use super::Shown;
+use super::{Form, Shown};
 
 /// Sends pictures as they come.
 pub(super) fn serve(shown: &Shown, mut stream: TcpStream) -> io::Result<()> {
@@ -32,7 +32,7 @@ pub(super) fn serve(shown: &Shown, mut stream: TcpStream) -> io::Result<()> {
 fn message(shown: &Shown, seen: &mut [u64]) -> Option<Value> {
     let (mut timestamps, mut images) = (Map::new(), Map::new());
     for (place, (camera, seen)) in shown.cameras.iter().zip(seen).enumerate() {
-        let Some(file) = shown.newer(place, *seen) else { continue };
+        let Some(file) = shown.newer(place, *seen, Form::Exchanged) else { continue };
         *seen = file.number;
         let time = (shown.wall + file.at) as f64 / SECOND as f64;
         timestamps.insert(camera.name().to_owned(), json!(time));

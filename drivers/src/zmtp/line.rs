@@ -2,12 +2,14 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::zmtp::{self, Socket};
+use crate::descriptor::waiting;
+
+use super::{Socket, greet, head};
 
 /// How often it is looked at whether anybody still waits.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -16,7 +18,7 @@ const GLANCE: Duration = Duration::from_millis(50);
 const UNHEARD: libc::c_int = 500;
 
 /// One connection. Dropped, it is aborted: what was not sent by then is sent never.
-pub(super) struct Line {
+pub(crate) struct Line {
     stream: TcpStream,
     /// Until when what is being done may last.
     end: Instant,
@@ -27,7 +29,7 @@ pub(super) struct Line {
 impl Line {
     /// Connects, and shakes hands; each of both takes so long at most.
     pub fn open(
-        address: &str,
+        address: impl ToSocketAddrs,
         socket: Socket,
         patience: Duration,
         over: &Arc<AtomicBool>,
@@ -37,7 +39,7 @@ impl Line {
             match TcpStream::connect_timeout(&place, patience) {
                 Ok(stream) => {
                     let mut line = Self::new(stream, over)?;
-                    zmtp::greet(line.within(patience), socket)?;
+                    greet(line.within(patience), socket)?;
                     return Ok(line);
                 }
                 Err(error) => last = error,
@@ -54,6 +56,19 @@ impl Line {
         set(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, &at_once)?;
         set(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, &UNHEARD)?;
         Ok(Self { stream, end: Instant::now(), over: Arc::clone(over) })
+    }
+
+    /// Whether a frame has come whole that nobody has read.
+    pub fn has_frame(&self) -> bool {
+        let here = waiting(self.stream.as_fd()) as u64;
+        let mut begin = [0; 9];
+        // Where nothing is there, looking would wait for it.
+        let looked = if here == 0 { Ok(0) } else { self.stream.peek(&mut begin) };
+        let mut begin = begin.get(..looked.unwrap_or_default()).unwrap_or_default();
+        let longest = begin.len();
+
+        let Ok((_, length)) = head(&mut begin) else { return false };
+        length.saturating_add((longest - begin.len()) as u64) <= here
     }
 
     /// For something that lasts so long at most, all its bytes together.

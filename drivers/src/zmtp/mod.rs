@@ -7,7 +7,11 @@
 //! ```
 //! Written out because the crate there is makes room for as many bytes as a foreign frame says it has.
 
+mod line;
+
 use std::io::{self, ErrorKind, Read, Write};
+
+pub(crate) use line::Line;
 
 /// Bits of a frame's first byte.
 const MORE: u8 = 1;
@@ -25,6 +29,8 @@ const MOST_FRAMES: usize = 32;
 pub enum Socket {
     /// Says the same to everybody who listens.
     Publish,
+    /// Listens to what is said to everybody.
+    Subscribe,
     /// Hands out.
     Push,
     /// Takes what is handed out.
@@ -35,6 +41,7 @@ impl Socket {
     fn name(self) -> &'static [u8] {
         match self {
             Self::Publish => b"PUB",
+            Self::Subscribe => b"SUB",
             Self::Push => b"PUSH",
             Self::Pull => b"PULL",
         }
@@ -70,6 +77,12 @@ pub fn greet(stream: &mut (impl Read + Write), socket: Socket) -> io::Result<()>
         true => Ok(()),
         false => Err(wrong("a ZeroMQ peer that is not ready")),
     }
+}
+
+/// Asks a publisher for all that it says; before that it says nothing.
+pub fn subscribe(stream: &mut impl Write) -> io::Result<()> {
+    const BEGINS_WITH_NOTHING: &[u8] = b"\x01";
+    send(stream, &[BEGINS_WITH_NOTHING])
 }
 
 /// Sends a message of these frames.
