@@ -8,9 +8,9 @@ use sinew_core::packet::{Decoder, FRAME_ROOM, Protocol};
 use sinew_core::register::Reg;
 use sinew_core::servo::Servo;
 use sinew_core::tables;
-use sinew_drivers::camera::{Layout, Parts, jpeg};
+use sinew_drivers::camera::{Layout, Parts, jpeg, zmq};
 use sinew_drivers::sim::{FaultPlan, VirtualBus, arm, control};
-use sinew_drivers::{ArmSpec, Clock, calibration_file};
+use sinew_drivers::{ArmSpec, Clock, calibration_file, zmtp};
 use sinew_sim::model::Model;
 use sinew_sim::task::{Judge, Task};
 use sinew_sim::world::{Free, World};
@@ -41,7 +41,7 @@ pub use policies::*;
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 52] = [
+pub const CHECKS: [(&str, Check); 53] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
@@ -56,6 +56,7 @@ pub const CHECKS: [(&str, Check); 52] = [
     ("board", board),
     ("board_said", board_said),
     ("camera_stream", camera_stream),
+    ("zmq_camera", zmq_camera),
     ("task_file", task_file),
     ("terminal_keys", terminal_keys),
     ("dataset_info", dataset_info),
@@ -267,6 +268,23 @@ pub fn camera_stream(bytes: &[u8]) {
         assert!(part.len() <= jpeg::LARGEST);
         if let Ok(picture) = jpeg::decode(part, 32, 16) {
             assert_eq!(picture.pixels.len(), Layout::Rgb8.len(32, 16));
+        }
+    }
+}
+
+/// What a ZeroMQ publisher sends: messages no larger than they may be, of pictures or of nothing.
+pub fn zmq_camera(mut bytes: &[u8]) {
+    const MOST: usize = 8192;
+    while let Ok(frames) = zmtp::receive(&mut bytes, MOST as u64) {
+        assert!(frames.iter().map(Vec::len).sum::<usize>() <= MOST);
+        let body = frames.last().map_or(&[][..], Vec::as_slice);
+        let Ok(message) = zmq::Message::read(body) else { continue };
+        for name in message.names() {
+            let Ok(file) = message.file(name) else { continue };
+            let file = file.expect("what is named is there");
+            if let Ok(picture) = jpeg::decode_exchanged(&file, 32, 16) {
+                assert_eq!(picture.pixels.len(), Layout::Rgb8.len(32, 16));
+            }
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Makes the inputs that fuzzing starts from: one of everything each parser knows.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use sinew_core::calibration::Calibration;
 use sinew_core::packet::{BROADCAST, FRAME_ROOM, Protocol, Request, Status};
 use sinew_core::tables;
-use sinew_drivers::calibration_file;
+use sinew_drivers::{calibration_file, zmtp};
 
 /// An input: its target, its name within the target's corpus, its bytes.
 pub type Seed = (&'static str, String, Vec<u8>);
@@ -36,6 +38,7 @@ pub fn all() -> Vec<Seed> {
     seeds.extend(buses());
     seeds.extend(super::board_seeds::all());
     seeds.extend(streams());
+    seeds.extend(publishers());
     seeds.extend(chunks());
     for (name, text) in TASKS {
         seeds.push(("task_file", name.to_owned(), text.into()));
@@ -294,12 +297,33 @@ fn texts() -> Vec<Seed> {
 /// its flags, a lost focus, an answer.
 const KEYS: &str = "nq \t\x1b[A\x1bOB\x1b\x1b[97;1:1u\x1b[97;1:3u\x1b[57441;2:2u\x1b[1;1:3C\x1b[?11u\x1b[O\x1b[?1;2c\x1bx\x03";
 
-/// Streams of phones: with lengths and without.
-fn streams() -> Vec<Seed> {
+/// A small picture, as a camera sends it.
+fn jpeg() -> Vec<u8> {
     let mut jpeg = Vec::new();
     let pixels: Vec<u8> = (0..32 * 16 * 3).map(|at| (at * 7 % 251) as u8).collect();
     let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 50);
     encoder.encode(&pixels, 32, 16, jpeg_encoder::ColorType::Rgb).expect("a picture");
+    jpeg
+}
+
+/// What publishers send: of two cameras, of none, behind a topic and a command, and no JSON.
+fn publishers() -> Vec<Seed> {
+    let picture = STANDARD.encode(jpeg());
+    let two = format!(
+        r#"{{"timestamps": {{"head": 1.5}}, "images": {{"head": "{picture}", "hand": "{picture}"}}}}"#
+    );
+    let mut bytes = b"\x04\x06\x04PING\x00".to_vec();
+    let messages: [&[&[u8]]; 4] =
+        [&[two.as_bytes()], &[br#"{"images": {}}"#], &[b"topic", two.as_bytes()], &[b"nothing"]];
+    for frames in messages {
+        zmtp::send(&mut bytes, frames).expect("memory");
+    }
+    vec![("zmq_camera", "each".to_owned(), bytes)]
+}
+
+/// Streams of phones: with lengths and without.
+fn streams() -> Vec<Seed> {
+    let jpeg = jpeg();
     let head = "HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n";
     let stream = |length: &str| {
         let mut stream = head.as_bytes().to_vec();

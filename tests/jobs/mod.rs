@@ -19,6 +19,7 @@ mod record_what_a_policy_does;
 mod repair_a_dataset;
 mod replay_an_episode;
 mod see_the_demo;
+mod see_through_an_image_server;
 mod serve_a_hub;
 mod set_an_arm_up;
 mod set_up_in_one_go;

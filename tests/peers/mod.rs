@@ -15,6 +15,7 @@ mod rerun;
 mod served;
 mod simulation;
 mod zenoh;
+mod zmq;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

@@ -17,6 +17,7 @@ mod shot;
 mod stamp;
 mod usb;
 mod v4l2;
+pub mod zmq;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -46,6 +47,8 @@ pub enum Origin {
     Device(PathBuf),
     /// A stream of JPEG pictures from a phone or an IP camera.
     Http(String),
+    /// One of the cameras that a ZeroMQ publisher shows as LeRobot's does.
+    Zmq(zmq::Address),
     /// A video file, which whoever can decode one opens.
     Film(PathBuf),
     /// A camera of a robot that another machine hosts, which whoever has that robot opens.
@@ -83,6 +86,7 @@ pub fn open(name: &str, spec: &CameraSpec, clock: Clock) -> Result<Box<dyn Sourc
     Ok(match &spec.origin {
         Origin::Pattern => Box::new(Pattern::new(clock, spec.width, spec.height, spec.fps, None)),
         Origin::Http(url) => Box::new(http::Http::open(name, url, size, clock)?),
+        Origin::Zmq(address) => Box::new(zmq::Zmq::open(name, address, size, clock)?),
         Origin::Device(path) => Box::new(v4l2::Device::open(name, path, spec, clock)?),
         Origin::World => {
             let what = "it sees a simulated SO-101, and there is none here; pattern needs none";

@@ -62,6 +62,7 @@ impl FindCameras {
                 Origin::Pattern => "pattern".to_owned(),
                 Origin::Robot => "robot".to_owned(),
                 Origin::Http(url) => url.clone(),
+                Origin::Zmq(at) => at.to_string(),
                 Origin::Device(path) | Origin::Film(path) => path.display().to_string(),
             };
             let about = format!("{}x{} at {} Hz, as named", spec.width, spec.height, spec.fps);
