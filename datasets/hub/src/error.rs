@@ -264,9 +264,17 @@ pub enum Error {
         /// Where.
         address: std::net::SocketAddr,
     },
+    /// A file that is to say who may do what.
+    #[error("cannot take the tokens from the file: {what}: {}", path.display())]
+    Tokens {
+        /// What is wrong with it.
+        what: String,
+        /// The file.
+        path: std::path::PathBuf,
+    },
     /// A hub would be open to the whole network.
     #[error(
-        "without a token a hub is for this machine alone (give --token, or let it listen on \
+        "without a token a hub is for this machine alone (give --tokens, or let it listen on \
          127.0.0.1): {address}"
     )]
     Open {

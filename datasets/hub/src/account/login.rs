@@ -1,6 +1,6 @@
 //! Taking a token in, and giving it up.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::stored::Stored;
 use super::{Account, clean, sendable};
@@ -45,8 +45,8 @@ impl Account {
         let _one_at_a_time = durable::lock(&self.list().with_extension("lock"))?;
         let mut stored = self.stored()?;
         stored.put(&name, &token);
-        durable::write_secret(&self.list(), &stored.render())?;
-        durable::write_secret(&self.token_file, &token)?;
+        keep(&self.list(), &stored.render())?;
+        keep(&self.token_file, &token)?;
         Ok(Login { person, name, path: self.token_file.clone() })
     }
 
@@ -69,7 +69,7 @@ impl Account {
             let known = stored.names().map(str::to_owned).collect();
             return Err(Error::NoSuchToken { name: name.to_owned(), known });
         }
-        durable::write_secret(&self.list(), &stored.render())?;
+        keep(&self.list(), &stored.render())?;
         if is_active {
             durable::remove(&self.token_file)?;
         }
@@ -85,4 +85,8 @@ impl Account {
         let text = durable::read_text(&self.list(), LARGEST_LIST)?;
         Ok(text.as_deref().map(Stored::parse).unwrap_or_default())
     }
+}
+
+fn keep(path: &Path, text: &str) -> Result<()> {
+    durable::write_secretly(path, |to| to.write_all(text.as_bytes()))
 }

@@ -5,7 +5,7 @@
 //! cut is left out, and what it said is found out again.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -72,18 +72,11 @@ impl Ledger {
             known.read(BufReader::new(file)).map_err(Error::io("cannot read", path))?;
         }
         // Written anew: without what no longer matters, and without half a line at its end.
-        let fresh = path.with_extension("fresh");
-        let write = || -> std::io::Result<File> {
-            let mut file = File::create(&fresh)?;
-            for line in known.lines() {
-                writeln!(file, "{}", serde_json::to_string(&line)?)?;
-            }
-            file.sync_all()?;
-            fs::rename(&fresh, path)?;
-            durable::sync_folder_of(path)?;
-            OpenOptions::new().append(true).open(path)
-        };
-        let file = write().map_err(Error::io("cannot write", path))?;
+        durable::write_secretly(path, |to| {
+            known.lines().try_for_each(|line| writeln!(to, "{}", serde_json::to_string(&line)?))
+        })?;
+        let file = OpenOptions::new().append(true).open(path);
+        let file = file.map_err(Error::io("cannot write", path))?;
         known.file = Some((file, path.to_owned()));
         Ok(Self { known: Mutex::new(known) })
     }
@@ -234,6 +227,8 @@ pub fn read_ledger(bytes: &[u8]) -> (usize, usize, usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn stamp(size: u64) -> Stamp {

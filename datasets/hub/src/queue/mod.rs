@@ -11,11 +11,10 @@
 
 mod job;
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::hex::hex;
@@ -60,16 +59,13 @@ impl Queue {
         // The same folder, however it is written.
         let job = &Job { root: job.root.components().collect(), ..job.clone() };
         let folder = self.folder.join(name_of(job));
-        fs::create_dir_all(&folder).map_err(Error::io("cannot make", &folder))?;
         let _one_at_a_time = self.lock()?;
-        fs::create_dir_all(&folder).map_err(Error::io("cannot make", &folder))?;
-        for made in [&folder, &self.folder] {
-            durable::sync_folder_of(made).map_err(Error::io("cannot write", made))?;
-        }
+        durable::make_secret_folders(&folder)?;
         let path = folder.join("job.json");
         // What cannot be read is written anew.
-        let earlier = read::<Job>(&path).ok().flatten();
-        let state: State = read(&folder.join("state.json")).ok().flatten().unwrap_or_default();
+        let earlier = durable::read_value::<Job>(&path, LONGEST).ok().flatten();
+        let state = durable::read_value(&folder.join("state.json"), LONGEST);
+        let state: State = state.ok().flatten().unwrap_or_default();
         let mut job = job.clone();
         job.asked =
             earlier.as_ref().map_or(0, |earlier| earlier.asked).max(state.done).saturating_add(1);
@@ -80,7 +76,7 @@ impl Queue {
                 job.tags = earlier.tags;
             }
         }
-        write(&path, &job)?;
+        durable::write_value(&path, &job)?;
         Ok(Entry { folder, job, state })
     }
 
@@ -114,12 +110,11 @@ impl Queue {
 
     /// Nobody else asks, or takes out what was asked for, while this is held.
     fn lock(&self) -> Result<File> {
-        fs::create_dir_all(&self.folder).map_err(Error::io("cannot make", &self.folder))?;
-        let path = self.folder.join("lock");
-        let lock = File::options().create(true).append(true).open(&path);
-        let lock = lock.map_err(Error::io("cannot open", &path))?;
-        lock.lock().map_err(Error::io("cannot lock", &path))?;
-        Ok(lock)
+        durable::make_secret_folders(&self.folder)?;
+        // Where files lie and where they are to go is nobody else's business; nor was it before.
+        let ours = Permissions::from_mode(0o700);
+        fs::set_permissions(&self.folder, ours).map_err(Error::io("cannot shut", &self.folder))?;
+        durable::lock(&self.folder.join("lock"))
     }
 
     /// Every job, in the order of their names, and what cannot be read.
@@ -150,8 +145,10 @@ impl Queue {
 
 impl Entry {
     fn read(folder: &Path) -> Result<Option<Self>> {
-        let Some(job) = read(&folder.join("job.json"))? else { return Ok(None) };
-        let state = read(&folder.join("state.json"))?.unwrap_or_default();
+        let Some(job) = durable::read_value(&folder.join("job.json"), LONGEST)? else {
+            return Ok(None);
+        };
+        let state = durable::read_value(&folder.join("state.json"), LONGEST)?.unwrap_or_default();
         Ok(Some(Self { folder: folder.to_owned(), job, state }))
     }
 
@@ -204,7 +201,7 @@ impl Turn {
 
     /// Keeps how it went.
     pub fn went(&mut self, state: State) -> Result<()> {
-        write(&self.entry.folder.join("state.json"), &state)?;
+        durable::write_value(&self.entry.folder.join("state.json"), &state)?;
         self.entry.state = state;
         Ok(())
     }
@@ -216,33 +213,6 @@ fn name_of(job: &Job) -> String {
     let whole = format!("{endpoint}\0{place}\0{}\0{branch}\0{}", job.repo, job.root.display());
     let hash = hex(&Sha256::digest(whole));
     format!("{}--{}", job.repo.replace('/', "--"), hash.get(..12).unwrap_or_default())
-}
-
-fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let about = match fs::metadata(path) {
-        Ok(about) => about,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("cannot read", path)(error)),
-    };
-    let broken = |what: String| Error::Io {
-        what: "not a job",
-        source: std::io::Error::other(what),
-        path: path.to_owned(),
-    };
-    if about.len() > LONGEST {
-        return Err(broken("it is far too long".into()));
-    }
-    let bytes = fs::read(path).map_err(Error::io("cannot read", path))?;
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| broken(error.to_string()))
-}
-
-fn write(path: &Path, value: &impl Serialize) -> Result<()> {
-    let broken = |error: serde_json::Error| {
-        let source = std::io::Error::other(error.to_string());
-        Error::Io { what: "cannot write", source, path: path.to_owned() }
-    };
-    let bytes = serde_json::to_vec_pretty(value).map_err(broken)?;
-    durable::write(path, &bytes).map_err(Error::io("cannot write", path))
 }
 
 #[cfg(test)]

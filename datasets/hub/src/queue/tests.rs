@@ -131,3 +131,24 @@ fn what_was_asked_for_meanwhile_is_not_forgotten_and_a_new_folder_begins_anew() 
     assert_eq!(fresh.job.asked, 1);
     assert!(fresh.turn().unwrap().unwrap().ledger().unwrap().given().is_empty());
 }
+
+#[test]
+fn nobody_else_reads_what_is_to_go_where() {
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let folder = tempfile::tempdir().unwrap();
+    let queue = Queue::at(folder.path().join("state/uploads"));
+    fs::create_dir_all(&queue.folder).unwrap();
+    fs::set_permissions(&queue.folder, Permissions::from_mode(0o755)).unwrap();
+    let entry = queue.ask(&job("/a")).unwrap();
+    let mut turn = entry.turn().unwrap().unwrap();
+    turn.went(State::default().failed("no", true, 0)).unwrap();
+    drop(turn.ledger().unwrap());
+    assert_eq!((mode(&queue.folder), mode(&entry.folder)), (0o700, 0o700));
+    for file in ["job.json", "state.json", "push.ledger"] {
+        assert_eq!(mode(&entry.folder.join(file)), 0o600, "{file}");
+    }
+    // Where it is already, too.
+    fs::set_permissions(entry.folder.join("push.ledger"), Permissions::from_mode(0o644)).unwrap();
+    drop(turn.ledger().unwrap());
+    assert_eq!(mode(&entry.folder.join("push.ledger")), 0o600);
+}

@@ -20,6 +20,7 @@ mod routes;
 mod store;
 #[cfg(test)]
 mod tests;
+mod tokens;
 pub mod xet;
 
 use std::fmt;

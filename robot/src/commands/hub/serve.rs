@@ -35,10 +35,15 @@ pub struct Serve {
     /// The address to listen on; any but this machine's own takes a token
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "ADDRESS")]
     host: IpAddr,
-    /// Who may read and write, as TOKEN or NAME:TOKEN; without any, every token will do
+    /// A file with who may do what, a line each, as in `write me hf_…` or `read guest hf_…`; nobody
+    /// else may be able to read it. Without any token, every one will do
+    #[arg(long, value_name = "FILE")]
+    tokens: Option<PathBuf>,
+    /// Who may read and write, as TOKEN or NAME:TOKEN. Other users of this machine see what is typed
+    /// here, for as long as the hub runs: better name a file by --tokens
     #[arg(long, value_name = "TOKEN")]
     token: Vec<String>,
-    /// Who may read what is private, as TOKEN or NAME:TOKEN
+    /// Who may read what is private, as TOKEN or NAME:TOKEN; other users see it like --token
     #[arg(long, value_name = "TOKEN")]
     read_token: Vec<String>,
 }
@@ -51,7 +56,10 @@ impl Serve {
         })?;
         let writers = self.token.iter().map(|token| access(token, true));
         let tokens = writers.chain(self.read_token.iter().map(|token| access(token, false)));
-        let tokens: Vec<Access> = tokens.collect::<Result<_, _>>()?;
+        let mut tokens: Vec<Access> = tokens.collect::<Result<_, _>>()?;
+        if let Some(path) = &self.tokens {
+            tokens.extend(Access::read(path)?);
+        }
         let open = tokens.is_empty();
         let mut options = Options::new(&self.folder);
         (options.host, options.port, options.tokens) = (self.host, self.port, tokens);

@@ -10,12 +10,11 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::Error;
 use crate::serve::access::{sign, signed};
 use crate::serve::answer::{Answer, Refusal};
 use crate::serve::call::Call;
-use crate::serve::store::durable;
 use crate::serve::store::hash::Hash;
+use crate::{Error, durable};
 
 /// How long a link is good for, in seconds.
 const GOOD: i64 = 24 * 3600;
@@ -144,7 +143,7 @@ pub fn piece(call: &mut Call) -> Result<Answer, Refusal> {
     let expected = ticket.length(number).ok_or_else(Refusal::nothing)?;
     announced(call, expected)?;
     let folder = ticket.folder(call);
-    durable::make_folder(&folder)?;
+    durable::make_secret_folders(&folder)?;
     let (store, body) = call.parts();
     let mut incoming = store.objects().incoming(expected)?;
     incoming.take(body)?;

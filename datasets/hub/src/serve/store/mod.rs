@@ -16,7 +16,6 @@
 //! asked for.
 
 mod alone;
-pub mod durable;
 pub mod hash;
 mod objects;
 mod packs;
@@ -27,12 +26,16 @@ mod tree;
 mod xorbs;
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
+use std::fs::{File, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 
 use alone::{Alone, Turn};
 pub use objects::Objects;
@@ -43,10 +46,13 @@ pub use tree::{Item, Leaf};
 use xorbs::Xorbs;
 
 use crate::serve::answer::Refusal;
-use crate::{Error, Kind, Repo, Result};
+use crate::{Error, Kind, Repo, Result, durable};
 
 /// How long something stays that no commit speaks of: whoever sent it may still be about to.
 const LEFTOVER: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The longest value that is read: the branches and tags of a repository.
+const LONGEST: u64 = 1 << 28;
 
 /// The time as the interface writes it.
 pub fn now() -> String {
@@ -91,10 +97,7 @@ impl std::fmt::Debug for Keys {
 impl Store {
     /// Opens a folder, which is made if it is not there, and clears away what was left half done.
     pub fn open(folder: &Path) -> Result<Self> {
-        // What is above a folder that is there may be nobody's to open.
-        if !folder.is_dir() {
-            durable::make_folder(folder)?;
-        }
+        durable::make_secret_folders(folder)?;
         let path = folder.join("lock");
         let lock = File::create(&path).map_err(Error::io("cannot make a file", &path))?;
         lock.try_lock()
@@ -105,14 +108,14 @@ impl Store {
                 .map_err(Error::io("cannot clear away leftovers", &incoming))?;
         }
         for made in [&incoming, &folder.join("uploads"), &folder.join("xorbs")] {
-            durable::make_folder(made)?;
+            durable::make_secret_folders(made)?;
         }
         let path = folder.join("store.json");
         let mut keys = keys(&path)?;
         let xorbs = Xorbs::open(&folder.join("xorbs"), &keys.xorbs)?;
         if xorbs.current() != keys.xorbs {
             xorbs.current().clone_into(&mut keys.xorbs);
-            durable::replace(&path, &keys)?;
+            durable::write_value(&path, &keys)?;
         }
         let objects = Objects::open(folder, &incoming)?;
         let (known, aside) = repositories(&folder.join("repositories"))?;
@@ -173,12 +176,11 @@ impl Store {
     pub fn create(&self, repo: &Repo, about: &About, author: &str) -> Result<(), Refusal> {
         let mut known = self.repositories.write().unwrap_or_else(PoisonError::into_inner);
         self.free(&known, repo)?;
-        let half = tempfile::tempdir_in(self.incoming())
-            .map_err(Error::io("cannot make a folder", &self.incoming()))?;
+        let half = self.half()?;
         Repository::make(half.path(), about, author)?;
         let place = self.place(repo);
         let above = place.parent().unwrap_or(&self.folder);
-        durable::make_folder(above)?;
+        durable::make_secret_folders(above)?;
         std::fs::rename(half.path(), &place)
             .map_err(Error::io("cannot move the folder", &place))?;
         durable::sync_folder(above)?;
@@ -191,8 +193,7 @@ impl Store {
         let mut known = self.repositories.write().unwrap_or_else(PoisonError::into_inner);
         let found = known.get(repo).ok_or_else(Refusal::no_repo)?;
         let place = self.place(repo);
-        let half = tempfile::tempdir_in(self.incoming())
-            .map_err(Error::io("cannot make a folder", &self.incoming()))?;
+        let half = self.half()?;
         found.leave(&half.path().join("gone"))?;
         known.remove(repo);
         durable::sync_folder(place.parent().unwrap_or(&self.folder))?;
@@ -206,13 +207,21 @@ impl Store {
         let found = known.get(from).ok_or_else(Refusal::no_repo)?;
         let (old, new) = (self.place(from), self.place(to));
         let above = new.parent().unwrap_or(&self.folder);
-        durable::make_folder(above)?;
+        durable::make_secret_folders(above)?;
         found.leave(&new)?;
         known.remove(from);
         durable::sync_folder(above)?;
         durable::sync_folder(old.parent().unwrap_or(&self.folder))?;
         known.insert(to.clone(), Arc::new(Repository::open(to.clone(), &new)?));
         Ok(())
+    }
+
+    /// A folder that nobody sees, and that is gone unless it is moved.
+    fn half(&self) -> Result<TempDir> {
+        let incoming = self.incoming();
+        let mut how = tempfile::Builder::new();
+        let made = how.permissions(Permissions::from_mode(0o700)).tempdir_in(&incoming);
+        made.map_err(Error::io("cannot make a folder", &incoming))
     }
 
     /// Refuses a name that a repository has, or one that was set aside.
@@ -257,12 +266,12 @@ impl Store {
 }
 
 fn keys(path: &Path) -> Result<Keys> {
-    if path.exists() {
-        return durable::read(path);
+    if let Some(keys) = durable::read_value(path, LONGEST)? {
+        return Ok(keys);
     }
     let secret = random_name(path)? + &random_name(path)?;
     let keys = Keys { secret, xorbs: random_name(path)? };
-    durable::replace(path, &keys)?;
+    durable::write_value(path, &keys)?;
     Ok(keys)
 }
 
@@ -274,12 +283,18 @@ fn random_name(path: &Path) -> Result<String> {
     Ok(crate::hex::hex(&bytes))
 }
 
+/// A value that must be there.
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let missing = || Error::io("cannot read", path)(ErrorKind::NotFound.into());
+    durable::read_value(path, LONGEST)?.ok_or_else(missing)
+}
+
 /// Every repository below a folder, and why the others cannot be opened.
 fn repositories(folder: &Path) -> Result<(Known, Vec<Error>)> {
     let (mut found, mut aside) = (BTreeMap::new(), Vec::new());
     for kind in [Kind::Model, Kind::Dataset, Kind::Space] {
         let folder = folder.join(kind.plural());
-        durable::make_folder(&folder)?;
+        durable::make_secret_folders(&folder)?;
         for owner in names(&folder)? {
             for name in names(&folder.join(&owner))? {
                 let place = folder.join(&owner).join(&name);

@@ -10,11 +10,11 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
+use super::files;
 use super::hash::Hash;
 use super::packs::{Packing, Packs};
-use super::{durable, files};
 use crate::serve::answer::Refusal;
-use crate::{Error, Result};
+use crate::{Error, Result, durable};
 
 /// How much is taken at a time from whoever sends.
 const TAKEN: usize = 256 * 1024;
@@ -43,7 +43,7 @@ impl Objects {
     /// Those of a hub; `incoming` is a folder of the same file system.
     pub fn open(hub: &Path, incoming: &Path) -> Result<Self> {
         let folder = hub.join("objects");
-        durable::make_folder(&folder)?;
+        durable::make_secret_folders(&folder)?;
         let packs = Packs::open(&hub.join("packs"), incoming)?;
         let (incoming, landing) = (incoming.to_owned(), Mutex::default());
         Ok(Self { folder, packs, incoming, landing })
@@ -209,7 +209,7 @@ impl Incoming<'_> {
         let path = self.file.path();
         self.file.as_file().sync_all().map_err(Error::io("cannot save the file", path))?;
         let folder = place.parent().unwrap_or(Path::new("."));
-        durable::make_folder(folder)?;
+        durable::make_secret_folders(folder)?;
         Ok(folder)
     }
 

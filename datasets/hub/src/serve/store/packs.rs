@@ -15,9 +15,8 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::durable;
 use super::hash::Hash;
-use crate::{Error, Result};
+use crate::{Error, Result, durable};
 
 /// What stands at the end of a pack.
 const END: u64 = 8;
@@ -53,7 +52,7 @@ pub struct Packing<'a> {
 impl Packs {
     /// Reads what is in the packs of a folder.
     pub fn open(folder: &Path, incoming: &Path) -> Result<Self> {
-        durable::make_folder(folder)?;
+        durable::make_secret_folders(folder)?;
         let mut places = HashMap::new();
         for path in super::files(folder)? {
             let pack: Arc<Path> = path.into();

@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -64,7 +65,8 @@ impl Record {
     pub fn open(path: &Path) -> Result<(Self, Vec<Commit>)> {
         let failed = || Error::io("cannot read the commits", path);
         let mut options = OpenOptions::new();
-        let file = options.read(true).append(true).create(true).open(path).map_err(failed())?;
+        options.read(true).append(true).create(true).mode(0o600);
+        let file = options.open(path).map_err(failed())?;
         let whole = file.metadata().map_err(failed())?.len();
         let mut reader = BufReader::new(&file);
         let (mut commits, mut length, mut line) = (Vec::new(), 0, Vec::new());

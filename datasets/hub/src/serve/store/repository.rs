@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::durable;
 use super::path;
 use super::record::{Commit, Entry, Record};
 use super::tree::Tree;
 use crate::serve::answer::Refusal;
-use crate::{Error, Repo, Result};
+use crate::{Error, Repo, Result, durable};
 
 const ABOUT: &str = "repository.json";
 const REFS: &str = "refs.json";
@@ -112,14 +111,14 @@ impl Repository {
         };
         record.add(&mut first)?;
         let branches = BTreeMap::from([("main".to_owned(), first.id)]);
-        durable::replace(&folder.join(REFS), &Refs { branches, tags: BTreeMap::new() })?;
-        durable::replace(&folder.join(ABOUT), about)
+        durable::write_value(&folder.join(REFS), &Refs { branches, tags: BTreeMap::new() })?;
+        durable::write_value(&folder.join(ABOUT), about)
     }
 
     /// Opens one.
     pub fn open(repo: Repo, folder: &Path) -> Result<Self> {
-        let about = durable::read(&folder.join(ABOUT))?;
-        let refs: Refs = durable::read(&folder.join(REFS))?;
+        let about = super::read(&folder.join(ABOUT))?;
+        let refs: Refs = super::read(&folder.join(REFS))?;
         let (record, commits) = Record::open(&folder.join(RECORD))?;
         let commits: Vec<_> = commits.into_iter().map(Arc::new).collect();
         let place = |(place, commit): (usize, &Arc<Commit>)| (commit.id.clone(), place);
@@ -228,7 +227,7 @@ impl Repository {
         let commit = Arc::new(commit);
         let mut refs = refs;
         refs.branches.insert(branch.to_owned(), commit.id.clone());
-        let saved = durable::replace(&self.folder.join(REFS), &refs);
+        let saved = durable::write_value(&self.folder.join(REFS), &refs);
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         // It is in the record whether or not the branch could be moved.
         state.places.insert(commit.id.clone(), place);
@@ -248,7 +247,7 @@ impl Repository {
         held.as_ref().ok_or_else(Refusal::no_repo)?;
         let mut refs = self.refs();
         change(&mut refs)?;
-        durable::replace(&self.folder.join(REFS), &refs)?;
+        durable::write_value(&self.folder.join(REFS), &refs)?;
         self.state.write().unwrap_or_else(PoisonError::into_inner).refs = refs;
         Ok(())
     }
@@ -259,7 +258,7 @@ impl Repository {
         held.as_ref().ok_or_else(Refusal::no_repo)?;
         let mut about = self.about();
         change(&mut about);
-        durable::replace(&self.folder.join(ABOUT), &about)?;
+        durable::write_value(&self.folder.join(ABOUT), &about)?;
         self.state.write().unwrap_or_else(PoisonError::into_inner).about = about;
         Ok(())
     }

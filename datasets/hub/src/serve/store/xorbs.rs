@@ -8,9 +8,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::durable;
 use super::hash::Hash;
-use crate::{Error, Result};
+use crate::{Error, Result, durable};
 
 /// How long a generation is.
 const GENERATION: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -27,12 +26,12 @@ pub struct Xorbs {
 impl Xorbs {
     /// Opens them, of which `current` was the newest; begins another if it is time.
     pub fn open(folder: &Path, current: &str) -> Result<Self> {
-        durable::make_folder(&folder.join(current))?;
+        durable::make_secret_folders(&folder.join(current))?;
         let mut xorbs = Self { folder: folder.to_owned(), current: current.to_owned() };
         let (oldest, _) = ages(&folder.join(current))?;
         if oldest > GENERATION {
             xorbs.current = super::random_name(folder)?;
-            durable::make_folder(&folder.join(&xorbs.current))?;
+            durable::make_secret_folders(&folder.join(&xorbs.current))?;
         }
         Ok(xorbs)
     }

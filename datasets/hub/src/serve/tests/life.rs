@@ -48,6 +48,29 @@ fn a_repository_is_made_filled_read_and_removed() {
 }
 
 #[test]
+fn nobody_else_on_the_machine_reads_what_a_hub_has() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let bench = Bench::new();
+    bench.create("pick");
+    bench.large("pick", b"large");
+    bench.commit("pick", &[file("small", b"small"), large_file("large", b"large")]);
+    let (mut open, mut seen) = (vec![bench.options.folder.clone()], 0);
+    while let Some(path) = open.pop() {
+        let about = std::fs::metadata(&path).unwrap();
+        // Its lock says nothing.
+        if path.file_name().is_some_and(|name| name != "lock") {
+            assert_eq!(about.permissions().mode() & 0o077, 0, "{}", path.display());
+            seen += 1;
+        }
+        if about.is_dir() {
+            open.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    assert!(seen > 15, "{seen}");
+}
+
+#[test]
 fn parts_of_a_file_are_the_parts_asked_for() {
     let bench = Bench::new();
     bench.create("pick");
