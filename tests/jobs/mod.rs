@@ -5,6 +5,7 @@ mod ask_for_help;
 mod drive_a_robot_elsewhere;
 mod edit_a_dataset;
 mod find_cameras;
+mod keep_a_token_from_a_hub;
 mod keep_the_tip_in_a_box;
 mod let_a_policy_drive;
 pub(crate) mod look_at_a_dataset;

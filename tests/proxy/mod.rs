@@ -45,6 +45,8 @@ pub enum Fault {
     Silence,
     /// The answer comes byte by byte.
     Trickle,
+    /// What the question carries is taken sip by sip.
+    Sip,
     /// A bit turns, in the byte at this place of what the question carries.
     FlipQuestion(u64),
     /// The same in the answer's body.

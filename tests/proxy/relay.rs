@@ -12,6 +12,9 @@ const STEP: usize = 8 << 10;
 /// How long a byte takes that trickles.
 const DROP: Duration = Duration::from_micros(200);
 
+/// How long a step takes that is sipped.
+const SIP: Duration = Duration::from_millis(20);
+
 /// Passes on what is asked and answered until one of the two has enough, or the plan has it end.
 pub fn relay(shared: &Shared, client: TcpStream) {
     let hub = TcpStream::connect(shared.hub);
@@ -85,6 +88,7 @@ impl Both<'_> {
             }
             Some(Fault::CutQuestion(at)) => harm.most = Some(*at),
             Some(Fault::FlipQuestion(at)) => harm.flip = at.checked_rem(length),
+            Some(Fault::Sip) => harm.slow = true,
             _ => {}
         }
         self.hub.get_mut().write_all(head).ok()?;
@@ -120,6 +124,12 @@ impl Both<'_> {
         let mut heard = wanted;
         while *sent < length {
             let most = (length - *sent).min(STEP as u64) as usize;
+            if harm.slow {
+                std::thread::sleep(SIP);
+                if self.shared.state().closed {
+                    return None;
+                }
+            }
             let count = self.client.read(&mut block[..most]).ok().filter(|count| *count > 0)?;
             let end = harm.most.map_or(count, |most| most.saturating_sub(*sent) as usize);
             let bytes = &mut block[..count];

@@ -229,6 +229,19 @@ pub enum Error {
         /// The repository's page.
         url: String,
     },
+    /// What a repository's page says for programs cannot be read.
+    #[error(
+        "the hub cannot read what {path} says at its beginning, between two lines of --- (mend it there): \
+         {message}: {url}"
+    )]
+    Page {
+        /// Its path in the repository.
+        path: String,
+        /// What the hub says about it.
+        message: String,
+        /// The address.
+        url: String,
+    },
     /// The repository does not have what it was given.
     #[error("after the upload, {path} is not what it should be there (push again): {url}")]
     Unverified {

@@ -72,7 +72,7 @@ impl Link {
         let changed = known.total.is_some_and(|total| total != sent.total)
             || known.version.as_ref().zip(sent.version.as_ref()).is_some_and(|(a, b)| a != b);
         if changed {
-            return Err(Error::Changed { url: self.url.clone() });
+            return Err(Error::Changed { url: address::shown(&self.url).to_owned() });
         }
         known.total = Some(sent.total);
         known.version = known.version.take().or(sent.version);

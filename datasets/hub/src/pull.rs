@@ -7,6 +7,7 @@
 //! Where the hub cannot be asked, what was fetched before is found by the same way.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::abreast::abreast;
@@ -117,8 +118,9 @@ impl Account {
             names.iter().any(|name| matches!(self.known(repo, name, target), Ok(Some(_))));
         let hub = self.hub()?;
         let asked = if fallback { ask(&self.hasty_hub()?) } else { ask(&hub) };
+        let client = Arc::clone(&hub.client);
         let opened = asked.and_then(|(name, commit)| self.open(hub, repo, &name, &commit, target));
-        match opened {
+        match opened.map_err(|error| client.told(error)) {
             Err(error) if error.passes() => self.kept(repo, names, target, Some(error)),
             other => other,
         }
@@ -133,10 +135,7 @@ impl Account {
         commit: &str,
         target: &Target,
     ) -> Result<Snapshot> {
-        if !is_commit(commit) {
-            let what = format!("{commit:?} is no commit");
-            return Err(Error::Nonsense { what, url: hub.page(repo) });
-        }
+        hub.check_commit(commit, &hub.page(repo))?;
         let place: Box<dyn Place> = match target {
             Target::Cache(cache) => {
                 let shelf = Shelf::make(cache, repo, commit)?;
@@ -311,7 +310,8 @@ impl Snapshot {
             let watch = Watch { tally: &tally, tell: &tell };
             abreast("pull", AT_ONCE, &missing, |entry| {
                 let url = hub.file(&self.repo, &self.commit, &entry.path);
-                fetch(&hub.client, &url, entry, self.place.as_ref(), &watch)
+                let fetched = fetch(&hub.client, &url, entry, self.place.as_ref(), &watch);
+                fetched.map_err(|error| hub.client.told(error))
             })
             .inspect_err(|error| {
                 // Either the file is damaged or the list: what asks for it next looks at both anew.

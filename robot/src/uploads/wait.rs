@@ -132,7 +132,7 @@ pub fn summary(account: &Account, entry: &Entry, pushed: &Pushed, report: &Repor
         Ok(repo) => format!("{}/{}", account.endpoint(), repo.place()),
         Err(_checked_before) => String::new(),
     };
-    let Pushed { commit, changed, removed, ignored } = pushed;
+    let Pushed { commit, changed, removed, ignored, remarks } = pushed;
     let changes = match (changed, removed) {
         (0, 0) => "nothing was new".to_owned(),
         (changed, 0) => format!("{changed} files are new or changed"),
@@ -142,6 +142,9 @@ pub fn summary(account: &Account, entry: &Entry, pushed: &Pushed, report: &Repor
     if *ignored > 0 {
         report.warn(format!("{ignored} files are left out by the repository's own .gitignore"));
     }
+    for remark in remarks {
+        report.warn(format!("the hub says of its page, README.md: {remark}"));
+    }
     json!({
         "repo": entry.job.repo,
         "url": page,
@@ -150,5 +153,6 @@ pub fn summary(account: &Account, entry: &Entry, pushed: &Pushed, report: &Repor
         "changed": changed,
         "removed": removed,
         "ignored": ignored,
+        "remarks": remarks,
     })
 }

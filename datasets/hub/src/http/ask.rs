@@ -7,7 +7,7 @@ use serde_json::Value;
 use ureq::http::{HeaderMap, Method, Request, Response, request};
 use ureq::{AsSendBody, Body, SendBody};
 
-use super::part::body;
+use super::pace::Going;
 use super::refusal::{Failed, text, unanswered};
 use super::{AT_WORK, Client, nonsense};
 use crate::{Error, Result, address};
@@ -88,7 +88,7 @@ impl Client {
         self.patiently(|| {
             let (mut response, _) = self.follow(ask, url).map_err(lost)?;
             let status = response.status().as_u16();
-            let bytes = body(url, &mut response, LONGEST_ANSWER + 1);
+            let bytes = self.body(url, &mut response, LONGEST_ANSWER + 1);
             if !(200..300).contains(&status) {
                 let said = bytes.unwrap_or_default();
                 if !ask.signed && matches!(status, 401 | 403) {
@@ -129,7 +129,7 @@ impl Client {
                 self.run(request.body(value.to_string()).map_err(wrong)?, ask)
             }
             Content::Stream(length, open) => {
-                let mut bytes = open()?;
+                let mut bytes = Going::of(open()?, &self.options);
                 let request = request.header("content-length", *length);
                 let body = SendBody::from_reader(&mut bytes);
                 self.run(request.body(body).map_err(wrong)?, ask)
@@ -145,7 +145,10 @@ impl Client {
     ) -> Result<Response<Body>, ureq::Error> {
         let patience = self.options.patience * if ask.work { AT_WORK } else { 1 };
         let request = self.agent.configure_request(request);
-        self.agent.run(request.timeout_per_read(Some(patience)).build())
+        // Nor does an answer begin byte by byte for ever.
+        let begun = patience.saturating_add(self.options.slow);
+        let request = request.timeout_per_read(Some(patience)).timeout_recv_response(Some(begun));
+        self.agent.run(request.build())
     }
 }
 

@@ -7,6 +7,7 @@
 //! board without any of its own can ask too; a server of one's own is known by [`Options::authorities`].
 
 mod ask;
+mod pace;
 mod part;
 mod refusal;
 mod whole;
@@ -56,6 +57,10 @@ pub struct Options {
     pub first_wait: Duration,
     /// How long the server may be silent.
     pub patience: Duration,
+    /// How long a transfer may be slower than `pace`.
+    pub slow: Duration,
+    /// Bytes that come or go at least in so long, of whatever is on its way.
+    pub pace: u64,
     /// A PEM file with the authorities that may vouch for a server, such as a company's own: these
     /// and no others. Without it, those on Mozilla's list.
     pub authorities: Option<PathBuf>,
@@ -65,8 +70,17 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let (first_wait, patience) = (Duration::from_millis(500), Duration::from_secs(15));
-        Self { token: None, tries: 5, first_wait, patience, authorities: None, end: None }
+        Self {
+            token: None,
+            tries: 5,
+            first_wait: Duration::from_millis(500),
+            patience: Duration::from_secs(15),
+            // A fifth of what each of eight has that share a line of 20 kB/s.
+            slow: Duration::from_secs(60),
+            pace: 30_000,
+            authorities: None,
+            end: None,
+        }
     }
 }
 
@@ -76,6 +90,7 @@ impl fmt::Debug for Options {
         let mut out = out.debug_struct("Options");
         out.field("token", &token).field("tries", &self.tries);
         out.field("first_wait", &self.first_wait).field("patience", &self.patience);
+        out.field("slow", &self.slow).field("pace", &self.pace);
         out.field("authorities", &self.authorities).finish()
     }
 }

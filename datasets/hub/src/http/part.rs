@@ -5,8 +5,9 @@ use std::io::Read;
 use ureq::Body;
 use ureq::http::Response;
 
+use super::pace::Coming;
 use super::refusal::{Failed, cut, passing, text};
-use super::{Ask, Client};
+use super::{Ask, Client, nonsense};
 use crate::address;
 use crate::{Error, Result};
 
@@ -53,12 +54,12 @@ impl Client {
             }
             let announced = response.body().content_length();
             if announced.is_some_and(|length| length > limit) {
-                return Err(Error::TooLarge { limit, url: url.to_owned() }.into());
+                return Err(Error::TooLarge { limit, url: address::shown(url).to_owned() }.into());
             }
-            let bytes = body(url, &mut response, limit.saturating_add(1))?;
+            let bytes = self.body(url, &mut response, limit.saturating_add(1))?;
             match announced {
                 _ if bytes.len() as u64 > limit => {
-                    Err(Error::TooLarge { limit, url: url.to_owned() }.into())
+                    Err(Error::TooLarge { limit, url: address::shown(url).to_owned() }.into())
                 }
                 Some(length) if bytes.len() as u64 != length => Err(cut(url, &bytes, length)),
                 _ => Ok(bytes),
@@ -80,28 +81,41 @@ impl Client {
                 self.follow(&Ask { headers: &[("range", &range)], ..Ask::get(url) }, start)?;
             match response.status().as_u16() {
                 206 => {}
-                200 => return Err(Error::NoRanges { url: url.to_owned() }.into()),
+                200 => return Err(Error::NoRanges { url: address::shown(url).to_owned() }.into()),
                 status => return Err(self.refused(url, status, response.headers(), &[])),
             }
             let headers = response.headers();
             let says = text(headers, "content-range").unwrap_or_default();
-            let nonsense = || Error::Nonsense {
-                what: format!("asked for {range}, it says {says:?}"),
-                url: url.to_owned(),
-            };
+            let nonsense = || nonsense(url, &format!("asked for {range}, it says {says:?}"));
             let (first, length, total) = sense(part, &says).ok_or_else(nonsense)?;
             let announced = response.body().content_length();
             if announced.is_some_and(|announced| announced != length) {
                 return Err(nonsense().into());
             }
             let version = text(headers, "etag").filter(|tag| !tag.starts_with("W/"));
-            let bytes = body(url, &mut response, length.saturating_add(1))?;
+            let bytes = self.body(url, &mut response, length.saturating_add(1))?;
             match bytes.len() as u64 {
                 whole if whole == length => Ok(Sent { first, bytes, total, version, location }),
                 less if less < length => Err(cut(url, &bytes, length)),
                 _ => Err(nonsense().into()),
             }
         })
+    }
+
+    /// The body of an answer, of which no more than `most` bytes are taken.
+    pub(super) fn body(
+        &self,
+        url: &str,
+        response: &mut Response<Body>,
+        most: u64,
+    ) -> Result<Vec<u8>, Failed> {
+        let known = response.body().content_length().unwrap_or(0).min(most).min(FIRST_TAKEN);
+        let mut bytes = Vec::with_capacity(known as usize);
+        let reader = response.body_mut().with_config().limit(u64::MAX).reader();
+        match Coming::of(reader, &self.options).take(most).read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(error) => Err(passing(url, error.to_string())),
+        }
     }
 }
 
@@ -117,15 +131,4 @@ pub(super) fn sense(part: Part, content_range: &str) -> Option<(u64, u64, u64)> 
     };
     let fits = first == from && last < total && last.checked_sub(first)? + 1 == length;
     fits.then_some((first, length, total))
-}
-
-/// The body, of which no more than `most` bytes are taken.
-pub(super) fn body(url: &str, response: &mut Response<Body>, most: u64) -> Result<Vec<u8>, Failed> {
-    let known = response.body().content_length().unwrap_or(0).min(most).min(FIRST_TAKEN);
-    let mut bytes = Vec::with_capacity(known as usize);
-    let reader = response.body_mut().with_config().limit(u64::MAX).reader();
-    match reader.take(most).read_to_end(&mut bytes) {
-        Ok(_) => Ok(bytes),
-        Err(error) => Err(passing(url, error.to_string())),
-    }
 }

@@ -1,7 +1,9 @@
 //! Why a try came to nothing, and whether another may help.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::Value;
 use ureq::http::HeaderMap;
 
 use super::Client;
@@ -53,7 +55,8 @@ impl Client {
             412 => Error::Stale { url },
             _ => Error::Status { status, message, url },
         };
-        let passes = matches!(status, 408 | 429 | 500..=599);
+        // What a server does not know how to do it does not know later either.
+        let passes = matches!(status, 408 | 429 | 500 | 502..=599);
         let wait = || asked_wait(status, headers).map_or(Wait::Usual, Wait::Asked);
         Failed { error, again: passes.then(wait) }
     }
@@ -62,9 +65,10 @@ impl Client {
     fn message(&self, headers: &HeaderMap, said: &[u8]) -> String {
         let header = text(headers, "x-error-message").filter(|words| !words.is_empty());
         let words = header.or_else(|| {
-            let body: serde_json::Value = serde_json::from_slice(said).ok()?;
-            let error = body.get("error").or_else(|| body.get("message"))?;
-            error.as_str().map(str::to_owned)
+            let body: Value = serde_json::from_slice(said).ok()?;
+            let error = body.get("error").or_else(|| body.get("message"));
+            let error = error.and_then(Value::as_str).map(str::to_owned);
+            error.or_else(|| Some(listed(body.get("errors")?.as_array()?)))
         });
         self.words(&words.unwrap_or_default())
     }
@@ -72,15 +76,54 @@ impl Client {
     /// An error in which a server's words stand, as it may be shown.
     pub(crate) fn told(&self, error: Error) -> Error {
         let words = |text: String| self.words(&text);
+        // Files are called here what they are called there.
+        let place = |path: PathBuf| match path.to_str() {
+            Some(text) => PathBuf::from(self.hidden(text)),
+            None => path,
+        };
         match error {
-            Error::Nonsense { what, url } => Error::Nonsense { what: words(what), url: words(url) },
+            Error::Address { what, url } => Error::Address { what, url: words(url) },
             Error::Unreachable { what, url } => {
                 Error::Unreachable { what: words(what), url: words(url) }
             }
+            Error::Untrusted { what, url } => {
+                Error::Untrusted { what: words(what), url: words(url) }
+            }
+            Error::Denied { status, with_token, message, url } => {
+                Error::Denied { status, with_token, message: words(message), url: words(url) }
+            }
+            Error::Missing { status, what, url } => {
+                Error::Missing { status, what, url: words(url) }
+            }
+            Error::Conflict { message, url } => {
+                Error::Conflict { message: words(message), url: words(url) }
+            }
+            Error::Stale { url } => Error::Stale { url: words(url) },
             Error::Status { status, message, url } => {
                 Error::Status { status, message: words(message), url: words(url) }
             }
-            Error::Address { what, url } => Error::Address { what, url: words(url) },
+            Error::NoRanges { url } => Error::NoRanges { url: words(url) },
+            Error::Nonsense { what, url } => Error::Nonsense { what: words(what), url: words(url) },
+            Error::TooLarge { limit, url } => Error::TooLarge { limit, url: words(url) },
+            Error::Changed { url } => Error::Changed { url: words(url) },
+            Error::WrongHash { path, expected, found, url } => {
+                let (path, expected) = (words(path), words(expected));
+                Error::WrongHash { path, expected, found, url: words(url) }
+            }
+            Error::Name { what, name } => Error::Name { what, name: words(name) },
+            Error::Theirs { path, url } => Error::Theirs { path: words(path), url: words(url) },
+            Error::Page { path, message, url } => {
+                Error::Page { path: words(path), message: words(message), url: words(url) }
+            }
+            Error::Altered { path } => Error::Altered { path: words(path) },
+            Error::Unverified { path, url } => {
+                Error::Unverified { path: words(path), url: words(url) }
+            }
+            Error::InTheWay { path } => Error::InTheWay { path: place(path) },
+            Error::NotFetched { what, repo, path } => {
+                Error::NotFetched { what: words(what), repo, path: place(path) }
+            }
+            Error::Io { what, source, path } => Error::Io { what, source, path: place(path) },
             Error::GaveUp { tries, last } => {
                 Error::GaveUp { tries, last: Box::new(self.told(*last)) }
             }
@@ -89,17 +132,29 @@ impl Client {
     }
 
     /// A server's words: short, in one line, and without the token, which some repeat.
-    fn words(&self, words: &str) -> String {
-        let mut words = words.replace(char::is_control, " ");
-        if let Some(token) = self.options.token.as_deref().map(str::trim).filter(|t| !t.is_empty())
-        {
-            words = words.replace(token, "(hidden)");
-        }
+    pub(crate) fn words(&self, words: &str) -> String {
+        let words = self.hidden(&words.replace(char::is_control, " "));
         match words.char_indices().nth(LONGEST_MESSAGE) {
             Some((end, _)) => format!("{}…", &words[..end]),
             None => words,
         }
     }
+
+    /// A text without the token, as it is or as addresses and quotations have it.
+    fn hidden(&self, text: &str) -> String {
+        let token = self.options.token.as_deref().map(str::trim).filter(|t| !t.is_empty());
+        let Some(token) = token else { return text.to_owned() };
+        let address = address::below("", [token]);
+        let quoted = format!("{token:?}");
+        let ways = [token, address.trim_start_matches('/'), quoted.trim_matches('"')];
+        ways.iter().fold(text.to_owned(), |text, way| text.replace(way, "(hidden)"))
+    }
+}
+
+/// What stands in a list of errors, each with its message.
+fn listed(errors: &[Value]) -> String {
+    let messages = errors.iter().filter_map(|error| error.get("message")?.as_str());
+    messages.take(LONGEST_MESSAGE).collect::<Vec<_>>().join("; ")
 }
 
 /// How long the server wants to be left alone, and a second more: the Hub says so in `RateLimit` once

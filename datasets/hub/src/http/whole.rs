@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use super::pace::Coming;
 use super::part::sense;
 use super::refusal::{Failed, text};
 use super::{Ask, Client, Part, nonsense};
@@ -45,10 +46,10 @@ impl Client {
             Some(announced) if announced != size.saturating_sub(first) => {
                 Err(other_size(url, first.saturating_add(announced), size))
             }
-            _ => Ok(Rest {
-                first,
-                bytes: Box::new(body.into_with_config().limit(u64::MAX).reader()),
-            }),
+            _ => {
+                let bytes = body.into_with_config().limit(u64::MAX).reader();
+                Ok(Rest { first, bytes: Box::new(Coming::of(bytes, &self.options)) })
+            }
         }
     }
 }

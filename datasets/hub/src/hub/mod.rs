@@ -14,7 +14,7 @@ pub use entry::{Digest, Entry, read_list};
 use entry::{Listed, entries};
 
 use crate::error::Absent;
-use crate::http::{Ask, Client, Content, Options};
+use crate::http::{Ask, Client, Content, Options, nonsense};
 use crate::{Error, Kind, Repo, Result, address};
 
 /// How many pages and files a list has before it is taken to be without end.
@@ -152,7 +152,17 @@ impl Hub {
 
     /// Whose token this is.
     pub fn whoami(&self) -> Result<Person> {
-        self.client.ask(&Ask::get(&format!("{}/api/whoami-v2", self.endpoint)))?.json()
+        let url = format!("{}/api/whoami-v2", self.endpoint);
+        let mut person: Person = self.client.ask(&Ask::get(&url))?.json()?;
+        // Who somebody is gets shown: not so the token, should a hub call them by it.
+        let shown = person.auth.as_mut().and_then(|auth| auth.access_token.as_mut());
+        let shown = shown.map(|token| [&mut token.display_name, &mut token.role]);
+        let orgs = person.orgs.iter_mut().map(|group| &mut group.name);
+        let more = shown.into_iter().flatten().chain([&mut person.fullname]).flatten();
+        for name in more.chain(orgs).chain([&mut person.name]) {
+            *name = self.client.words(name);
+        }
+        Ok(person)
     }
 
     /// Makes a repository where there is none; tells whether there was none.
@@ -192,7 +202,16 @@ impl Hub {
             Some(revision) => self.api(repo, ["revision", revision]),
             None => self.api(repo, []),
         };
-        self.client.ask(&Ask::get(&url))?.json()
+        let state: State = self.client.ask(&Ask::get(&url))?.json()?;
+        self.check_commit(&state.sha, &url).map(|()| state)
+    }
+
+    /// Refuses what a hub says is a commit where it cannot be one.
+    pub(crate) fn check_commit(&self, commit: &str, url: &str) -> Result<()> {
+        if is_commit(commit) {
+            return Ok(());
+        }
+        Err(self.client.told(nonsense(url, &format!("{commit:?} is no commit"))))
     }
 
     /// Every file of a repository at a revision, below `folder` where it is not empty.

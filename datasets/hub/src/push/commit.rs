@@ -75,7 +75,8 @@ pub(crate) fn commit(
     };
     let ask = Ask::post(&url, Content::Stream(length, &open)).work();
     let ask = Ask { headers: &[("content-type", "application/x-ndjson")], ..ask };
-    hub.client.ask(&ask)?.json::<Made>().map(|made| made.commit_oid)
+    let made: Made = hub.client.ask(&ask)?.json()?;
+    hub.check_commit(&made.commit_oid, &url).map(|()| made.commit_oid)
 }
 
 struct Lines<'a> {

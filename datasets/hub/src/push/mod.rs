@@ -11,6 +11,7 @@ mod commit;
 mod flow;
 mod ledger;
 mod local;
+mod page;
 mod plan;
 mod room;
 mod store;
@@ -79,6 +80,8 @@ pub struct Pushed {
     pub removed: usize,
     /// How many the repository's own rules leave out.
     pub ignored: usize,
+    /// What the hub finds odd about the repository's page.
+    pub remarks: Vec<String>,
 }
 
 /// A push on its way.
@@ -111,7 +114,8 @@ impl Push<'_> {
             self.hub.branch(self.repo, self.branch)?;
         }
         let head = self.hub.state(self.repo, Some(self.branch))?.sha;
-        let pushed = Pushed { commit: head.clone(), changed: 0, removed: 0, ignored: 0 };
+        let (commit, remarks) = (head.clone(), Vec::new());
+        let pushed = Pushed { commit, changed: 0, removed: 0, ignored: 0, remarks };
         let (before, after, pending) = (HashMap::new(), BTreeMap::new(), Vec::new());
         let made = HashSet::new();
         let mut way = Way { push: self, ledger, flow, head, before, after, pending, made, pushed };
@@ -179,6 +183,9 @@ impl<'a> Way<'a> {
             }
             if others && !self.push.replace {
                 return Err(self.theirs(path));
+            }
+            if page::is_page(file) {
+                self.pushed.remarks.extend(page::check(hub, repo, file)?);
             }
             self.after.insert(path, (size, digest.clone()));
             self.before.insert(path, wanted.there);

@@ -298,3 +298,32 @@ fn a_file_that_changes_on_its_way_is_told() {
     assert!(Path::new(&place).exists());
     drop(bench.server);
 }
+
+#[test]
+fn a_page_that_cannot_be_read_is_told_before_anything_moves() {
+    let bench = Bench::new();
+    bench.write("videos/file-000.mp4", 3000, 0);
+    let page = |text: &str| {
+        fs::write(bench.source().join("README.md"), text).unwrap();
+        bench.push(&Ledger::default(), &Flow::default())
+    };
+    for (text, says) in [
+        ("---\nlicense: [mit\n---\n# Pick\n", "line 2"),
+        ("---\n- robotics\n---\n", "table"),
+        (
+            "---\ntags: 7\nlicense: {a: b}\n---\n",
+            "\"license\" is a text or a list of texts; \"tags\"",
+        ),
+    ] {
+        let error = page(text).unwrap_err();
+        let Error::Page { path, message, .. } = &error else { panic!("{error}") };
+        assert!(path == "README.md" && message.contains(says), "{text:?}: {error}");
+        assert!(bench.there().is_empty() && !error.may_pass(), "{error}");
+    }
+    let odd = page("# Pick\n").unwrap();
+    assert!(odd.remarks.len() == 1 && odd.remarks[0].contains("---"), "{odd:?}");
+    fs::remove_file(bench.source().join("README.md")).unwrap();
+    fs::write(bench.source().join("readme.MD"), [0xFF]).unwrap();
+    let pushed = bench.push(&Ledger::default(), &Flow::default()).unwrap();
+    assert_eq!(pushed.remarks, [""; 0], "what is no text is no page");
+}

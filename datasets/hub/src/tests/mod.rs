@@ -22,8 +22,7 @@ fn options(token: Option<&str>) -> Options {
         tries: 3,
         first_wait: Duration::from_millis(1),
         patience: Duration::from_millis(300),
-        authorities: None,
-        end: None,
+        ..Options::default()
     }
 }
 

@@ -5,8 +5,10 @@
 
 mod interrupted;
 mod mixed;
+mod parrot;
 #[path = "../../../../tests/proxy/mod.rs"]
 mod proxy;
 mod refused;
 mod single;
+mod slow;
 mod stand;

@@ -21,7 +21,7 @@ pub const TOKEN: &str = "hf_markedtokenthatnobodymayread";
 pub const PART: u64 = 32 << 10;
 
 /// How long the hub may be silent: long enough for a busy machine.
-const PATIENCE: Duration = Duration::from_millis(800);
+pub const PATIENCE: Duration = Duration::from_millis(800);
 
 pub struct Stand {
     pub folder: tempfile::TempDir,
@@ -147,10 +147,13 @@ pub fn hub(url: &str, patience: Duration) -> Hub {
 }
 
 pub fn push(url: &str, source: &Path, ledger: &Path, patience: Duration) -> Result<Pushed> {
-    let files = Local::below(source, |_| true)?;
-    let (hub, repo) = (hub(url, patience), repo());
+    push_to(&hub(url, patience), source, ledger)
+}
+
+pub fn push_to(hub: &Hub, source: &Path, ledger: &Path) -> Result<Pushed> {
+    let (files, repo) = (Local::below(source, |_| true)?, repo());
     let push = Push {
-        hub: &hub,
+        hub,
         repo: &repo,
         branch: "main",
         private: false,

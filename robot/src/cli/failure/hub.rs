@@ -20,6 +20,7 @@ pub fn exit_of(error: &Error) -> Exit {
         Error::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Exit::Refused,
         Error::Missing { .. }
         | Error::Nonsense { .. }
+        | Error::Page { .. }
         | Error::NotFetched { .. }
         | Error::WrongHash { .. } => Exit::Data,
         Error::InTheWay { .. } => Exit::Refused,
@@ -27,7 +28,8 @@ pub fn exit_of(error: &Error) -> Exit {
         | Error::Name { .. }
         | Error::NoSuchToken { .. }
         | Error::Variable { .. }
-        | Error::Authorities { .. } => Exit::Usage,
+        | Error::Authorities { .. }
+        | Error::Tokens { .. } => Exit::Usage,
         _ => Exit::Failed,
     }
 }

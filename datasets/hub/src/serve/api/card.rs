@@ -18,6 +18,9 @@ const HEAD: usize = 64 * 1024;
 const NAMED: [&str; 5] =
     ["license", "language", "task_categories", "size_categories", "library_name"];
 
+/// What is said of a card without a head.
+const EMPTY: &str = "it says nothing for programs between two lines of --- at its beginning";
+
 /// The card, if there is one and it is text.
 pub fn read(store: &Store, snapshot: &Snapshot) -> Result<Option<String>, Refusal> {
     let Some(leaf) = snapshot.tree.file(FILE) else { return Ok(None) };
@@ -71,18 +74,37 @@ pub fn tags(data: &Map<String, Value>) -> Vec<String> {
     tags
 }
 
-/// Whether the head of a card can be read. What it must say is between its writer and its readers.
+/// Whether the head of a card can be read, and whether what becomes tags can. What else it must say is
+/// between its writer and its readers.
 pub fn validate(call: &mut Call) -> Result<Answer, Refusal> {
     let asked: Value = call.json()?;
     let (head, _) = split(asked["content"].as_str().unwrap_or_default());
-    let errors: Vec<Value> =
-        parse(head).err().into_iter().map(|message| json!({ "message": message })).collect();
-    let wrong = !errors.is_empty();
-    let mut answer = Answer::json(&json!({ "errors": errors, "warnings": [] }))?;
-    if wrong {
+    let (errors, warnings) = match parse(head) {
+        Err(message) => (vec![message], Vec::new()),
+        Ok(data) if data.is_empty() => (Vec::new(), vec![EMPTY.to_owned()]),
+        Ok(data) => (untold(&data), Vec::new()),
+    };
+    let rows = |texts: &[String]| -> Vec<Value> {
+        texts.iter().map(|message| json!({ "message": message })).collect()
+    };
+    let said = json!({ "errors": rows(&errors), "warnings": rows(&warnings) });
+    let mut answer = Answer::json(&said)?;
+    if !errors.is_empty() {
         answer.status = 400;
     }
     Ok(answer)
+}
+
+/// What is wrong with the names that become tags.
+fn untold(data: &Map<String, Value>) -> Vec<String> {
+    let is_said = |value: &Value| match value {
+        Value::Null | Value::String(_) => true,
+        Value::Array(texts) => texts.iter().all(Value::is_string),
+        _ => false,
+    };
+    let names = NAMED.iter().chain(&["tags"]);
+    let wrong = names.filter(|name| data.get(**name).is_some_and(|value| !is_said(value)));
+    wrong.map(|name| format!("{name:?} is a text or a list of texts")).collect()
 }
 
 #[cfg(test)]
