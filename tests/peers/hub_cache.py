@@ -19,6 +19,7 @@ import huggingface_hub
 from filelock import FileLock
 from hands import Checks
 from huggingface_hub import HfApi, hf_hub_download, scan_cache_dir, snapshot_download, try_to_load_from_cache
+from huggingface_hub.errors import EntryNotFoundError
 
 SINEW, FOLDER = sys.argv[1], Path(sys.argv[2])
 TOKEN = os.environ["HF_TOKEN"]
@@ -27,6 +28,7 @@ CHECKS = Checks()
 check, equal = CHECKS.holds, CHECKS.equal
 API = HfApi(token=TOKEN)
 REPO, KIND = "writer/shared", "dataset"
+FOLDER_NAME = "datasets--writer--shared"
 DICE = random.Random(5)
 FILES = {
     "README.md": b"---\nlicense: mit\n---\n# Shared\n",
@@ -168,6 +170,39 @@ def folders():
     equal("fetched", pull(FOLDER / "ours", "--local-dir", theirs)["fetched"], 0)
 
 
+def lacking():
+    """What a repository does not have is known to both once either has looked."""
+    absent = lambda home, path: try_to_load_from_cache(REPO, path, cache_dir=home / "hub", repo_type=KIND, revision="v3.0") is huggingface_hub._CACHED_NO_EXIST
+    ours = FOLDER / "ours lack"
+    for path in ("nope.json", "meta/nope.json"):
+        pull(ours, "--file", path, code=4)
+        check(absent(ours, path), path)
+    check(not absent(ours, "meta/info.json"))
+    theirs = FOLDER / "theirs lack"
+    for path in ("nope.json", "meta/nope.json"):
+        try:
+            hf_hub_download(REPO, path, repo_type=KIND, cache_dir=theirs / "hub", revision="v3.0", token=TOKEN)
+            check(False, path, "is there")
+        except EntryNotFoundError:
+            check(absent(theirs, path), path)
+        pull(theirs, "--file", path, "--revision", "v3.0", more=OFFLINE, code=4)
+        pull(theirs, "--file", path, "--revision", "v3.0", more={"HF_ENDPOINT": "http://127.0.0.1:9", **OFFLINE}, code=4)
+    (commit,) = {path.name for path in (theirs / "hub" / FOLDER_NAME / ".no_exist").iterdir()}
+    # At a commit nobody is asked, even where a server may be.
+    pull(theirs, "--file", "nope.json", "--revision", commit, more={"HF_ENDPOINT": "http://127.0.0.1:9"}, code=4)
+
+
+def without_links():
+    """On a disk that has no links, or as if it had none, the files lie in the snapshot."""
+    home = FOLDER / "no links"
+    program = f"from huggingface_hub import snapshot_download as s; print(s({REPO!r}, repo_type={KIND!r}, cache_dir={str(home / 'hub')!r}, revision='v3.0'))"
+    run = subprocess.run([sys.executable, "-c", program], env={**os.environ, "HF_HUB_DISABLE_SYMLINKS": "1"}, capture_output=True, text=True, check=True)
+    folder = Path(run.stdout.strip())
+    pulled = pull(home)
+    equal("fetched", (pulled["fetched"], Path(pulled["path"]).resolve()), (0, folder.resolve()))
+    whole(folder)
+
+
 def tokens():
     home = FOLDER / "logins"
     client = lambda program: subprocess.run(
@@ -195,6 +230,6 @@ for path, content in FILES.items():
 API.create_repo(REPO, repo_type=KIND, private=True)
 API.upload_folder(repo_id=REPO, repo_type=KIND, folder_path=FOLDER / "files")
 API.create_tag(REPO, tag="v3.0", repo_type=KIND)
-for part in (ours_is_theirs, theirs_is_ours, one_at_a_time, folders, tokens):
+for part in (ours_is_theirs, theirs_is_ours, one_at_a_time, folders, lacking, without_links, tokens):
     part()
 CHECKS.done("huggingface_hub", VERSION)

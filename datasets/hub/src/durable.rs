@@ -30,12 +30,16 @@ pub(crate) fn read_text(path: &Path, most: u64) -> Result<Option<String>> {
 /// Puts a file in place that whoever may read its folder may read, which is made where it is missing. It
 /// is on the disk when this returns; until then what was there before is.
 pub(crate) fn keep(path: &Path, bytes: &[u8]) -> Result<()> {
+    keep_from(path, &mut &*bytes)
+}
+
+/// The same of whatever is read.
+pub(crate) fn keep_from(path: &Path, from: &mut dyn Read) -> Result<()> {
     make_folders(folder_of(path))?;
     let mut how = tempfile::Builder::new();
-    put(path, how.prefix(".fresh").permissions(Permissions::from_mode(0o666)), |to| {
-        to.write_all(bytes)
-    })
-    .map_err(Error::io("cannot write", path))
+    how.prefix(".fresh").permissions(Permissions::from_mode(0o666));
+    let kept = put(path, &how, |mut to| io::copy(from, &mut to).map(drop));
+    kept.map_err(Error::io("cannot write", path))
 }
 
 /// Puts a file in place that only this user may read, as [`keep`]; its folder must be there.

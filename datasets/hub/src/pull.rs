@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use crate::abreast::abreast;
 use crate::cache::{Folder, Place, Shelf, Tally, Watch, fetch, files_below};
 use crate::hub::{Entry, is_commit};
+use crate::repo::check_path;
 use crate::{Account, Error, Hub, Refs, Repo, Result};
 
 /// How many files are fetched at once.
@@ -101,6 +102,17 @@ impl Account {
             })
         };
         self.look(repo, &chosen, names, target)
+    }
+
+    /// Whether it is known on this machine that a repository has no such file: at a commit, or, where no
+    /// server may be asked, at what a branch or tag stood for last.
+    pub fn lacks(&self, repo: &Repo, revision: Option<&str>, path: &str, target: &Target) -> bool {
+        let (Target::Cache(cache), name) = (target, revision.unwrap_or(MAIN)) else { return false };
+        if !is_commit(name) && !self.is_offline() {
+            return false;
+        }
+        let commit = Shelf::commit_of(cache, repo, name).ok().flatten();
+        commit.is_some_and(|commit| Shelf::lacks(cache, repo, &commit, path))
     }
 
     fn look(
@@ -263,6 +275,25 @@ impl Snapshot {
     /// What its files are found below on the hub, where that may be asked.
     pub fn address(&self) -> Option<String> {
         self.hub.as_ref().map(|hub| hub.files_of(&self.repo, &self.commit))
+    }
+
+    /// One file, fetched where it is not here; nothing where the repository has none of this path, which
+    /// is remembered.
+    pub fn file(&self, path: &str, tell: &(dyn Fn(Pulled) + Sync)) -> Result<Option<Pulled>> {
+        check_path(path)?;
+        if self.files().iter().any(|(known, _)| *known == path) {
+            return self.fetch(&|one| one == path, tell).map(Some);
+        }
+        match &self.files {
+            Files::Listed(_) => {
+                self.place.note_lack(path);
+                Ok(None)
+            }
+            Files::Found(_) => {
+                let (what, repo) = (path.to_owned(), self.repo.to_string());
+                Err(Error::NotFetched { what, repo, path: self.folder() })
+            }
+        }
     }
 
     /// Fetches the files whose paths are wanted, those that are not here already. They are on the disk

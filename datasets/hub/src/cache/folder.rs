@@ -165,6 +165,8 @@ impl Place for Folder {
         self.note_whole(entry)
     }
 
+    fn note_lack(&self, _path: &str) {}
+
     fn settle(&self) -> Result<()> {
         // Each was before it was noted.
         Ok(())

@@ -59,6 +59,9 @@ pub(crate) trait Place: Sync {
     /// Takes the whole file; it is found from now on.
     fn put(&self, entry: &Entry, part: &Path) -> Result<()>;
 
+    /// Remembers that the commit has no file of this path, where other programs look for that.
+    fn note_lack(&self, path: &str);
+
     /// Makes the names of what was put durable; its bytes are.
     fn settle(&self) -> Result<()>;
 }

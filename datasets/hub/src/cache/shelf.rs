@@ -5,11 +5,13 @@
 //! datasets--me--pick/trees/<commit>.json              its files
 //! datasets--me--pick/blobs/<hash>                     their bytes, once
 //! datasets--me--pick/snapshots/<commit>/meta/info.json ─▶ ../../../../blobs/<hash>
+//! datasets--me--pick/.no_exist/<commit>/a.json        the commit has no such file
 //! .locks/datasets--me--pick/<hash>.lock               held by whoever fetches it
 //! ```
+//! A disk that has no links has the bytes in the snapshot instead.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, ErrorKind::PermissionDenied, ErrorKind::Unsupported};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -26,6 +28,8 @@ pub struct Shelf {
     commit: String,
     /// The paths that were put and are not durable yet.
     fresh: Mutex<Vec<String>>,
+    /// What makes a link; some disks have none.
+    symlink: fn(&Path, &Path) -> io::Result<()>,
 }
 
 impl Shelf {
@@ -47,8 +51,23 @@ impl Shelf {
     }
 
     fn at(cache: &Path, repo: &Repo, commit: &str) -> Self {
-        let (name, fresh) = (repo.folder(), Mutex::default());
-        Self { cache: cache.to_owned(), name, commit: commit.to_owned(), fresh }
+        Self {
+            cache: cache.to_owned(),
+            name: repo.folder(),
+            commit: commit.to_owned(),
+            fresh: Mutex::default(),
+            symlink: |to, at| std::os::unix::fs::symlink(to, at),
+        }
+    }
+
+    /// Whether it is known here that a commit has no such file.
+    pub fn lacks(cache: &Path, repo: &Repo, commit: &str, path: &str) -> bool {
+        check_path(path).is_ok() && Self::at(cache, repo, commit).lack(path).is_file()
+    }
+
+    /// What says that the commit has no such file.
+    fn lack(&self, path: &str) -> PathBuf {
+        self.folder().join(".no_exist").join(&self.commit).join(path)
     }
 
     /// The commit that a revision stood for when it was fetched last.
@@ -91,8 +110,8 @@ impl Shelf {
         self.blobs().join(entry.digest.text())
     }
 
-    /// Lets the snapshot's name lead to the bytes.
-    fn link(&self, entry: &Entry) -> Result<()> {
+    /// Lets the snapshot's name lead to the bytes, which no other name may do yet if they are `new`.
+    fn link(&self, entry: &Entry, new: bool) -> Result<()> {
         let path = self.root().join(&entry.path);
         let folder = durable::folder_of(&path);
         durable::make_folders(folder)?;
@@ -104,11 +123,27 @@ impl Shelf {
         // Whatever was there is replaced in one go: nobody finds the name gone.
         let fresh = tempfile::Builder::new()
             .prefix(".link")
-            .make_in(folder, |fresh| std::os::unix::fs::symlink(&to, fresh));
+            .make_in(folder, |fresh| (self.symlink)(&to, fresh));
         let done = fresh.and_then(|fresh| fresh.persist(&path).map_err(|error| error.error));
-        done.map(drop).map_err(Error::io("cannot link", &path))?;
+        match done {
+            Err(error) if matches!(error.kind(), PermissionDenied | Unsupported) => {
+                self.put_itself(entry, &path, new)?;
+            }
+            done => done.map(drop).map_err(Error::io("cannot link", &path))?,
+        }
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner).push(entry.path.clone());
         Ok(())
+    }
+
+    /// Puts the bytes where a link would be, as the official client does on a disk that has none: new
+    /// ones are moved there, others may be some other name's.
+    fn put_itself(&self, entry: &Entry, path: &Path, new: bool) -> Result<()> {
+        let blob = self.blob(entry);
+        if new {
+            return fs::rename(&blob, path).map_err(Error::io("cannot move into its place", path));
+        }
+        let mut bytes = File::open(&blob).map_err(Error::io("cannot read", &blob))?;
+        durable::keep_from(path, &mut bytes)
     }
 }
 
@@ -141,7 +176,7 @@ impl Place for Shelf {
         if length(&self.blob(entry))? != Some(entry.size) {
             return Ok(false);
         }
-        self.link(entry).map(|()| true)
+        self.link(entry, false).map(|()| true)
     }
 
     fn part(&self, entry: &Entry) -> PathBuf {
@@ -155,7 +190,14 @@ impl Place for Shelf {
     fn put(&self, entry: &Entry, part: &Path) -> Result<()> {
         let blob = self.blob(entry);
         fs::rename(part, &blob).map_err(Error::io("cannot move into its place", &blob))?;
-        self.link(entry)
+        self.link(entry, true)
+    }
+
+    fn note_lack(&self, path: &str) {
+        let lack = self.lack(path);
+        // Who cannot note it down asks again the next time.
+        durable::make_folders(durable::folder_of(&lack)).ok();
+        File::options().create(true).append(true).open(&lack).ok();
     }
 
     fn settle(&self) -> Result<()> {
@@ -197,4 +239,47 @@ pub fn files_below(folder: &Path) -> Result<Vec<(String, u64)>> {
     }
     found.sort();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Digest, Kind};
+
+    #[test]
+    fn a_disk_without_links_has_the_files_themselves() {
+        let cache = tempfile::tempdir().unwrap();
+        let repo = Repo::new(Kind::Dataset, "me/pick").unwrap();
+        let shelf = |commit: &str| {
+            let mut shelf = Shelf::make(cache.path(), &repo, &commit.repeat(40)).unwrap();
+            // As vfat says it.
+            shelf.symlink = |_, _| Err(io::Error::from_raw_os_error(libc::EPERM));
+            shelf
+        };
+        let entry = |path: &str| Entry {
+            path: path.to_owned(),
+            size: 5,
+            digest: Digest::Git("a".repeat(40)),
+            oid: "a".repeat(40),
+        };
+        let (one, first) = (entry("meta/info.json"), shelf("0"));
+        assert!(!first.has(&one).unwrap());
+        fs::write(first.part(&one), "bytes").unwrap();
+        first.put(&one, &first.part(&one)).unwrap();
+        first.settle().unwrap();
+        assert!(first.has(&one).unwrap() && !first.blob(&one).exists());
+        let place = first.root().join(&one.path);
+        assert!(fs::symlink_metadata(&place).unwrap().is_file());
+        assert_eq!(fs::read(&place).unwrap(), b"bytes");
+        assert_eq!(files_below(&first.root()).unwrap(), [(one.path.clone(), 5)]);
+
+        // What another program has, under whatever name, stays there.
+        let (other, later) = (entry("other.json"), shelf("1"));
+        fs::write(later.blob(&other), "bytes").unwrap();
+        for entry in [&other, &one] {
+            assert!(later.has(entry).unwrap(), "{}", entry.path);
+            assert_eq!(fs::read(later.root().join(&entry.path)).unwrap(), b"bytes");
+        }
+        assert!(later.blob(&other).exists());
+    }
 }

@@ -402,3 +402,25 @@ fn what_a_repository_says_was_fetched_is_not_believed() {
     assert!(matches!(error, Error::InTheWay { .. }), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "my own");
 }
+
+#[test]
+fn a_file_that_is_not_there_is_known_not_to_be() {
+    let bench = Bench::new(vec![state(COMMIT), listed("meta/info.json", "{}"), text("{}")]);
+    let snapshot = bench.snapshot().unwrap();
+    let target = Target::Cache(bench.cache());
+    let lacks =
+        |account: &Account, revision, path| account.lacks(&bench.repo, revision, path, &target);
+    let (online, offline) = (bench.account(), bench.account_at("http://127.0.0.1:9", true));
+    assert!(!lacks(&offline, None, "meta/tasks.json"));
+    for path in ["meta/tasks.json", "tasks.json"] {
+        assert!(snapshot.file(path, &|_| {}).unwrap().is_none());
+        assert!(bench.folder().join(".no_exist").join(COMMIT).join(path).is_file());
+        // What a branch stands for is asked where that may be, what a commit has stays so.
+        assert!(lacks(&offline, None, path) && lacks(&offline, Some(COMMIT), path));
+        assert!(lacks(&online, Some(COMMIT), path) && !lacks(&online, None, path));
+        assert!(!lacks(&online, Some(LATER), path) && !lacks(&offline, Some("v3.0"), path));
+    }
+    assert!(matches!(snapshot.file("../x", &|_| {}), Err(Error::Name { .. })));
+    assert!(!lacks(&offline, None, "../../x") && !lacks(&offline, None, "meta"));
+    assert_eq!(snapshot.file("meta/info.json", &|_| {}).unwrap().unwrap().files, 1);
+}

@@ -40,6 +40,9 @@ pub struct Pull {
     /// Only a dataset's tables, which tell what is in it
     #[arg(long, conflicts_with_all = ["episodes", "cameras"])]
     meta_only: bool,
+    /// Only this file, by its path there; its place on this machine is printed
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["episodes", "cameras", "meta_only"])]
+    file: Option<String>,
     /// Put the files into this folder instead, as they are, to change them; files that were changed
     /// there are never written over
     #[arg(long, value_name = "DIR")]
@@ -61,6 +64,11 @@ impl Pull {
             cameras: self.cameras.clone().map(|names| names.0),
             meta_only: self.meta_only,
         };
+        if let Some(path) = &self.file
+            && let Some(repo) = self.lacking(&account, path)?
+        {
+            return Err(none(&repo, path));
+        }
         let snapshot = self.find(&account)?;
         let repo = snapshot.repo();
         let kind = repo.kind().singular();
@@ -81,7 +89,13 @@ impl Pull {
             ));
         }
         let tell = fetching::teller(report);
-        let done = choice.fetch(&snapshot, &tell);
+        let done = match &self.file {
+            Some(path) => match snapshot.file(path, &tell)? {
+                Some(done) => Ok(done),
+                None => return Err(none(repo, path)),
+            },
+            None => choice.fetch(&snapshot, &tell),
+        };
         report.progress("");
         let done = done?;
         report.note(format!(
@@ -90,14 +104,16 @@ impl Pull {
             bytes(done.bytes),
             bytes(done.came)
         ));
-        let folder = snapshot.folder().display().to_string();
-        report.say(&folder);
+        let place = snapshot.folder();
+        let place = self.file.as_ref().map_or(place.clone(), |path| place.join(path));
+        let place = place.display().to_string();
+        report.say(&place);
         report.result(json!({
             "repo": repo.to_string(),
             "kind": kind,
             "revision": snapshot.revision(),
             "commit": snapshot.commit(),
-            "path": folder,
+            "path": place,
             "files": done.files,
             "bytes": done.bytes,
             "fetched": done.came,
@@ -105,13 +121,31 @@ impl Pull {
         Ok(Exit::Done)
     }
 
-    /// The repository, whatever it is.
-    fn find(&self, account: &Account) -> Result<Snapshot, Failure> {
-        let place = |repo: &Repo| match &self.local_dir {
+    /// Where the files of a repository go.
+    fn place(&self, account: &Account, repo: &Repo) -> Target {
+        match &self.local_dir {
             Some(folder) => Target::Folder(folder.clone()),
             None if repo.kind() == Kind::Dataset => fetching::cache(account, repo),
             None => Target::Cache(account.cache().to_owned()),
-        };
+        }
+    }
+
+    /// The repository that is known to have no such file, without anybody being asked.
+    fn lacking(&self, account: &Account, path: &str) -> Result<Option<Repo>, Error> {
+        for kind in [(What::Dataset, Kind::Dataset), (What::Model, Kind::Model)] {
+            let repo = Repo::new(kind.1, &self.repo)?;
+            let place = self.place(account, &repo);
+            let meant = self.kind.is_none_or(|wanted| wanted == kind.0);
+            if meant && account.lacks(&repo, self.revision.as_deref(), path, &place) {
+                return Ok(Some(repo));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The repository, whatever it is.
+    fn find(&self, account: &Account) -> Result<Snapshot, Failure> {
+        let place = |repo: &Repo| self.place(account, repo);
         let dataset = || -> Result<_, sinew_datasets::Error> {
             let repo = Repo::new(Kind::Dataset, &self.repo)?;
             pull::find(account, &repo, self.revision.as_deref(), &place(&repo))
@@ -135,6 +169,14 @@ impl Pull {
             },
         }
     }
+}
+
+fn none(repo: &Repo, path: &str) -> Failure {
+    Failure::advise(
+        Exit::Data,
+        format!("{repo} has no file {path:?}"),
+        "name it by its path there, with the folders that it lies in",
+    )
 }
 
 /// Which of two errors says more.
