@@ -92,7 +92,7 @@ fn push(account: &Account, turn: &Turn, flow: &Flow) -> Result<Pushed, Wrong> {
     };
     let pushed = push.run(&turn.ledger()?, flow)?;
     if let Some(tag) = gathered.tag {
-        hub.tag(&repo, tag, &pushed.commit)?;
+        hub.tag(&pushed.repo, tag, &pushed.commit)?;
     }
     Ok(pushed)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sinew_drivers::stop::StopFlag;
 use sinew_hub::queue::{Entry, Standing};
-use sinew_hub::{Account, Flow, Pushed, Repo};
+use sinew_hub::{Account, Flow, Pushed};
 
 use super::attempt::{Wrong, attempt, now};
 use crate::cli::failure::{Exit, Failure};
@@ -128,17 +128,17 @@ fn failure(wrong: Wrong, name: &str) -> Failure {
 
 /// Says that it is there, and where.
 pub fn summary(account: &Account, entry: &Entry, pushed: &Pushed, report: &Report) -> Value {
-    let page = match Repo::new(entry.job.kind, &entry.job.repo) {
-        Ok(repo) => format!("{}/{}", account.endpoint(), repo.place()),
-        Err(_checked_before) => String::new(),
-    };
-    let Pushed { commit, changed, removed, ignored, remarks } = pushed;
+    let Pushed { repo, commit, changed, removed, ignored, remarks } = pushed;
+    let page = format!("{}/{}", account.endpoint(), repo.place());
     let changes = match (changed, removed) {
         (0, 0) => "nothing was new".to_owned(),
         (changed, 0) => format!("{changed} files are new or changed"),
         (changed, removed) => format!("{changed} files are new or changed, {removed} are gone"),
     };
     report.say(format!("{page}: {changes}, every file verified"));
+    if repo.id() != entry.job.repo {
+        report.warn(format!("{} was moved, and is called {repo} now", entry.job.repo));
+    }
     if *ignored > 0 {
         report.warn(format!("{ignored} files are left out by the repository's own .gitignore"));
     }
@@ -146,7 +146,7 @@ pub fn summary(account: &Account, entry: &Entry, pushed: &Pushed, report: &Repor
         report.warn(format!("the hub says of its page, README.md: {remark}"));
     }
     json!({
-        "repo": entry.job.repo,
+        "repo": repo.to_string(),
         "url": page,
         "branch": entry.job.branch,
         "commit": commit,

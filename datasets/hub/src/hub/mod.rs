@@ -74,6 +74,9 @@ pub struct State {
     /// Whether only its owner sees it.
     #[serde(default)]
     pub private: bool,
+    /// What it is called, which is another name than was asked for once it was moved.
+    #[serde(default)]
+    id: Option<String>,
 }
 
 /// The branches and tags of a repository, with the commits they stand for.
@@ -113,6 +116,14 @@ impl Person {
 
     fn token(&self) -> Option<&Token> {
         self.auth.as_ref()?.access_token.as_ref()
+    }
+}
+
+impl State {
+    /// The repository, by the name that it has now; `asked` is the one that it was asked for by.
+    pub fn repo(&self, asked: &Repo) -> Repo {
+        let named = self.id.as_deref().and_then(|id| Repo::new(asked.kind(), id).ok());
+        named.unwrap_or_else(|| asked.clone())
     }
 }
 

@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering;
 
 use crate::abreast::abreast;
 use crate::hub::Digest;
-use crate::{Error, Hub, Repo, Result};
+use crate::{Absent, Error, Hub, Repo, Result};
 use commit::{Change, Message};
 use plan::MOST_FILES;
 use room::Room;
@@ -72,6 +72,8 @@ pub struct Push<'a> {
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pushed {
+    /// The repository, by the name that it has now.
+    pub repo: Repo,
     /// The commit that has all of it.
     pub commit: String,
     /// How many files are new or changed.
@@ -109,13 +111,33 @@ impl Push<'_> {
 
     fn see_through(&self, ledger: &Ledger, flow: &Flow) -> Result<Pushed> {
         flow.files.store(self.files.len() as u64, Ordering::Relaxed);
-        self.hub.create(self.repo, self.private)?;
-        if self.branch != "main" {
-            self.hub.branch(self.repo, self.branch)?;
+        let (repo, head) = self.place()?;
+        Push { repo: &repo, ..*self }.bring(head, ledger, flow)
+    }
+
+    /// The repository by the name that it has now, and the commit that the branch is at. Both are made
+    /// where they are missing: not the repository where it only has another name by now.
+    fn place(&self) -> Result<(Repo, String)> {
+        let Self { hub, repo, branch, .. } = *self;
+        match hub.state(repo, Some(branch)) {
+            Ok(state) => return Ok((state.repo(repo), state.sha)),
+            Err(Error::Missing { what: Absent::Revision, .. }) => {}
+            Err(Error::Missing { .. } | Error::Denied { .. }) => {
+                hub.create(repo, self.private)?;
+            }
+            Err(error) => return Err(error),
         }
-        let head = self.hub.state(self.repo, Some(self.branch))?.sha;
+        if branch != "main" {
+            hub.branch(repo, branch)?;
+        }
+        let state = hub.state(repo, Some(branch))?;
+        Ok((state.repo(repo), state.sha))
+    }
+
+    fn bring(&self, head: String, ledger: &Ledger, flow: &Flow) -> Result<Pushed> {
         let (commit, remarks) = (head.clone(), Vec::new());
-        let pushed = Pushed { commit, changed: 0, removed: 0, ignored: 0, remarks };
+        let repo = self.repo.clone();
+        let pushed = Pushed { repo, commit, changed: 0, removed: 0, ignored: 0, remarks };
         let (before, after, pending) = (HashMap::new(), BTreeMap::new(), Vec::new());
         let made = HashSet::new();
         let mut way = Way { push: self, ledger, flow, head, before, after, pending, made, pushed };

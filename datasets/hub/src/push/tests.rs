@@ -327,3 +327,31 @@ fn a_page_that_cannot_be_read_is_told_before_anything_moves() {
     let pushed = bench.push(&Ledger::default(), &Flow::default()).unwrap();
     assert_eq!(pushed.remarks, [""; 0], "what is no text is no page");
 }
+
+#[test]
+fn a_repository_that_was_moved_is_found_and_not_made_again() {
+    let bench = Bench::new();
+    bench.write("meta/info.json", 100, 0);
+    bench.write("videos/file-000.mp4", 3 * PART as usize, 0);
+    let ledger = Ledger::default();
+    assert_eq!(bench.push(&ledger, &Flow::default()).unwrap().repo, bench.repo);
+    let to = Repo::new(Kind::Dataset, "lab/place").unwrap();
+    let body =
+        serde_json::json!({ "fromRepo": "local/pick", "toRepo": "lab/place", "type": "dataset" });
+    let url = format!("{}/api/repos/move", bench.server.url());
+    let ask = crate::http::Ask::post(&url, crate::http::Content::Json(&body));
+    bench.hub.client.ask(&ask).unwrap();
+
+    bench.write("meta/info.json", 120, 1);
+    bench.write("videos/file-001.mp4", 2 * PART as usize, 1);
+    let pushed = bench.push(&ledger, &Flow::default()).unwrap();
+    assert_eq!((&pushed.repo, pushed.changed), (&to, 2));
+    // By its old name all of it is there as well, and on a branch that is not there yet.
+    bench.is_whole();
+    let files = bench.files();
+    let branch = bench.pushed(&files, &ledger, &Flow::default(), |push| push.branch = "more");
+    assert_eq!(branch.unwrap().repo, to);
+    bench.hub.tag(&bench.repo, "v3.0", &pushed.commit).unwrap();
+    let refs = bench.hub.refs(&to).unwrap();
+    assert!(refs.branches.contains_key("more") && refs.tags["v3.0"] == pushed.commit, "{refs:?}");
+}

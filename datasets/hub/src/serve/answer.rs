@@ -45,7 +45,7 @@ pub struct Refusal {
     pub code: Option<&'static str>,
     /// What people are shown.
     pub message: String,
-    /// The address of what is there already.
+    /// The address of what is there already, or to ask at instead.
     pub url: Option<String>,
 }
 
@@ -125,6 +125,11 @@ impl Refusal {
         Self::new(412, None, format!("{branch} has moved on meanwhile, to {head}"))
     }
 
+    /// It has another name by now.
+    pub fn moved(to: String) -> Self {
+        Self::new(307, None, "the repository has another name by now").at(to)
+    }
+
     /// More than is taken.
     pub fn too_large(what: &str, limit: u64) -> Self {
         Self::new(413, None, format!("{what} has more than the {limit} bytes that are taken"))
@@ -154,12 +159,14 @@ impl Refusal {
     /// As it is sent.
     pub fn answer(self) -> Answer {
         let mut body = json!({ "error": self.message });
+        let mut more = Vec::from_iter(self.code.map(|code| ("x-error-code", code.to_owned())));
         if let Some(url) = self.url {
             body["url"] = json!(url);
+            more.extend((self.status == 307).then_some(("location", url)));
         }
         let mut answer = Answer::text("application/json; charset=utf-8", body.to_string());
         answer.status = self.status;
-        answer.headers.extend(self.code.map(|code| ("x-error-code", code.to_owned())));
+        answer.headers.extend(more);
         let plain = |letter: char| if (' '..='~').contains(&letter) { letter } else { '?' };
         answer.with(
             "x-error-message",

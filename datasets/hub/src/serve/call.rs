@@ -51,6 +51,8 @@ pub struct Call {
     parameters: BTreeMap<String, String>,
     query: Vec<(String, String)>,
     path: String,
+    /// What is behind the question mark, as it was asked.
+    behind: Option<String>,
 }
 
 /// How somebody shows that they may come in.
@@ -142,7 +144,17 @@ impl Call {
 
     /// The repository that the address speaks of, for whoever may see it.
     pub fn repository(&self) -> Result<Arc<Repository>, Refusal> {
-        self.visible(&self.repo()?)
+        let repo = self.repo()?;
+        self.visible(&repo).map_err(|refusal| self.moved(&repo).unwrap_or(refusal))
+    }
+
+    /// Where to ask instead for a repository that has another name by now, if whoever asks may see it.
+    fn moved(&self, from: &Repo) -> Option<Refusal> {
+        let to = self.store().moved(from)?;
+        self.visible(&to).ok()?;
+        let (before, after) = self.path.split_once(&format!("/{from}"))?;
+        let behind = self.behind.as_ref().map_or_else(String::new, |behind| format!("?{behind}"));
+        Some(Refusal::moved(format!("{before}/{to}{after}{behind}")))
     }
 
     /// A repository, for whoever may see it.
@@ -235,6 +247,7 @@ pub async fn answer(
         parameters,
         query: query(&head.uri),
         path: head.uri.path().to_owned(),
+        behind: head.uri.query().map(str::to_owned),
     };
     let work = move || handler(&mut call).unwrap_or_else(Refusal::answer);
     match tokio::task::spawn_blocking(work).await {

@@ -9,6 +9,7 @@
 //! DIR/uploads/…                   parts of large files that are still to come
 //! DIR/xorbs/…                     what newer clients send large files in
 //! DIR/repositories/datasets/OWNER/NAME/{repository.json,refs.json,commits}
+//! DIR/moved.json                  names that repositories had
 //! ```
 //!
 //! Contents come before the commit that names them, and the commit before the branch: whatever is
@@ -17,6 +18,7 @@
 
 mod alone;
 pub mod hash;
+mod moved;
 mod objects;
 mod packs;
 pub mod path;
@@ -38,6 +40,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use alone::{Alone, Turn};
+use moved::Moved;
 pub use objects::Objects;
 pub use packs::Packing;
 pub use record::Entry;
@@ -72,6 +75,7 @@ pub struct Store {
     keys: Keys,
     xorbs: Xorbs,
     repositories: RwLock<Known>,
+    moved: RwLock<Moved>,
     /// Why some repositories are not served.
     aside: Vec<Error>,
     alone: Alone,
@@ -119,9 +123,10 @@ impl Store {
         }
         let objects = Objects::open(folder, &incoming)?;
         let (known, aside) = repositories(&folder.join("repositories"))?;
+        let moved = RwLock::new(Moved::open(&folder.join("moved.json"))?);
         let (folder, repositories) = (folder.to_owned(), RwLock::new(known));
-        let alone = Alone::default();
-        let store = Self { folder, objects, keys, xorbs, repositories, aside, alone, _lock: lock };
+        let (alone, _lock) = (Alone::default(), lock);
+        let store = Self { folder, objects, keys, xorbs, repositories, moved, aside, alone, _lock };
         store.sweep()?;
         Ok(store)
     }
@@ -172,6 +177,15 @@ impl Store {
         self.repositories.read().unwrap_or_else(PoisonError::into_inner).get(repo).cloned()
     }
 
+    /// What a repository is called by now that had this name.
+    pub fn moved(&self, from: &Repo) -> Option<Repo> {
+        self.moved.read().unwrap_or_else(PoisonError::into_inner).to(from)
+    }
+
+    fn change_moved(&self, change: impl FnOnce(&mut Moved)) -> Result<()> {
+        self.moved.write().unwrap_or_else(PoisonError::into_inner).change(change)
+    }
+
     /// Makes a repository, for good.
     pub fn create(&self, repo: &Repo, about: &About, author: &str) -> Result<(), Refusal> {
         let mut known = self.repositories.write().unwrap_or_else(PoisonError::into_inner);
@@ -185,7 +199,7 @@ impl Store {
             .map_err(Error::io("cannot move the folder", &place))?;
         durable::sync_folder(above)?;
         known.insert(repo.clone(), Arc::new(Repository::open(repo.clone(), &place)?));
-        Ok(())
+        Ok(self.change_moved(|moved| moved.take(repo))?)
     }
 
     /// Removes a repository, for good. Its contents go when nobody else has them.
@@ -197,6 +211,7 @@ impl Store {
         found.leave(&half.path().join("gone"))?;
         known.remove(repo);
         durable::sync_folder(place.parent().unwrap_or(&self.folder))?;
+        self.change_moved(|moved| moved.end(repo))?;
         Ok(half.close().map_err(Error::io("cannot remove the folder", &place))?)
     }
 
@@ -213,7 +228,7 @@ impl Store {
         durable::sync_folder(above)?;
         durable::sync_folder(old.parent().unwrap_or(&self.folder))?;
         known.insert(to.clone(), Arc::new(Repository::open(to.clone(), &new)?));
-        Ok(())
+        Ok(self.change_moved(|moved| moved.go(from, to))?)
     }
 
     /// A folder that nobody sees, and that is gone unless it is moved.

@@ -202,3 +202,41 @@ fn a_damaged_repository_keeps_nobody_from_the_others() {
     assert!(bench.server.as_ref().unwrap().aside().is_empty());
     assert_eq!(bench.get(&format!("{FILE}/a")).bytes, content);
 }
+
+#[test]
+fn who_asks_by_a_name_of_before_is_sent_to_the_one_of_today() {
+    let mut bench = Bench::new();
+    bench.create("pick");
+    bench.commit("pick", &[file("a b.txt", b"one")]);
+    let to = |to: &str| json!({ "fromRepo": "me/pick", "toRepo": to, "type": "dataset" });
+    assert_eq!(bench.post("/api/repos/move", to("lab/place")).status, 200);
+    let sent = |reply: &Reply| (reply.status, reply.header("location").to_owned());
+    let place = "/datasets/lab/place/resolve/main/a%20b.txt?download=1";
+    for _ in 0..2 {
+        let file = bench.get(&format!("{FILE}/a%20b.txt?download=1"));
+        assert_eq!(sent(&file), (307, place.to_owned()));
+        assert_eq!(bench.get(place).bytes, b"one");
+        assert_eq!(sent(&bench.get(REPO)), (307, "/api/datasets/lab/place".to_owned()));
+        assert_eq!(bench.get("/api/datasets/lab/place").json()["id"], "lab/place");
+        let batch = "/datasets/me/pick.git/info/lfs/objects/batch";
+        let to = "/datasets/lab/place.git/info/lfs/objects/batch";
+        assert_eq!(sent(&bench.post(batch, json!({}))), (307, to.to_owned()));
+        let to = "/api/datasets/lab/place/commit/main";
+        assert_eq!(sent(&bench.commit("pick", &[file_of("x")])), (307, to.to_owned()));
+        bench.restart();
+    }
+    // Who may not see it is not told where it is.
+    let settings = json!({ "private": true }).to_string();
+    let at = "/api/datasets/lab/place/settings";
+    assert_eq!(bench.ask("PUT", at, &[], settings.as_bytes()).status, 200);
+    bench.token = None;
+    assert_eq!(bench.get(REPO).verdict(), (404, "RepoNotFound"));
+    bench.token = Some("hf_any");
+    // A new one takes the name.
+    bench.create("pick");
+    assert_eq!(bench.get(REPO).json()["id"], "me/pick");
+}
+
+fn file_of(path: &str) -> Value {
+    file(path, path.as_bytes())
+}

@@ -68,6 +68,8 @@ impl Bench {
             request = request.header(*name, *value);
         }
         let config = ureq::Agent::config_builder();
+        // Where an answer sends to is looked at, not followed.
+        let config = config.max_redirects(0).max_redirects_will_error(false);
         let config = config.http_status_as_error(false).allow_non_standard_methods(true).build();
         let request = request.body(body).unwrap();
         Reply::of(ureq::Agent::from(config).run(request).unwrap())
