@@ -54,6 +54,7 @@ impl Bench {
             files: &files,
             mirror: false,
             replace: false,
+            request: false,
         };
         let ledger = Ledger::open(&self.folder.path().join(name.replace('/', "-"))).unwrap();
         push.run(&ledger, &Flow::at_most(None)).unwrap();

@@ -140,6 +140,30 @@ def commits():
     check(not API.revision_exists(repo, "feat/x", repo_type="dataset"))
 
 
+def requests():
+    """What is asked to be taken over stands beside what is there."""
+    repo = "lab/asked"
+    API.create_repo(repo, repo_type="dataset")
+    API.upload_file(path_or_fileobj=b"old", path_in_repo="a.txt", repo_id=repo, repo_type="dataset")
+    upload = {"repo_id": repo, "repo_type": "dataset", "commit_message": "Look at this"}
+    made = API.upload_file(path_or_fileobj=b"new", path_in_repo="a.txt", create_pr=True, **upload)
+    url = str(getattr(made, "pr_url", made))
+    check(f"{ENDPOINT}/datasets/{repo}" in url and "1" in url, url)
+    refs = API.list_repo_refs(repo, repo_type="dataset", include_pull_requests=True)
+    equal("refs", [ref.ref for ref in refs.pull_requests], ["refs/pr/1"])
+    equal("beside", [content(repo, "a.txt"), content(repo, "a.txt", revision="refs/pr/1")], [b"old", b"new"])
+    API.upload_file(path_or_fileobj=LARGE, path_in_repo="large.bin", revision="refs/pr/1", **upload)
+    check(content(repo, "large.bin", revision="refs/pr/1") == LARGE)
+    check(not API.file_exists(repo, "large.bin", repo_type="dataset"))
+    head = API.dataset_info(repo).sha
+    more = API.create_commit(repo, [CommitOperationAdd("b.txt", b"b")], commit_message="And this", repo_type="dataset", parent_commit=head, create_pr=True)
+    equal("its number", (more.pr_num, more.pr_revision), (2, "refs/pr/2"))
+    equal("main", API.dataset_info(repo).sha, head)
+    found = [(one.num, one.title, one.author, one.status, one.is_pull_request) for one in API.get_repo_discussions(repo, repo_type="dataset")]
+    equal("asked", found, [(2, "And this", "writer", "open", True), (1, "Look at this", "writer", "open", True)])
+    refused("no such one", 404, RevisionNotFoundError, API.dataset_info, repo, revision="refs/pr/3")
+
+
 def folders():
     """Many files, small and large, again and changed."""
     repo = "lab/folder"
@@ -228,7 +252,7 @@ def card():
     check("license:mit" in info.tags and "robotics" in info.tags and info.card_data.license == "mit", info.tags)
 
 
-for part in (repositories, rights, files, commits, folders, broken_off, filesystem, card):
+for part in (repositories, rights, files, commits, requests, folders, broken_off, filesystem, card):
     part()
     print(part.__name__, CHECKS.count, file=sys.stderr)
 CHECKS.done("huggingface_hub", VERSION)

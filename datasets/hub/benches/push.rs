@@ -53,6 +53,7 @@ fn push(url: &str, repo: &str, folder: &Path) {
         files: &files,
         mirror: true,
         replace: false,
+        request: false,
     };
     let ledger = Ledger::open(&folder.with_extension(repo.name())).unwrap();
     let pushed = push.run(&ledger, &Flow::default()).unwrap();

@@ -242,6 +242,15 @@ pub enum Error {
         /// The address.
         url: String,
     },
+    /// Whether a pull request was made, nobody knows.
+    #[error(
+        "whether the pull request was made, nobody has heard (look at the repository's page before you push \
+         again): {url}"
+    )]
+    Unheard {
+        /// The repository's page.
+        url: String,
+    },
     /// The repository does not have what it was given.
     #[error("after the upload, {path} is not what it should be there (push again): {url}")]
     Unverified {

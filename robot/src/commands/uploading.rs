@@ -82,6 +82,7 @@ impl UploadFlags {
             tags: self.tags.0.clone(),
             license: None,
             replace: false,
+            request: false,
             asked: 0,
         };
         if resumed {

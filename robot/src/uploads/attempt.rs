@@ -89,9 +89,11 @@ fn push(account: &Account, turn: &Turn, flow: &Flow) -> Result<Pushed, Wrong> {
         files: &gathered.files,
         mirror: true,
         replace: job.replace,
+        request: job.request,
     };
     let pushed = push.run(&turn.ledger()?, flow)?;
-    if let Some(tag) = gathered.tag {
+    // What is only asked for is no version yet.
+    if let Some(tag) = gathered.tag.filter(|_| !job.request) {
         hub.tag(&pushed.repo, tag, &pushed.commit)?;
     }
     Ok(pushed)

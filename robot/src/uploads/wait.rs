@@ -128,14 +128,18 @@ fn failure(wrong: Wrong, name: &str) -> Failure {
 
 /// Says that it is there, and where.
 pub fn summary(account: &Account, entry: &Entry, pushed: &Pushed, report: &Report) -> Value {
-    let Pushed { repo, commit, changed, removed, ignored, remarks } = pushed;
+    let Pushed { repo, commit, changed, removed, ignored, request, remarks } = pushed;
     let page = format!("{}/{}", account.endpoint(), repo.place());
     let changes = match (changed, removed) {
         (0, 0) => "nothing was new".to_owned(),
         (changed, 0) => format!("{changed} files are new or changed"),
         (changed, removed) => format!("{changed} files are new or changed, {removed} are gone"),
     };
-    report.say(format!("{page}: {changes}, every file verified"));
+    let at = request.as_ref().unwrap_or(&page);
+    report.say(format!("{at}: {changes}, every file verified"));
+    if entry.job.request && request.is_none() {
+        report.warn("no pull request was made: there was nothing to ask for");
+    }
     if repo.id() != entry.job.repo {
         report.warn(format!("{} was moved, and is called {repo} now", entry.job.repo));
     }
@@ -153,6 +157,7 @@ pub fn summary(account: &Account, entry: &Entry, pushed: &Pushed, report: &Repor
         "changed": changed,
         "removed": removed,
         "ignored": ignored,
+        "pull_request": request,
         "remarks": remarks,
     })
 }

@@ -115,6 +115,7 @@ impl Client {
             Error::Page { path, message, url } => {
                 Error::Page { path: words(path), message: words(message), url: words(url) }
             }
+            Error::Unheard { url } => Error::Unheard { url: words(url) },
             Error::Altered { path } => Error::Altered { path: words(path) },
             Error::Unverified { path, url } => {
                 Error::Unverified { path: words(path), url: words(url) }

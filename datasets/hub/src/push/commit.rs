@@ -53,20 +53,23 @@ pub(crate) struct Message<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Made {
-    commit_oid: String,
+pub(crate) struct Made {
+    /// The new commit.
+    pub commit_oid: String,
+    /// The address of the pull request, where that was asked for.
+    pub pull_request_url: Option<String>,
 }
 
-/// Makes the changes, all or none; returns the new commit.
+/// Makes the changes, all or none: of the revision, or in a pull request to it.
 pub(crate) fn commit(
     hub: &Hub,
     repo: &Repo,
-    revision: &str,
+    (revision, asks): (&str, bool),
     message: &Message<'_>,
     changes: &[Change<'_>],
     flow: &Flow,
-) -> Result<String> {
-    let url = hub.api(repo, ["commit", revision]);
+) -> Result<Made> {
+    let url = hub.api(repo, ["commit", revision]) + if asks { "?create_pr=1" } else { "" };
     let lines = Lines { message, changes };
     let length = lines.length();
     let open = || -> Result<Box<dyn Read + '_>> {
@@ -76,7 +79,7 @@ pub(crate) fn commit(
     let ask = Ask::post(&url, Content::Stream(length, &open)).work();
     let ask = Ask { headers: &[("content-type", "application/x-ndjson")], ..ask };
     let made: Made = hub.client.ask(&ask)?.json()?;
-    hub.check_commit(&made.commit_oid, &url).map(|()| made.commit_oid)
+    hub.check_commit(&made.commit_oid, &url).map(|()| made)
 }
 
 struct Lines<'a> {

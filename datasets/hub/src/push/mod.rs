@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
 use crate::abreast::abreast;
+use crate::http::nonsense;
 use crate::hub::Digest;
 use crate::{Absent, Error, Hub, Repo, Result};
 use commit::{Change, Message};
@@ -67,6 +68,9 @@ pub struct Push<'a> {
     /// Whether what others wrote under the same paths since the last push with this ledger is
     /// replaced.
     pub replace: bool,
+    /// Whether the branch is left as it is, and others are asked to take the change over into it: what is
+    /// theirs is not overwritten by that, and nothing is taken away.
+    pub request: bool,
 }
 
 /// What came of it.
@@ -82,6 +86,8 @@ pub struct Pushed {
     pub removed: usize,
     /// How many the repository's own rules leave out.
     pub ignored: usize,
+    /// The address of the pull request, where one was made.
+    pub request: Option<String>,
     /// What the hub finds odd about the repository's page.
     pub remarks: Vec<String>,
 }
@@ -91,7 +97,9 @@ struct Way<'a> {
     push: &'a Push<'a>,
     ledger: &'a Ledger,
     flow: &'a Flow,
-    /// The commit that the branch is at.
+    /// What commits go to: the branch, or the pull request once that is made.
+    branch: String,
+    /// The commit that it is at.
     head: String,
     /// What was there under each path when it was first looked at.
     before: HashMap<&'a str, Option<String>>,
@@ -137,10 +145,13 @@ impl Push<'_> {
     fn bring(&self, head: String, ledger: &Ledger, flow: &Flow) -> Result<Pushed> {
         let (commit, remarks) = (head.clone(), Vec::new());
         let repo = self.repo.clone();
-        let pushed = Pushed { repo, commit, changed: 0, removed: 0, ignored: 0, remarks };
+        let request = None;
+        let pushed = Pushed { repo, commit, changed: 0, removed: 0, ignored: 0, request, remarks };
         let (before, after, pending) = (HashMap::new(), BTreeMap::new(), Vec::new());
         let made = HashSet::new();
-        let mut way = Way { push: self, ledger, flow, head, before, after, pending, made, pushed };
+        let (push, branch) = (self, self.branch.to_owned());
+        let mut way =
+            Way { push, ledger, flow, branch, head, before, after, pending, made, pushed };
         for files in self.files.chunks(MOST_FILES) {
             way.bring(files)?;
             let carried: u64 = way.pending.iter().map(Change::carried).sum();
@@ -160,11 +171,11 @@ impl Push<'_> {
 impl<'a> Way<'a> {
     /// Brings files as far as they go ahead of a commit.
     fn bring(&mut self, files: &'a [Local]) -> Result<()> {
-        let Push { hub, repo, branch, .. } = *self.push;
+        let Push { hub, repo, .. } = *self.push;
         self.flow.go_on()?;
         let stamps = files.iter().map(Local::stamp).collect::<Result<Vec<_>>>()?;
         let sized: Vec<_> = files.iter().zip(stamps.iter().map(|stamp| stamp.size)).collect();
-        let wanted = plan::wanted(hub, repo, branch, &sized)?;
+        let wanted = plan::wanted(hub, repo, &self.branch, &sized)?;
         let mut rows = Vec::new();
         for ((file, stamp), wanted) in files.iter().zip(stamps).zip(wanted) {
             if wanted.ignored {
@@ -194,16 +205,16 @@ impl<'a> Way<'a> {
         for ((file, stamp, wanted), digest) in rows.into_iter().zip(digests) {
             let (path, size) = (file.path(), stamp.size);
             if wanted.there.as_deref() == Some(digest.text()) {
-                ledger.give(path, Some(digest.text()))?;
+                self.give(path, Some(digest.text()))?;
                 self.after.insert(path, (size, digest));
                 continue;
             }
             let others = wanted.there.as_ref().is_some_and(|hash| !ledger.is_ours(path, hash));
             if others && file.yields() {
-                ledger.give(path, None)?;
+                self.give(path, None)?;
                 continue;
             }
-            if others && !self.push.replace {
+            if others && !self.push.replace && !self.push.request {
                 return Err(self.theirs(path));
             }
             if page::is_page(file) {
@@ -227,7 +238,8 @@ impl<'a> Way<'a> {
         if large.is_empty() {
             return Ok(());
         }
-        let Push { hub, repo, branch: revision, .. } = *self.push;
+        let Push { hub, repo, .. } = *self.push;
+        let revision = self.branch.as_str();
         let (ledger, flow, room) = (self.ledger, self.flow, Room::default());
         let store = Store { hub, repo, revision, ledger, flow, room: &room };
         let actions = store.ask(&large)?;
@@ -267,7 +279,7 @@ impl<'a> Way<'a> {
             if there.get(path.as_str()) == Some(&hash.as_str()) {
                 self.pending.push(Change::Remove(path));
             } else {
-                self.ledger.give(&path, None)?;
+                self.give(&path, None)?;
             }
         }
         Ok(())
@@ -276,11 +288,13 @@ impl<'a> Way<'a> {
     /// Makes a commit of what is pending. Where somebody else's came first it is made anew after
     /// theirs, unless that changed the same files.
     fn commit(&mut self) -> Result<()> {
-        let Push { hub, repo, branch, title, .. } = *self.push;
+        let Push { hub, repo, title, .. } = *self.push;
         let carried: u64 = self.pending.iter().map(Change::carried).sum();
         self.flow.waiting.fetch_add(carried, Ordering::Relaxed);
         for change in &self.pending {
-            if let Change::Put { file, digest, .. } = change {
+            if let Change::Put { file, digest, .. } = change
+                && !self.push.request
+            {
                 self.ledger.mean(file.path(), digest.text())?;
             }
         }
@@ -290,10 +304,14 @@ impl<'a> Way<'a> {
         while !self.pending.is_empty() {
             self.flow.go_on()?;
             let message = Message { title, text: "", parent: &self.head };
-            let made = commit::commit(hub, repo, branch, &message, &self.pending, self.flow);
-            match made {
-                Ok(commit) => {
-                    self.head = commit;
+            let asks = self.push.request && self.pushed.request.is_none();
+            let onto = (self.branch.as_str(), asks);
+            match commit::commit(hub, repo, onto, &message, &self.pending, self.flow) {
+                Ok(made) => {
+                    self.head = made.commit_oid;
+                    if asks {
+                        self.ask(made.pull_request_url)?;
+                    }
                     for change in std::mem::take(&mut self.pending) {
                         self.made(&change)?;
                     }
@@ -301,10 +319,14 @@ impl<'a> Way<'a> {
                 Err(error @ (Error::Ended | Error::Altered { .. } | Error::Denied { .. })) => {
                     return Err(error);
                 }
+                // Another try would make another.
+                Err(Error::Unreachable { .. }) if asks => {
+                    return Err(Error::Unheard { url: hub.page(repo) });
+                }
                 // Somebody else's came first, or nobody knows whether this one came: what is there
                 // tells.
                 Err(error) => {
-                    let head = hub.state(repo, Some(branch))?.sha;
+                    let head = hub.state(repo, Some(&self.branch))?.sha;
                     if head == self.head && matches!(error, Error::Unreachable { .. }) {
                         // It knows its parent: should it be under way all the same, one of the two
                         // comes too late.
@@ -326,6 +348,19 @@ impl<'a> Way<'a> {
         Ok(())
     }
 
+    /// The pull request is made: what else there is goes there.
+    fn ask(&mut self, url: Option<String>) -> Result<()> {
+        let Push { hub, repo, .. } = *self.push;
+        let number = url.as_deref().and_then(|url| url.rsplit_once("/discussions/"));
+        let number = number.and_then(|(_, number)| number.parse::<u64>().ok());
+        let number = number.ok_or_else(|| {
+            nonsense(&hub.page(repo), "it makes a pull request and does not say which")
+        })?;
+        self.branch = format!("refs/pr/{number}");
+        self.pushed.request = Some(format!("{}/discussions/{number}", hub.page(repo)));
+        Ok(())
+    }
+
     /// Leaves out of what is pending what is there by now.
     fn look_again(&mut self) -> Result<()> {
         let Push { hub, repo, .. } = *self.push;
@@ -340,13 +375,13 @@ impl<'a> Way<'a> {
                     Some(_) if self.ledger.given().get(path).map(String::as_str) == now => {
                         self.pending.push(change);
                     }
-                    Some(_) => self.ledger.give(path, None)?,
+                    Some(_) => self.give(path, None)?,
                 },
                 Change::Put { file, digest, .. } => {
                     let before = self.before.get(file.path()).and_then(Option::as_deref);
                     if now == Some(digest.text()) {
                         self.made(&change)?;
-                    } else if now == before {
+                    } else if now == before || self.push.request {
                         self.pending.push(change);
                     } else if file.yields() {
                         self.after.remove(file.path());
@@ -359,17 +394,22 @@ impl<'a> Way<'a> {
         Ok(())
     }
 
+    /// Notes what the branch was given; by a pull request it is given nothing.
+    fn give(&self, path: &str, hash: Option<&str>) -> Result<()> {
+        if self.push.request { Ok(()) } else { self.ledger.give(path, hash) }
+    }
+
     /// A change is in the repository.
     fn made(&mut self, change: &Change<'a>) -> Result<()> {
         match change {
             Change::Put { file, digest, .. } => {
                 self.pushed.changed += 1;
                 self.made.insert(file.path());
-                self.ledger.give(file.path(), Some(digest.text()))
+                self.give(file.path(), Some(digest.text()))
             }
             Change::Remove(path) => {
                 self.pushed.removed += 1;
-                self.ledger.give(path, None)
+                self.give(path, None)
             }
         }
     }
@@ -387,7 +427,7 @@ impl<'a> Way<'a> {
             if !right {
                 // What is there of ours is not anybody else's: the next push replaces it.
                 let found = there.get(path).filter(|_| self.made.contains(path));
-                self.ledger.give(path, found.map(|entry| entry.digest.text()))?;
+                self.give(path, found.map(|entry| entry.digest.text()))?;
                 let url = self.push.hub.page(self.push.repo);
                 return Err(Error::Unverified { path: (*path).to_owned(), url });
             }

@@ -70,6 +70,7 @@ impl Bench {
             files,
             mirror: true,
             replace: false,
+            request: false,
         };
         change(&mut push);
         push.run(ledger, flow)
@@ -354,4 +355,34 @@ fn a_repository_that_was_moved_is_found_and_not_made_again() {
     bench.hub.tag(&bench.repo, "v3.0", &pushed.commit).unwrap();
     let refs = bench.hub.refs(&to).unwrap();
     assert!(refs.branches.contains_key("more") && refs.tags["v3.0"] == pushed.commit, "{refs:?}");
+}
+
+#[test]
+fn a_pull_request_leaves_the_branch_as_it_is() {
+    let bench = Bench::new();
+    bench.write("meta/info.json", 100, 0);
+    let ledger = Ledger::default();
+    let before = bench.push(&ledger, &Flow::default()).unwrap();
+    assert_eq!(before.request, None);
+    bench.write("meta/info.json", 120, 1);
+    bench.write("videos/file-000.mp4", 3 * PART as usize, 0);
+    // More than goes into one commit.
+    for number in 0..1100 {
+        bench.write(&format!("more/{number}.txt"), 10, number as u8);
+    }
+    let files = bench.files();
+    let ask = || bench.pushed(&files, &ledger, &Flow::default(), |push| push.request = true);
+    let pushed = ask().unwrap();
+    let page = format!("{}/datasets/local/pick/discussions", bench.server.url());
+    assert_eq!((pushed.request, pushed.changed), (Some(format!("{page}/1")), 1102));
+    let head = |revision| bench.hub.state(&bench.repo, Some(revision)).unwrap().sha;
+    assert_eq!((head("main"), head("refs/pr/1")), (before.commit.clone(), pushed.commit));
+    let there = bench.hub.files(&bench.repo, "refs/pr/1", "").unwrap();
+    assert!(there.len() >= 1102, "{}", there.len());
+    assert_eq!(ask().unwrap().request, Some(format!("{page}/2")));
+    // What is there already is not asked for.
+    bench.pushed(&files, &ledger, &Flow::default(), |push| push.replace = true).unwrap();
+    assert_eq!(ask().unwrap().request, None);
+    bench.is_whole();
+    assert_eq!(bench.get("meta/info.json").len(), 120);
 }

@@ -36,6 +36,9 @@ pub struct Job {
     /// Whether what others wrote under the same paths is replaced.
     #[serde(default)]
     pub replace: bool,
+    /// Whether others are asked to take it over into the branch, which is left as it is.
+    #[serde(default)]
+    pub request: bool,
     /// How often it was asked for: what is written afterwards belongs to the next time.
     #[serde(default)]
     pub asked: u64,

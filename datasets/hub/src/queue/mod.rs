@@ -210,7 +210,11 @@ impl Turn {
 /// A job's folder: where it leads, readable, and all of what makes it this one, as a hash.
 fn name_of(job: &Job) -> String {
     let (endpoint, place, branch) = (&job.endpoint, job.kind.plural(), &job.branch);
-    let whole = format!("{endpoint}\0{place}\0{}\0{branch}\0{}", job.repo, job.root.display());
+    let mut whole = format!("{endpoint}\0{place}\0{}\0{branch}\0{}", job.repo, job.root.display());
+    if job.request {
+        // What a branch was given is another thing.
+        whole.push_str("\0pr");
+    }
     let hash = hex(&Sha256::digest(whole));
     format!("{}--{}", job.repo.replace('/', "--"), hash.get(..12).unwrap_or_default())
 }

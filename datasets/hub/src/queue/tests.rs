@@ -9,6 +9,7 @@ fn job(root: &str) -> Job {
         branch: "main".into(),
         license: None,
         replace: false,
+        request: false,
         private: true,
         tags: vec!["so101".into()],
         asked: 0,

@@ -43,6 +43,7 @@ pub fn all(app: Arc<App>) -> Router {
             .route(&format!("{place}/tree/{{rev}}/{{*path}}"), get(on(page::repository)))
             .route(&format!("{place}/commit/{{rev}}"), get(on(page::repository)))
             .route(&format!("{place}/blob/{{rev}}/{{*path}}"), get(on(page::file)))
+            .route(&format!("{place}/discussions/{{number}}"), get(on(refs::request)))
             .route(&format!("{place}/info/lfs/objects/batch"), post(on(lfs::batch)))
             .route(&format!("{place}/resolve/{{rev}}/{{*path}}"), get(on(resolve::file)));
     }
@@ -50,7 +51,7 @@ pub fn all(app: Arc<App>) -> Router {
 }
 
 /// What is below a repository's address in the interface for programs.
-fn repository() -> [(&'static str, MethodRouter<Arc<App>>); 14] {
+fn repository() -> [(&'static str, MethodRouter<Arc<App>>); 15] {
     [
         ("", get(on(info::newest))),
         ("/revision/{rev}", get(on(info::at))),
@@ -60,6 +61,7 @@ fn repository() -> [(&'static str, MethodRouter<Arc<App>>); 14] {
         ("/tree/{rev}/{*path}", get(on(files::tree))),
         ("/paths-info/{rev}", post(on(files::paths))),
         ("/refs", get(on(refs::all))),
+        ("/discussions", get(on(refs::requests))),
         ("/commits/{rev}", get(on(refs::history))),
         ("/tag/{rev}", post(on(refs::tag)).delete(on(refs::untag))),
         ("/branch/{rev}", post(on(refs::branch)).delete(on(refs::unbranch))),

@@ -3,10 +3,10 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use sinew_hub::Error;
+use sinew_hub::{Error, Flow, Ledger};
 
 use crate::proxy::{Fault, Question};
-use crate::stand::{Stand, is_clear};
+use crate::stand::{PATIENCE, Stand, hub, is_clear, push_of, repo};
 
 /// An answer with something in it.
 pub fn answer(status: u16, headers: &[&str], body: &str) -> Fault {
@@ -126,4 +126,32 @@ fn a_hub_that_looks_at_no_page_is_as_good() {
         let error = stand.push().unwrap_err();
         assert!(matches!(&error, Error::Page { message, .. } if message == "no; never"), "{error}");
     }
+}
+
+#[test]
+fn a_pull_request_is_asked_for_once() {
+    let stand = Stand::new();
+    stand.write("meta/info.json", 300, 0);
+    stand.push().unwrap();
+    stand.write("meta/info.json", 400, 1);
+    let ask = |fault| {
+        stand.proxy.plan(always("?create_pr=1", fault));
+        let (hub, repo) = (hub(&stand.proxy.url(), PATIENCE), repo());
+        let files = sinew_hub::Local::below(&stand.source(), |_| true).unwrap();
+        let push = sinew_hub::Push { request: true, replace: true, ..push_of(&hub, &repo, &files) };
+        let error = push.run(&Ledger::default(), &Flow::default()).unwrap_err();
+        is_clear(&error);
+        error
+    };
+    // Its answer is lost: the hub has done what it was asked.
+    let lost = ask(Fault::CutAnswer(20));
+    assert!(matches!(lost, Error::Unheard { .. }) && !lost.may_pass(), "{lost}");
+    let commit = "1".repeat(40);
+    for url in ["null", "7", "\"/discussions/x\"", "\"http://x/discussions/\"", "\"../1\""] {
+        let said = format!("{{\"commitOid\":\"{commit}\",\"pullRequestUrl\":{url}}}");
+        assert!(matches!(ask(answer(200, &[], &said)), Error::Nonsense { .. }), "{url}");
+    }
+    let asked = stand.proxy.passed();
+    let asked = asked.iter().filter(|passed| passed.question.path.contains("create_pr"));
+    assert_eq!(asked.count(), 6);
 }

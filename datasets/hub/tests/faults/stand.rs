@@ -152,17 +152,21 @@ pub fn push(url: &str, source: &Path, ledger: &Path, patience: Duration) -> Resu
 
 pub fn push_to(hub: &Hub, source: &Path, ledger: &Path) -> Result<Pushed> {
     let (files, repo) = (Local::below(source, |_| true)?, repo());
-    let push = Push {
+    push_of(hub, &repo, &files).run(&Ledger::open(ledger)?, &Arc::new(Flow::default()))
+}
+
+pub fn push_of<'a>(hub: &'a Hub, repo: &'a Repo, files: &'a [Local]) -> Push<'a> {
+    Push {
         hub,
-        repo: &repo,
+        repo,
         branch: "main",
         private: false,
         title: "Record",
-        files: &files,
+        files,
         mirror: true,
         replace: false,
-    };
-    push.run(&Ledger::open(ledger)?, &Arc::new(Flow::default()))
+        request: false,
+    }
 }
 
 /// Writes a file of so many bytes that belong to its name and `state`.

@@ -43,6 +43,10 @@ pub struct Push {
     /// Do not replace what others have written there since you last pushed
     #[arg(long)]
     careful: bool,
+    /// Leave the branch as it is, and make a pull request to it, whose address is told; files that are
+    /// gone here stay in it
+    #[arg(long)]
+    create_pr: bool,
     /// At most so many bytes a second, such as 500k or 2M
     #[arg(long, value_name = "RATE", value_parser = rate)]
     limit: Option<u64>,
@@ -74,6 +78,7 @@ impl Push {
             tags: self.tags,
             license: self.license,
             replace: !self.careful,
+            request: self.create_pr,
             asked: 0,
         };
         let entry = queue().ask(&job)?;

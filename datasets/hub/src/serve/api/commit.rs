@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::serve::answer::{Answer, Refusal};
 use crate::serve::call::Call;
 use crate::serve::store::hash::{self, Hash};
-use crate::serve::store::{Change, Entry, Packing, Purpose, Store, path};
+use crate::serve::store::{Change, Entry, Onto, Packing, Purpose, Store, path};
 
 /// What a line has beside the contents of its file, or in all where there are none.
 const AROUND: u64 = 64 * 1024;
@@ -63,11 +63,8 @@ struct Gone {
 pub fn commit(call: &mut Call) -> Result<Answer, Refusal> {
     let repository = call.writable()?;
     let author = call.writer()?.name.clone();
-    if call.says("create_pr") {
-        let what = "this hub has no pull requests: commit to a branch";
-        return Err(Refusal::wrong(what));
-    }
     let (branch, limits) = (call.revision().to_owned(), call.limits());
+    let asks = call.says("create_pr");
     // Before all of it is read; it is looked at again when it is made.
     repository.at(&branch)?;
     let (store, body) = call.parts();
@@ -123,14 +120,23 @@ pub fn commit(call: &mut Call) -> Result<Answer, Refusal> {
         author,
         parent: header.parent_commit,
     };
-    let commit = repository.commit(&branch, purpose, change)?;
-    let url = format!("{}/{}/commit/{}", call.origin, repository.repo().place(), commit.id);
-    Answer::json(&json!({
+    let onto = if asks { Onto::Request(&branch) } else { Onto::Head(&branch) };
+    let commit = repository.commit(onto, purpose, change)?;
+    let page = format!("{}/{}", call.origin, repository.repo().place());
+    let mut said = json!({
         "success": true,
         "commitOid": commit.id,
-        "commitUrl": url,
+        "commitUrl": format!("{page}/commit/{}", commit.id),
         "hookOutput": "",
-    }))
+    });
+    if asks {
+        // Nobody else's has this commit.
+        let requests = repository.refs().requests;
+        let at = requests.iter().rposition(|request| request.head == commit.id);
+        let at = at.ok_or_else(|| Refusal::fault("the pull request is gone already"))?;
+        said["pullRequestUrl"] = json!(format!("{page}/discussions/{}", at + 1));
+    }
+    Answer::json(&said)
 }
 
 /// A path, if a file may have it.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::serve::answer::{Answer, Refusal};
 use crate::serve::call::Call;
 use crate::serve::store::path::check_revision;
+use crate::serve::store::{Request, reference};
 
 /// How many commits are listed at once.
 const PAGE: usize = 1000;
@@ -38,9 +39,49 @@ pub fn all(call: &mut Call) -> Result<Answer, Refusal> {
         "converts": [],
     });
     if call.says("include_prs") {
-        answer["pullRequests"] = json!([]);
+        let row = |(at, request): (usize, &Request)| json!({ "name": reference(at + 1), "ref": reference(at + 1), "targetCommit": request.head });
+        answer["pullRequests"] = refs.requests.iter().enumerate().map(row).collect();
     }
     Answer::json(&answer)
+}
+
+/// The pull requests, the newest first, page by page.
+pub fn requests(call: &mut Call) -> Result<Answer, Refusal> {
+    let repository = call.repository()?;
+    let (repo, requests) = (repository.repo(), repository.refs().requests);
+    let of = |name, all: &[&str]| call.query(name).is_none_or(|wanted| all.contains(&wanted));
+    // There is nothing else to talk about, and nobody closes one here.
+    let wanted = of("type", &["pull_request", "all"]) && of("status", &["open", "all"]);
+    let by = |request: &Request| call.query("author").is_none_or(|name| name == request.author);
+    let requests = requests.iter().enumerate().filter(|(_, request)| wanted && by(request)).rev();
+    let rows: Vec<Value> = requests
+        .map(|(at, request)| {
+            json!({
+                "num": at + 1,
+                "title": request.title,
+                "status": "open",
+                "author": { "name": request.author },
+                "createdAt": request.created,
+                "isPullRequest": true,
+                "repo": { "name": repo.id(), "type": repo.kind().singular() },
+            })
+        })
+        .collect();
+    let page: usize = call.query("p").and_then(|page| page.parse().ok()).unwrap_or(0);
+    let first = page.saturating_mul(PAGE).min(rows.len());
+    let page: Vec<&Value> = rows.iter().skip(first).take(PAGE).collect();
+    Answer::json(&json!({ "discussions": page, "count": rows.len(), "start": first }))
+}
+
+/// Where a pull request is looked at.
+pub fn request(call: &mut Call) -> Result<Answer, Refusal> {
+    let repository = call.repository()?;
+    let number: usize = call.part("number").parse().map_err(|_none| Refusal::nothing())?;
+    repository.at(&reference(number))?;
+    let place = repository.repo().place();
+    let mut answer = Answer::done().with("location", format!("/{place}/tree/refs%2Fpr%2F{number}"));
+    answer.status = 302;
+    Ok(answer)
 }
 
 /// A commit and those before it.

@@ -44,7 +44,7 @@ use moved::Moved;
 pub use objects::Objects;
 pub use packs::Packing;
 pub use record::Entry;
-pub use repository::{About, Change, Purpose, Repository, Snapshot};
+pub use repository::{About, Change, Onto, Purpose, Repository, Request, Snapshot, reference};
 pub use tree::{Item, Leaf};
 use xorbs::Xorbs;
 
@@ -362,7 +362,7 @@ mod tests {
         let store = Store::open(folder.path()).unwrap();
         let (repo, other) = (dataset("me/pick"), dataset("me/other"));
         let refused = |held: &Repository| {
-            let commit = held.commit("main", Purpose::default(), Change::default());
+            let commit = held.commit(Onto::Head("main"), Purpose::default(), Change::default());
             assert_eq!(commit.unwrap_err(), Refusal::no_repo());
             assert_eq!(held.change_refs(|_refs| Ok(())).unwrap_err(), Refusal::no_repo());
             assert_eq!(held.change_about(|_about| {}).unwrap_err(), Refusal::no_repo());

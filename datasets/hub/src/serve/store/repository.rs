@@ -39,6 +39,31 @@ pub struct Refs {
     pub branches: BTreeMap<String, String>,
     /// Tags.
     pub tags: BTreeMap<String, String>,
+    /// Pull requests, of which the first has the number 1.
+    #[serde(default)]
+    pub requests: Vec<Request>,
+}
+
+/// Changes that somebody asks to be taken over into a branch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Request {
+    /// What they are, in a line.
+    pub title: String,
+    /// Who asks.
+    pub author: String,
+    /// Since when, as the interface writes it.
+    pub created: String,
+    /// The newest of their commits.
+    pub head: String,
+}
+
+/// Where a commit goes.
+#[derive(Clone, Copy, Debug)]
+pub enum Onto<'a> {
+    /// A branch, or a pull request by its reference.
+    Head(&'a str),
+    /// A pull request of its own, which begins where this branch is.
+    Request(&'a str),
 }
 
 /// What a commit is for.
@@ -111,7 +136,7 @@ impl Repository {
         };
         record.add(&mut first)?;
         let branches = BTreeMap::from([("main".to_owned(), first.id)]);
-        durable::write_value(&folder.join(REFS), &Refs { branches, tags: BTreeMap::new() })?;
+        durable::write_value(&folder.join(REFS), &Refs { branches, ..Refs::default() })?;
         durable::write_value(&folder.join(ABOUT), about)
     }
 
@@ -123,8 +148,8 @@ impl Repository {
         let commits: Vec<_> = commits.into_iter().map(Arc::new).collect();
         let place = |(place, commit): (usize, &Arc<Commit>)| (commit.id.clone(), place);
         let places: HashMap<_, _> = commits.iter().enumerate().map(place).collect();
-        if let Some((name, _)) = refs.all().find(|(_, id)| !places.contains_key(*id)) {
-            let what = format!("{name} stands for a commit that is not there");
+        if let Some(id) = refs.all().find(|id| !places.contains_key(*id)) {
+            let what = format!("something stands for the commit {id}, which is not there");
             return Err(Error::Damaged { what, path: folder.join(REFS) });
         }
         let state = State { about, refs, commits, places, trees: Vec::new() };
@@ -182,28 +207,28 @@ impl Repository {
         })
     }
 
-    /// Makes a commit on a branch, for good.
+    /// Makes a commit, for good.
     pub fn commit(
         &self,
-        branch: &str,
+        onto: Onto<'_>,
         purpose: Purpose,
         change: Change,
     ) -> Result<Arc<Commit>, Refusal> {
         let mut held = self.lock();
         let record = held.as_mut().ok_or_else(Refusal::no_repo)?;
-        let refs = self.refs();
-        let branch = branch.strip_prefix("refs/heads/").unwrap_or(branch);
-        let Some(head) = refs.branches.get(branch) else {
-            self.at(branch)?;
-            return Err(Refusal::wrong(format!("commits go to a branch, which {branch} is not")));
+        let mut refs = self.refs();
+        let (Onto::Head(name) | Onto::Request(name)) = onto;
+        let Some(head) = refs.head(name).cloned() else {
+            self.at(name)?;
+            return Err(Refusal::wrong(format!("commits go to a branch, which {name} is not")));
         };
-        if purpose.parent.as_ref().is_some_and(|parent| parent != head) {
-            return Err(Refusal::stale(branch, head));
+        if purpose.parent.as_ref().is_some_and(|parent| *parent != head) {
+            return Err(Refusal::stale(name, &head));
         }
         for (path, _) in &change.put {
             path::check(path).map_err(|what| Refusal::wrong(format!("{what}: {path:?}")))?;
         }
-        let before = self.at(head)?;
+        let before = self.at(&head)?;
         let mut commit = Commit {
             id: String::new(),
             parent: Some(head.clone()),
@@ -225,8 +250,7 @@ impl Repository {
         }
         record.add(&mut commit)?;
         let commit = Arc::new(commit);
-        let mut refs = refs;
-        refs.branches.insert(branch.to_owned(), commit.id.clone());
+        refs.put(onto, &commit);
         let saved = durable::write_value(&self.folder.join(REFS), &refs);
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         // It is in the record whether or not the branch could be moved.
@@ -301,19 +325,56 @@ fn gone(tree: &Tree, change: &Change) -> Result<Vec<String>, Refusal> {
 }
 
 impl Refs {
-    /// All of them.
-    fn all(&self) -> impl Iterator<Item = (&String, &String)> {
-        self.branches.iter().chain(&self.tags)
+    /// The commits that something stands for.
+    fn all(&self) -> impl Iterator<Item = &String> {
+        let requests = self.requests.iter().map(|request| &request.head);
+        self.branches.values().chain(self.tags.values()).chain(requests)
     }
+
+    /// The newest commit of what commits can be added to: a branch, or a pull request.
+    fn head(&self, name: &str) -> Option<&String> {
+        let branch = name.strip_prefix("refs/heads/").unwrap_or(name);
+        let request = || Some(&self.requests.get(request_of(name)?)?.head);
+        self.branches.get(branch).or_else(request)
+    }
+
+    /// A commit is the newest from now on.
+    fn put(&mut self, onto: Onto<'_>, commit: &Commit) {
+        let head = commit.id.clone();
+        match onto {
+            Onto::Request(_) => {
+                let (title, author) = (commit.title.clone(), commit.author.clone());
+                let created = commit.date.clone();
+                self.requests.push(Request { title, author, created, head });
+            }
+            Onto::Head(name) => match request_of(name).and_then(|at| self.requests.get_mut(at)) {
+                Some(request) => request.head = head,
+                None => {
+                    let branch = name.strip_prefix("refs/heads/").unwrap_or(name);
+                    self.branches.insert(branch.to_owned(), head);
+                }
+            },
+        }
+    }
+}
+
+/// What a pull request is called, by its number.
+pub fn reference(number: usize) -> String {
+    format!("refs/pr/{number}")
+}
+
+/// The place of a pull request that is called so.
+fn request_of(name: &str) -> Option<usize> {
+    let number: usize = name.strip_prefix("refs/pr/")?.parse().ok()?;
+    number.checked_sub(1).filter(|_| name == reference(number))
 }
 
 impl State {
     /// The place of what a revision stands for: a branch before a tag before a commit.
     fn place(&self, revision: &str) -> Option<usize> {
-        let branch = revision.strip_prefix("refs/heads/");
         let tag = revision.strip_prefix("refs/tags/");
-        let branch = self.refs.branches.get(branch.unwrap_or(revision));
-        let id = branch.or_else(|| self.refs.tags.get(tag.unwrap_or(revision)));
+        let head = self.refs.head(revision);
+        let id = head.or_else(|| self.refs.tags.get(tag.unwrap_or(revision)));
         self.places.get(id.map_or(revision, String::as_str)).copied()
     }
 
