@@ -9,6 +9,7 @@ pub mod keyboard;
 pub mod keys;
 pub mod kinematics;
 pub mod leader;
+pub mod phone;
 pub mod played;
 pub mod ramp;
 pub mod scripted;

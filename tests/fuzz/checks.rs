@@ -9,13 +9,16 @@ use sinew_core::register::Reg;
 use sinew_core::servo::Servo;
 use sinew_core::tables;
 use sinew_drivers::camera::{Layout, Parts, jpeg, zmq};
+use sinew_drivers::clock::MILLI;
 use sinew_drivers::sim::{FaultPlan, VirtualBus, arm, control};
 use sinew_drivers::{ArmSpec, Clock, calibration_file, zmtp};
 use sinew_sim::model::Model;
 use sinew_sim::task::{Judge, Task};
 use sinew_sim::world::{Free, World};
+use sinew_teleop::jog::{Pull, Way};
 use sinew_teleop::keys::Parser;
 use sinew_teleop::kinematics::{Chain, MOST_JOINTS, Solver, Tolerance};
+use sinew_teleop::phone::{Hand, Message};
 
 #[path = "board_checks.rs"]
 mod boards;
@@ -41,7 +44,7 @@ pub use policies::*;
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 53] = [
+pub const CHECKS: [(&str, Check); 54] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
@@ -57,6 +60,7 @@ pub const CHECKS: [(&str, Check); 53] = [
     ("board_said", board_said),
     ("camera_stream", camera_stream),
     ("zmq_camera", zmq_camera),
+    ("phone_message", phone_message),
     ("task_file", task_file),
     ("terminal_keys", terminal_keys),
     ("dataset_info", dataset_info),
@@ -286,6 +290,26 @@ pub fn zmq_camera(mut bytes: &[u8]) {
                 assert_eq!(picture.pixels.len(), Layout::Rgb8.len(32, 16));
             }
         }
+    }
+}
+
+/// What a phone says, a message a line: wishes within their bounds, and none that goes farther from one message
+/// to the next than a hand does.
+pub fn phone_message(bytes: &[u8]) {
+    let (mut hand, mut last) = (Hand::default(), None::<Pull>);
+    for (tick, line) in (0..).zip(bytes.split(|byte| *byte == b'\n')) {
+        let Ok(message) = Message::read(line) else { continue };
+        let Some(wish) = hand.take(&message, tick * 16 * MILLI) else { continue };
+        for (place, rate) in wish.rates.iter().enumerate() {
+            assert!(rate.is_finite() && rate.abs() <= Way::most(place));
+        }
+        if let (Some(last), Some(pull)) = (last, wish.pull) {
+            let step = pull.way.iter().zip(last.way).map(|(now, then)| (now - then).abs());
+            let far = step.fold(0.0, f64::max);
+            assert!(last.hold != pull.hold || far <= 120.0, "{last:?} {pull:?}");
+            assert!(pull.hold >= last.hold);
+        }
+        last = wish.pull;
     }
 }
 

@@ -44,6 +44,7 @@ pub fn all() -> Vec<Seed> {
         seeds.push(("task_file", name.to_owned(), text.into()));
     }
     seeds.push(("terminal_keys", "each".to_owned(), KEYS.into()));
+    seeds.push(("phone_message", "each".to_owned(), PHONE.into()));
     seeds.extend(super::dataset_seeds::all());
     seeds.extend(policies());
     seeds.extend(super::net_seeds::all());
@@ -292,6 +293,17 @@ fn texts() -> Vec<Seed> {
     let plans = plans.map(|(name, plan)| ("fault_plan", name.to_owned(), plan.into()));
     plans.into_iter().chain([("control", "each".to_owned(), commands.into())]).collect()
 }
+
+/// A phone that is pressed, moved, turned, let go, aimed anew, and moved with its pads.
+const PHONE: &str = r#"{"n":1,"held":false,"place":[0,1,0],"turn":[-0.7071,0,0,0.7071]}
+{"n":2,"held":true,"place":[0,1,0],"turn":[-0.7071,0,0,0.7071]}
+{"n":3,"held":true,"place":[0.01,1.02,-0.03],"turn":[-0.7071,0,0,0.7071],"scale":0.25}
+{"n":4,"held":true,"place":[0.01,1.02,-0.03],"turn":[-0.7,0.1,0.1,0.7],"scale":2}
+{"n":5,"held":false,"aim":true,"open":-1}
+{"n":6,"held":true,"move":[1,-0.5,0],"open":0.5,"press":"next"}
+{"n":7,"held":true,"place":[900,1,0],"turn":[0,0,0,1],"press":"again"}
+{"n":8,"held":true,"place":[0,1,0],"turn":[0,1,0,0],"press":"stop"}
+"#;
 
 /// Keys as terminals send them: plain, arrows of both kinds, Esc, kitty's with modifiers and releases,
 /// its flags, a lost focus, an answer.

@@ -10,6 +10,7 @@
 //! that an arm stands still whose hand is gone. What is asked for never runs away from a follower that
 //! cannot get there. Nothing is allocated, and nobody is waited for.
 
+mod pull;
 mod tool;
 mod wish;
 
@@ -17,10 +18,12 @@ use sinew_drivers::arm::{Follower, Observation, Reach};
 use sinew_drivers::clock::{MILLI, SECOND};
 use sinew_drivers::{Error, Nanos};
 
+use pull::Chase;
+pub use pull::{PULLED, Pull};
 pub use tool::Space;
 use tool::Tool;
-use wish::slew;
 pub use wish::{Ear, LASTS, Rates, SPEEDS, Stick, WAYS, Way, Wish, stick};
+use wish::{heeded, slew};
 
 use crate::kinematics::{Chain, IN_DEGREES, MOST_JOINTS};
 use crate::source::{Lead, Source};
@@ -109,6 +112,7 @@ pub struct Jog {
     rates: Rates,
     axes: Vec<Axis>,
     tool: Option<Tool>,
+    chase: Chase,
     there: Vec<f64>,
     last: Option<Nanos>,
     lead: Lead,
@@ -141,6 +145,7 @@ impl Jog {
             rates: [0.0; WAYS],
             axes: axes.collect(),
             tool,
+            chase: Chase::default(),
             there: vec![0.0; spec.value_count()],
             last: None,
             lead: Lead::new(spec.value_count()),
@@ -172,18 +177,19 @@ impl Jog {
 
     /// Moves what is asked for on for so long.
     fn go_on(&mut self, seconds: f64) {
-        let Self { rates, axes, tool, there, lead, .. } = self;
+        let Self { rates, axes, tool, chase, there, lead, .. } = self;
         let values = &mut lead.values;
         if let Some(tool) = tool {
             let value = |axis: &Axis, angles: &[f64; MOST_JOINTS]| {
                 axis.kind.joint().map(|joint| angles[joint].to_degrees() / axis.degrees)
             };
             let most = (FASTEST * seconds).to_radians();
-            tool.go(rates, seconds, most, |angles| {
+            let went = tool.go(rates, seconds, most, |angles| {
                 axes.iter().zip(values.iter()).zip(there.iter()).all(|((axis, asked), there)| {
                     value(axis, angles).is_none_or(|goal| !axis.strays(*there, *asked, goal))
                 })
             });
+            chase.went(&went);
             for (axis, asked) in axes.iter().zip(values.iter_mut()) {
                 *asked = value(axis, tool.angles()).unwrap_or(*asked);
             }
@@ -219,7 +225,11 @@ impl Source for Jog {
     }
 
     fn read(&mut self, now: Nanos) -> Result<&Lead, Error> {
-        let wanted = self.ear.rates(now);
+        let mut wanted = self.ear.rates(now);
+        if let Some(pull) = self.ear.pull(now) {
+            self.chase.rates(pull, &mut wanted);
+            wanted = heeded(&wanted);
+        }
         if self.lead.age == 0 {
             let span = self.last.map_or(0, |last| now - last).clamp(0, LONGEST);
             let seconds = span as f64 / SECOND as f64;

@@ -5,6 +5,7 @@ use sinew_drivers::sim::{self, VirtualBus};
 use sinew_drivers::{ArmSpec, Bus, Clock};
 
 use super::*;
+use crate::phone::{Hand, Message};
 
 /// An arm in virtual time, a hundred ticks a second.
 struct Bench {
@@ -224,6 +225,52 @@ fn beyond_its_reach_and_at_a_singular_pose_nothing_jumps() {
     assert!(bench.asked().translation.vector.x < far - 0.05, "and comes back");
 }
 
+/// A hand that says how far it has gone since it took hold.
+fn pull(bench: &mut Bench, hold: u64, way: [f64; PULLED], ticks: usize) {
+    for _ in 0..ticks {
+        let until = bench.due + 5 * TICK;
+        bench.stick.tell(Wish { pull: Some(Pull { hold, way }), until, ..Wish::nothing() });
+        bench.tick();
+    }
+}
+
+#[test]
+fn a_tip_goes_where_a_hand_goes_and_comes_back_with_it() {
+    let mut bench = Bench::tip();
+    bench.rest();
+    let before = bench.asked();
+    pull(&mut bench, 1, [-0.04, 0.03, 0.05, 0.0, 0.0, 0.0], 150);
+    let off = way(&before, &bench.asked()) - Vector3::new(-0.04, 0.03, 0.05);
+    assert!(off.norm() < 1e-3, "{off}");
+    pull(&mut bench, 1, [0.0; PULLED], 150);
+    assert!(way(&before, &bench.asked()).norm() < 1e-3);
+    // A new hold begins where it stands.
+    pull(&mut bench, 2, [0.0, 0.0, 0.02, 0.0, 0.0, 0.0], 150);
+    assert!((way(&before, &bench.asked()).z - 0.02).abs() < 1e-3);
+    let held = bench.asked();
+    bench.rest();
+    assert!(way(&held, &bench.asked()).norm() < 1e-5, "let go it stays");
+}
+
+#[test]
+fn a_hand_beyond_what_can_be_reached_is_not_rushed_after_once_it_is_back() {
+    let mut bench = Bench::new(
+        "so101_follower",
+        Moved::Tip(Space { least: [-1.0, -1.0, 0.1], ..Space::default() }),
+    );
+    bench.rest();
+    for down in 1..=50 {
+        pull(&mut bench, 1, [0.0, 0.0, -0.02 * f64::from(down), 0.0, 0.0, 0.0], 5);
+    }
+    let floor = bench.asked().translation.vector.z;
+    assert!((floor - 0.1).abs() < 1e-3, "{floor}");
+    // Far below, it comes up again by as much as the leash is long: nothing has moved yet.
+    pull(&mut bench, 1, [0.0, 0.0, -0.91, 0.0, 0.0, 0.0], 100);
+    assert!((bench.asked().translation.vector.z - floor).abs() < 1e-3);
+    pull(&mut bench, 1, [0.0, 0.0, -0.85, 0.0, 0.0, 0.0], 100);
+    assert!((bench.asked().translation.vector.z - floor - 0.05).abs() < 2e-3);
+}
+
 #[test]
 fn a_hand_that_is_not_heard_of_any_more_holds_the_arm() {
     let mut bench = Bench::tip();
@@ -330,6 +377,51 @@ proptest! {
             }
             let tip = bench.asked().translation.vector;
             prop_assert!(!matches!(moved, Moved::Tip(_)) || tip.z > -0.02 - 1e-3);
+        }
+    }
+    /// Whatever a phone sends, at whatever times, no joint is asked for more than it may do.
+    #[test]
+    fn no_phone_gives_a_leap_or_leaves_the_space(
+        said in prop::collection::vec(
+            (any::<[i16; 10]>(), 0..6u8, 0..30i64),
+            1..80,
+        ),
+    ) {
+        let space = Space { least: [0.1, -0.2, 0.05], most: [0.4, 0.2, 0.3] };
+        let mut bench = Bench::new("so101_follower", Moved::Tip(space));
+        bench.tick();
+        let ranges: Vec<_> = bench.arm.reaches().iter().map(|reach| reach.range).collect();
+        let mut hand = Hand::default();
+        for (number, (parts, kind, pause)) in said.into_iter().enumerate() {
+            let share = |at: usize| f64::from(parts[at]) / f64::from(i16::MIN).abs();
+            // Steps of a hand, or of one that flies about.
+            let far = if kind % 2 == 0 { 0.05 } else { 40.0 };
+            let text = serde_json::json!({
+                "n": number + 1,
+                "held": kind != 5,
+                "place": [share(0) * far, share(1) * far, share(2) * far],
+                "turn": [(share(3) * far).sin(), 0, 0, (share(3) * far).cos()],
+                "move": [share(4), share(5), share(6)],
+                "open": share(7),
+                "scale": 0.05 + 1.95 * share(8).abs(),
+                "aim": parts[9] % 7 == 0,
+            });
+            let message = Message::read(text.to_string().as_bytes()).unwrap();
+            if let Some(wish) = hand.take(&message, bench.due) {
+                bench.stick.tell(wish);
+            }
+            bench.due += pause * TICK;
+            let before = bench.jog.lead().values.clone();
+            bench.tick();
+            let seconds = ((pause + 1) as f64 / 100.0).min(0.1);
+            let asked = bench.jog.lead().values.iter().zip(&before).zip(&ranges);
+            for (axis, ((value, before), range)) in asked.enumerate() {
+                let most = if axis == 5 { 200.0 } else { FASTEST } * seconds + 1e-6;
+                prop_assert!((value - before).abs() <= most, "{axis}: {before} {value}");
+                prop_assert!((range.0 - 1e-6..=range.1 + 1e-6).contains(value), "{axis}: {value}");
+            }
+            let tip = bench.asked().translation.vector;
+            prop_assert!(tip.z >= 0.05 - 2e-3 && tip.y.abs() <= 0.2 + 2e-3, "{tip}");
         }
     }
 }

@@ -8,6 +8,7 @@ use std::f64::consts::TAU;
 
 use nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector3};
 
+use super::pull::PULLED;
 use super::wish::{Rates, Way};
 use crate::kinematics::{Chain, MOST_JOINTS, Solver, Tolerance};
 
@@ -119,25 +120,25 @@ impl Tool {
     }
 
     /// Goes where it is wanted for so long, each joint by no more than `most` radians, and only where
-    /// `allowed` agrees to the angles. Answers whether all of it could be done.
+    /// `allowed` agrees to the angles. Answers how far it went each way, in metres and degrees.
     pub fn go(
         &mut self,
         rates: &Rates,
         seconds: f64,
         most: f64,
         mut allowed: impl FnMut(&[f64; MOST_JOINTS]) -> bool,
-    ) -> bool {
+    ) -> [f64; PULLED] {
         let ways = [Way::Forward, Way::Left, Way::Up, Way::Roll, Way::Tilt, Way::Swing];
         let wanted = ways.map(|way| rates[way.place()] * seconds);
         if wanted.iter().all(|part| *part == 0.0) {
-            return true;
+            return wanted;
         }
         let single = wanted.iter().filter(|part| **part != 0.0).count() == 1;
-        for (nth, (share, only)) in TRIES.into_iter().enumerate() {
+        for (share, only) in TRIES {
             let mut part = wanted.map(|part| part * share);
             if let Some(only) = only {
                 let keep = part[only];
-                part = [0.0; 6];
+                part = [0.0; PULLED];
                 part[only] = keep;
                 if keep == 0.0 || single {
                     continue;
@@ -158,14 +159,17 @@ impl Tool {
             let off = (goal.rotation * there.rotation.inverse()).scaled_axis();
             let kept = if off.norm() > AWAY { AWAY / off.norm() } else { 1.0 };
             let turned = UnitQuaternion::from_scaled_axis(off * kept) * there.rotation;
+            // Walls may have shortened the way.
+            let way = goal.translation.vector - self.goal.translation.vector;
+            part.iter_mut().zip(way.iter()).for_each(|(part, way)| *part = *way);
             self.goal = Isometry3::from_parts(goal.translation, turned);
-            return nth == 0;
+            return part;
         }
-        false
+        [0.0; PULLED]
     }
 
     /// The goal after going so far: metres ahead, left and up, degrees of roll, tilt and swing.
-    fn moved(&self, part: [f64; 6]) -> Isometry3<f64> {
+    fn moved(&self, part: [f64; PULLED]) -> Isometry3<f64> {
         let [ahead, left, up, roll, tilt, swing] = part;
         let mut way = Vector3::new(ahead, left, up);
         let far = way.norm();

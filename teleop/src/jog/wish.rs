@@ -4,6 +4,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use sinew_drivers::Nanos;
 use sinew_drivers::clock::MILLI;
 
+use super::pull::Pull;
 use crate::kinematics::MOST_JOINTS;
 
 /// A way in which something can be moved, and what its rate is told in.
@@ -97,6 +98,8 @@ pub type Rates = [f64; WAYS];
 pub struct Wish {
     /// How fast.
     pub rates: Rates,
+    /// How far the hand has gone, if it says that.
+    pub pull: Option<Pull>,
     /// Until when, unless it is said again: a hand that is not heard of any more wants nothing.
     pub until: Nanos,
 }
@@ -104,7 +107,7 @@ pub struct Wish {
 impl Wish {
     /// To stand still.
     pub fn nothing() -> Self {
-        Self { rates: [0.0; WAYS], until: 0 }
+        Self { rates: [0.0; WAYS], pull: None, until: 0 }
     }
 
     /// Adds a rate to what is wanted of a way.
@@ -153,16 +156,24 @@ impl Ear {
         while let Ok(wish) = self.heard.pop() {
             self.newest = wish;
         }
-        let mut rates = [0.0; WAYS];
-        if now > self.newest.until {
-            return rates;
-        }
-        for (place, (rate, wanted)) in rates.iter_mut().zip(self.newest.rates).enumerate() {
-            let most = Way::most(place);
-            *rate = if wanted.is_finite() { wanted.clamp(-most, most) } else { 0.0 };
-        }
-        rates
+        if now > self.newest.until { [0.0; WAYS] } else { heeded(&self.newest.rates) }
     }
+
+    /// How far the hand had gone when it was heard last, if it said so and that is not out of date.
+    pub fn pull(&self, now: Nanos) -> Option<&Pull> {
+        let pull = self.newest.pull.as_ref().filter(|_| now <= self.newest.until);
+        pull.filter(|pull| pull.way.iter().all(|way| way.is_finite()))
+    }
+}
+
+/// What is heeded of rates: what is no number is nothing.
+pub fn heeded(rates: &Rates) -> Rates {
+    let mut heeded = [0.0; WAYS];
+    for (place, (rate, wanted)) in heeded.iter_mut().zip(rates).enumerate() {
+        let most = Way::most(place);
+        *rate = if wanted.is_finite() { wanted.clamp(-most, most) } else { 0.0 };
+    }
+    heeded
 }
 
 /// Brings rates nearer to those wanted, no faster than a way's greatest in [`SLEW`].
