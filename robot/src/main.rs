@@ -3,10 +3,12 @@
 mod cameras;
 mod cli;
 mod commands;
-#[cfg(feature = "sim")]
+#[cfg(any(feature = "phone", feature = "sim"))]
 mod door;
 mod lekiwi;
 mod part;
+#[cfg(feature = "phone")]
+mod phone;
 #[cfg(feature = "zenoh")]
 mod remote;
 mod robot;

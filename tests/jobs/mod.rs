@@ -3,6 +3,7 @@
 mod ask_a_policy_elsewhere;
 mod ask_for_help;
 mod drive_a_robot_elsewhere;
+pub(crate) mod drive_with_a_phone;
 mod edit_a_dataset;
 mod find_cameras;
 mod keep_a_token_from_a_hub;

@@ -9,6 +9,7 @@ mod edits;
 mod ffprobe;
 mod hub;
 mod lekiwi;
+mod phone;
 mod policies;
 mod recording;
 mod rerun;

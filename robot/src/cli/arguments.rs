@@ -15,7 +15,7 @@ pub struct Arranged {
 }
 
 /// LeRobot's flags without a meaning here, by the end of their name, and why.
-const NO_MEANING: [(&str, &str); 29] = [
+const NO_MEANING: [(&str, &str); 30] = [
     ("num_read_retries", "every reading is retried within its tick"),
     ("display_mode", "there is one viewer"),
     ("display_compressed_images", "pictures are never sent uncompressed"),
@@ -23,6 +23,7 @@ const NO_MEANING: [(&str, &str); 29] = [
     ("web_port", "nothing is served; --connect sends to a viewer that listens"),
     ("cameras", "this command uses no cameras"),
     ("hidapi_fallback", "gamepads are read in one way"),
+    ("phone_os", "a phone drives with its browser, whichever it is"),
     ("gripper_open_pos", "the arm's file says where a gripper springs back to"),
     ("push_to_hub", "this command uploads nothing; sinew hub push does"),
     ("private", "this command uploads nothing; sinew hub push does"),

@@ -103,10 +103,12 @@ pub struct TeleopFlags {
     #[arg(long = "teleop", value_name = "NAME")]
     pub teleop: Option<String>,
     /// Its type, such as so101_leader; keyboard (keys of this terminal move each joint, or drive a base),
-    /// keyboard_ee (they move the arm's tip in straight lines), gamepad (the same with sticks)
+    /// keyboard_ee (they move the arm's tip in straight lines), gamepad (the same with sticks), phone (the tip
+    /// goes and turns as a phone does that opens a page of this machine)
     #[arg(long = "teleop.type", value_name = "TYPE")]
     pub teleop_type: Option<String>,
-    /// Its port: a path, a USB serial number, tcp://host:port, bridge:PORT for a board, or sim
+    /// Its port: a path, a USB serial number, tcp://host:port, bridge:PORT for a board, or sim; of a phone's
+    /// page the TCP port, if not 8443
     #[arg(long = "teleop.port", value_name = "PORT")]
     pub teleop_port: Option<String>,
     /// Which one of its type; names its calibration file
@@ -127,8 +129,8 @@ pub struct TeleopFlags {
     /// Whether keys open and close the gripper
     #[arg(long = "teleop.use_gripper", value_name = "BOOL")]
     pub teleop_use_gripper: Option<bool>,
-    /// The box that keyboard_ee and gamepad keep the arm's tip in, in metres ahead, left and up of the base:
-    /// '{min: [x, y, z], max: [x, y, z]}'. By default it ends at the table that the arm stands on
+    /// The box that keyboard_ee, gamepad and phone keep the arm's tip in, in metres ahead, left and up of the
+    /// base: '{min: [x, y, z], max: [x, y, z]}'. By default it ends at the table that the arm stands on
     #[arg(long = "teleop.end_effector_bounds", value_name = "BOX")]
     pub teleop_bounds: Option<String>,
 }

@@ -13,8 +13,8 @@ use super::failure::{Exit, Failure};
 use super::flags::Globals;
 use super::stage::{Doing, Stage};
 
-/// How a command speaks.
-#[derive(Debug)]
+/// How a command speaks. Clones of it speak as it does, for threads of their own.
+#[derive(Clone, Debug)]
 pub struct Report {
     json: bool,
     quiet: bool,
@@ -23,7 +23,7 @@ pub struct Report {
     /// Standard output is a terminal: drawing makes sense.
     drawing: bool,
     /// Where lines go while a panel is drawn.
-    stage: Mutex<Option<Arc<Stage>>>,
+    stage: Arc<Mutex<Option<Arc<Stage>>>>,
     /// Which part of a command this is.
     part: Option<String>,
 }
@@ -52,7 +52,7 @@ impl Report {
             verbose: 0,
             colour: colour && io::stderr().is_terminal(),
             drawing: !json && io::stdout().is_terminal(),
-            stage: Mutex::default(),
+            stage: Arc::default(),
             part: None,
         }
     }
@@ -118,7 +118,7 @@ impl Report {
     #[cfg(feature = "sim")]
     pub fn part(&self, name: &str) -> Self {
         let Self { json, quiet, verbose, colour, drawing, .. } = *self;
-        let (stage, part) = (Mutex::default(), Some(name.to_owned()));
+        let (stage, part) = (Arc::default(), Some(name.to_owned()));
         Self { json, quiet, verbose, colour, drawing, stage, part }
     }
 

@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 use super::report::Report;
 
 /// Everything that can be built in or left out, and whether it is in.
-const FEATURES: [(&str, bool); 9] = [
+const FEATURES: [(&str, bool); 10] = [
     ("sim", cfg!(feature = "sim")),
     ("policies", cfg!(feature = "policies")),
     ("rerun", cfg!(feature = "rerun")),
     ("zenoh", cfg!(feature = "zenoh")),
     ("asm", cfg!(feature = "asm")),
     ("hub-serve", cfg!(feature = "hub-serve")),
+    ("phone", cfg!(feature = "phone")),
     ("ffmpeg", cfg!(feature = "ffmpeg")),
     ("gamepad", cfg!(feature = "gamepad")),
     ("mujoco", cfg!(feature = "mujoco")),

@@ -1,4 +1,4 @@
-//! What leads a robot: leader arms, or a hand on keys or sticks.
+//! What leads a robot: leader arms, or a hand on keys, sticks or a phone.
 
 use std::io::IsTerminal;
 
@@ -12,6 +12,8 @@ use super::driving::{connect, followers};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::TeleopFlags;
 use crate::cli::report::Report;
+#[cfg(feature = "phone")]
+use crate::phone::Phone;
 use crate::robot::Robot;
 use crate::run::control::Pair;
 
@@ -19,7 +21,7 @@ use crate::run::control::Pair;
 pub enum Leads {
     /// Leader arms.
     Arms(Box<Robot>),
-    /// Keys of this terminal, or a gamepad.
+    /// Keys of this terminal, a gamepad, or a phone.
     Hand(Hand),
 }
 
@@ -29,6 +31,17 @@ pub enum Held {
     Keyboard(Keyboard),
     /// What a gamepad is to move.
     Gamepad(Stick),
+    /// What a phone is to move, and the port of its page.
+    Phone(Stick, u16),
+}
+
+/// What is listened to while an arm is driven.
+pub struct Listening {
+    /// Keys, and buttons that mean the same.
+    pub keys: Keys,
+    /// The page of a phone, served as long as this is here.
+    #[cfg(feature = "phone")]
+    _phone: Option<Phone>,
 }
 
 /// A hand, and what it moves.
@@ -36,6 +49,7 @@ pub struct Hand {
     kind: String,
     moved: Moved,
     gripper: bool,
+    port: u16,
 }
 
 /// LeRobot's types of keyboards.
@@ -44,6 +58,10 @@ const TIP: &str = "keyboard_ee";
 const ROVER: &str = "keyboard_rover";
 /// And of gamepads.
 const PAD: &str = "gamepad";
+/// And of phones.
+const PHONE: &str = "phone";
+/// Where a phone finds its page, unless another port is named.
+const PAGE: u16 = 8443;
 
 impl Leads {
     /// What the flags mean for this robot.
@@ -55,7 +73,7 @@ impl Leads {
                 "a LeKiwi is driven with --teleop.type=keyboard",
             ));
         }
-        if ![JOINTS, TIP, PAD].contains(&asked) {
+        if ![JOINTS, TIP, PAD, PHONE].contains(&asked) {
             return Ok(Self::Arms(Box::new(Robot::choose_leader(flags, Some(robot))?)));
         }
         if robot.parts().len() != 1 {
@@ -64,7 +82,7 @@ impl Leads {
                 "name one arm, or lead the pair with a pair of leaders",
             ));
         }
-        if asked != PAD && !std::io::stdin().is_terminal() {
+        if [JOINTS, TIP].contains(&asked) && !std::io::stdin().is_terminal() {
             return Err(Failure::usage(
                 format!("{asked} reads the keys of a terminal, and standard input is none"),
                 "run it in a terminal; over SSH with: ssh -t",
@@ -74,7 +92,14 @@ impl Leads {
         let space = flags.teleop_bounds.as_deref().map(space).transpose()?.unwrap_or_default();
         let moved = if asked == JOINTS { Moved::Joints } else { Moved::Tip(space) };
         let gripper = flags.teleop_use_gripper.unwrap_or(true);
-        Ok(Self::Hand(Hand { kind: asked.to_owned(), moved, gripper }))
+        let port = match flags.teleop_port.as_deref().filter(|_| asked == PHONE) {
+            None => PAGE,
+            Some(port) => port.parse().map_err(|error| {
+                let what = format!("--teleop.port={port} is no TCP port: {error}");
+                Failure::usage(what, "a phone's page has one: --teleop.port=8443")
+            })?,
+        };
+        Ok(Self::Hand(Hand { kind: asked.to_owned(), moved, gripper, port }))
     }
 
     /// What it is called.
@@ -105,10 +130,10 @@ impl Leads {
         let (mut pairs, mut held) = (Vec::new(), None);
         for follower in followers(robot, flag, report)? {
             let (stick, jog) = Jog::new(&*follower, hand.moved).map_err(no_tip)?;
-            held = Some(if hand.kind == PAD {
-                Held::Gamepad(stick)
-            } else {
-                hand.keyboard(stick, follower.spec(), recording)
+            held = Some(match hand.kind.as_str() {
+                PAD => Held::Gamepad(stick),
+                PHONE => Held::Phone(stick, hand.port),
+                _ => hand.keyboard(stick, follower.spec(), recording),
             });
             pairs.push(Pair::new(Box::new(jog), follower));
         }
@@ -130,12 +155,14 @@ impl Hand {
 
 /// Listens to keys, those that were chosen first, and to what moves something; says which key or stick
 /// does what.
-pub fn listen(held: Option<Held>, chosen: Chosen, report: &Report) -> Result<Keys, Failure> {
-    let (keyboard, pad) = match held {
-        Some(Held::Keyboard(keyboard)) => (Some(keyboard), None),
-        Some(Held::Gamepad(stick)) => (None, Some(stick)),
-        None => (None, None),
-    };
+pub fn listen(held: Option<Held>, chosen: Chosen, report: &Report) -> Result<Listening, Failure> {
+    let (mut keyboard, mut pad, mut phone) = (None, None, None);
+    match held {
+        Some(Held::Keyboard(keys)) => keyboard = Some(keys),
+        Some(Held::Gamepad(stick)) => pad = Some(stick),
+        Some(Held::Phone(stick, port)) => phone = Some((stick, port)),
+        None => {}
+    }
     let hint = keyboard.as_ref().map(|keyboard| keyboard.hint().to_owned());
     let keys = Keys::listen(keyboard, chosen)
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot listen to keys: {error}")))?;
@@ -153,7 +180,23 @@ pub fn listen(held: Option<Held>, chosen: Chosen, report: &Report) -> Result<Key
             }
         });
     }
-    Ok(keys)
+    #[cfg(feature = "phone")]
+    let listening = {
+        let start = |(stick, port)| Phone::start(stick, keys.others(), port, report);
+        let _phone = phone.map(start).transpose()?;
+        Listening { keys, _phone }
+    };
+    #[cfg(not(feature = "phone"))]
+    let listening = match phone {
+        None => Listening { keys },
+        Some(_) => {
+            return Err(Failure::usage(
+                "this build serves no page for phones",
+                "cargo install --path robot --features phone",
+            ));
+        }
+    };
+    Ok(listening)
 }
 
 #[cfg(feature = "gamepad")]

@@ -13,6 +13,7 @@ use sinew_drivers::clock::MILLI;
 use sinew_teleop::handover::{Baton, Turn};
 use sinew_teleop::keys::{Key, Keys};
 
+use super::hands::Listening;
 use super::telling::{Course, teller};
 use super::watching::{Scene, watch};
 use crate::cli::failure::{Exit, Failure};
@@ -32,7 +33,7 @@ pub struct Recorder {
     /// The episodes it makes.
     pub session: Session,
     /// The keys it listens to.
-    pub keys: Keys,
+    pub keys: Listening,
     /// Ticks for each row.
     pub every: u64,
     /// Which action is stored.
@@ -84,7 +85,7 @@ impl Recorder {
             let beside = Beside { over, resting, waiting, baton };
             let record = move || {
                 give_way();
-                let kept = follow(session, &mut slips, &keys, &mut told, &beside);
+                let kept = follow(session, &mut slips, &keys.keys, &mut told, &beside);
                 over.store(true, Ordering::Release);
                 kept
             };

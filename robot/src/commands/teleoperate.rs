@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 use sinew_drivers::Clock;
-use sinew_teleop::keys::{Chosen, Key, Keys};
+use sinew_teleop::keys::{Chosen, Key};
 
 use super::driving::{LoopFlags, figures, finish, listen, rate, ready, remember, seconds, span};
 use super::hands::{Leads, listen as listen_to};
@@ -30,6 +30,12 @@ use crate::view::display::Display;
 /// left and right, e x up and down, i k tilt, j l roll, o u gripper, + - speed, q ends. keyboard moves
 /// each joint of any arm, or drives a LeKiwi with LeRobot's keys. Letting go stops the arm, and so does
 /// a terminal that is lost. gamepad moves the tip with sticks.
+///
+/// Or with a phone: sinew teleoperate --robot white --teleop.type=phone
+///
+/// It shows the address of a page, as a code to be scanned. While the button there is held, the tip goes and
+/// turns as the phone does, or as its pads say; where its upper end points at the first press is ahead. Letting
+/// go holds the arm, and so does a page that is closed or not heard of for 0.3 s.
 ///
 /// Ctrl-C ends it and leaves the arm as --robot.stop says. --display shows it in Rerun, which never
 /// slows the loop: what the viewer is too slow for is left out, and counted.
@@ -83,7 +89,7 @@ impl Teleoperate {
         let stats = figures(&Clock::Real)?;
         let ran = watch(&mut pairs, pace, stats, report, |_, pairs, stats| {
             display.show(pairs, stats);
-            match keys.as_ref().and_then(Keys::pressed) {
+            match keys.as_ref().and_then(|listening| listening.keys.pressed()) {
                 Some(Key::Quit) => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),
             }

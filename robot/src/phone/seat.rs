@@ -1,0 +1,218 @@
+//! Whose phone drives, and whether it is still there.
+
+use std::sync::mpsc::SyncSender;
+
+use sinew_drivers::Nanos;
+use sinew_drivers::clock::SECOND;
+use sinew_teleop::jog::{Stick, Wish};
+use sinew_teleop::keys::Key;
+use sinew_teleop::phone::{Hand, Message, MessageError};
+
+/// How long a phone that says nothing keeps others from driving.
+const KEPT: Nanos = 3 * SECOND;
+/// The longest name that a phone may give itself.
+const LONGEST_NAME: usize = 64;
+
+/// What has become of the phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// One is there, and may drive.
+    Here,
+    /// It fell silent while its button was held, or its slider.
+    Silent,
+    /// It is heard again.
+    Back,
+    /// It has left, or was not heard of for long.
+    Gone,
+    /// Another one wanted to drive as well.
+    Other,
+}
+
+impl News {
+    /// For people.
+    pub fn line(self) -> &'static str {
+        match self {
+            Self::Here => "the phone is there: hold its button, and move it",
+            Self::Silent => {
+                "the phone fell silent: the arm holds where it is, and goes on once the button is pressed anew"
+            }
+            Self::Back => "the phone is back: press its button anew",
+            Self::Gone => "the phone is gone: the arm holds where it is",
+            Self::Other => "another phone wants to drive, and one does already",
+        }
+    }
+
+    /// For programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Here => "here",
+            Self::Silent => "silent",
+            Self::Back => "back",
+            Self::Gone => "gone",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Why a phone is not heeded.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Another one drives.
+    Taken,
+    /// It makes no sense.
+    Message(MessageError),
+}
+
+/// Where one phone sits.
+pub struct Seat {
+    stick: Stick,
+    press: SyncSender<Key>,
+    hand: Hand,
+    sitting: Option<String>,
+    heard: Nanos,
+    silent: bool,
+    /// Another one has been told of.
+    refused: bool,
+}
+
+impl Seat {
+    /// Lets a phone move what the stick moves.
+    pub fn new(stick: Stick, press: SyncSender<Key>) -> Self {
+        let hand = Hand::default();
+        Self { stick, press, hand, sitting: None, heard: 0, silent: false, refused: false }
+    }
+
+    /// Takes what a phone says. Answers what its page shows, and what is to be told.
+    pub fn take(
+        &mut self,
+        phone: &str,
+        bytes: &[u8],
+        now: Nanos,
+    ) -> (Result<&'static str, Refusal>, Option<News>) {
+        let sits = self.sitting.as_deref() == Some(phone);
+        if !sits && (self.sitting.is_some() && now - self.heard <= KEPT) {
+            let news = (!self.refused).then_some(News::Other);
+            self.refused = true;
+            return (Err(Refusal::Taken), news);
+        }
+        let message = match Message::read(bytes) {
+            Ok(message) if phone.len() <= LONGEST_NAME => message,
+            Ok(_) => return (Err(Refusal::Message(MessageError::Value("name"))), None),
+            Err(error) => return (Err(Refusal::Message(error)), None),
+        };
+        let mut news = None;
+        if !sits {
+            self.stand_up();
+            self.sitting = Some(phone.to_owned());
+            news = Some(News::Here);
+        }
+        let Some(wish) = self.hand.take(&message, now) else { return (Ok("late"), news) };
+        self.heard = now;
+        if std::mem::take(&mut self.silent) {
+            news = Some(News::Back);
+        }
+        self.stick.tell(wish);
+        if let Some(key) = message.press {
+            // Where nobody has looked at the last ones yet, one more is nothing new.
+            self.press.try_send(key).unwrap_or_default();
+        }
+        let state = match (self.hand.has_lapsed(), self.hand.holds()) {
+            (true, _) => "anew",
+            (false, true) => "moves",
+            (false, false) => "waits",
+        };
+        (Ok(state), news)
+    }
+
+    /// Looks whether the phone is still there.
+    pub fn look(&mut self, now: Nanos) -> Option<News> {
+        self.sitting.as_ref()?;
+        if now - self.heard > KEPT {
+            self.stand_up();
+            return Some(News::Gone);
+        }
+        if self.hand.holds() && self.hand.is_silent(now) && !self.silent {
+            self.silent = true;
+            return Some(News::Silent);
+        }
+        None
+    }
+
+    /// Its page was closed.
+    pub fn leave(&mut self, phone: &str) -> Option<News> {
+        if self.sitting.as_deref() != Some(phone) {
+            return None;
+        }
+        self.stand_up();
+        Some(News::Gone)
+    }
+
+    fn stand_up(&mut self) {
+        self.stick.tell(Wish::nothing());
+        self.hand.let_go();
+        (self.sitting, self.silent, self.refused) = (None, false, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, sync_channel};
+
+    use sinew_drivers::clock::MILLI;
+    use sinew_teleop::jog::{Ear, WAYS, Way, stick};
+
+    use super::*;
+
+    fn seat() -> (Seat, Ear, Receiver<Key>) {
+        let ((stick, ear), (press, pressed)) = (stick(), sync_channel(2));
+        (Seat::new(stick, press), ear, pressed)
+    }
+
+    fn up(number: u64) -> Vec<u8> {
+        format!(r#"{{"n":{number},"held":true,"move":[0,0,1]}}"#).into_bytes()
+    }
+
+    #[test]
+    fn one_phone_drives_and_another_only_once_that_is_gone() {
+        let (mut seat, mut ear, _pressed) = seat();
+        assert_eq!(seat.take("a", &up(1), 0), (Ok("moves"), Some(News::Here)));
+        assert_eq!(ear.rates(0)[Way::Up.place()], 0.1);
+        assert_eq!(seat.take("b", &up(1), MILLI), (Err(Refusal::Taken), Some(News::Other)));
+        assert_eq!(seat.take("b", &up(2), MILLI), (Err(Refusal::Taken), None), "told once");
+        assert_eq!(seat.leave("b"), None);
+        assert_eq!(seat.leave("a"), Some(News::Gone));
+        assert_eq!(ear.rates(MILLI), [0.0; WAYS]);
+        // What it was once told is nothing to the next.
+        assert_eq!(seat.take("b", &up(1), 2 * MILLI), (Ok("moves"), Some(News::Here)));
+        assert_eq!(seat.look(2 * MILLI + KEPT + 1), Some(News::Gone));
+        assert_eq!(seat.look(2 * MILLI + KEPT + 1), None);
+    }
+
+    #[test]
+    fn silence_is_told_once_and_stops_until_the_button_is_pressed_anew() {
+        let (mut seat, mut ear, _pressed) = seat();
+        assert_eq!(seat.take("a", &up(1), 0).0, Ok("moves"));
+        assert_eq!(seat.look(200 * MILLI), None);
+        assert_eq!(seat.look(301 * MILLI), Some(News::Silent));
+        assert_eq!(seat.look(400 * MILLI), None);
+        assert_eq!(ear.rates(301 * MILLI), [0.0; WAYS]);
+        let now = SECOND;
+        assert_eq!(seat.take("a", &up(2), now), (Ok("anew"), Some(News::Back)));
+        assert_eq!(ear.rates(now), [0.0; WAYS]);
+        assert_eq!(seat.take("a", &up(2), now), (Ok("late"), None));
+        assert_eq!(seat.take("a", br#"{"n":3}"#, now), (Ok("waits"), None));
+        assert_eq!(seat.take("a", &up(4), now), (Ok("moves"), None));
+        assert_eq!(ear.rates(now)[Way::Up.place()], 0.1);
+    }
+
+    #[test]
+    fn garbage_moves_nothing_and_takes_no_seat() {
+        let (mut seat, mut ear, pressed) = seat();
+        assert!(matches!(seat.take("a", b"{}", 0), (Err(Refusal::Message(_)), None)));
+        let long = "a".repeat(65);
+        assert!(matches!(seat.take(&long, &up(1), 0), (Err(Refusal::Message(_)), None)));
+        assert_eq!(seat.take("b", br#"{"n":1,"press":"stop"}"#, 0).0, Ok("waits"));
+        assert_eq!(ear.rates(0), [0.0; WAYS]);
+        assert_eq!(pressed.try_recv(), Ok(Key::Quit));
+    }
+}
