@@ -96,6 +96,13 @@ fn a_dataset_is_fetched_once_and_opened_by_its_name() {
     for path in below(&theirs) {
         assert_eq!(fs::read(folder.join(&path)).unwrap(), fs::read(theirs.join(&path)).unwrap());
     }
+    // Programs are told how far it is.
+    let told = pull(&bench.elsewhere(), &["local/pick"]).json();
+    let told: Vec<_> = told.iter().filter(|line| line["type"] == "progress").collect();
+    assert!(told.len() > 1 && told.iter().all(|line| line["repo"] == "local/pick"), "{told:?}");
+    let last = told.last().unwrap();
+    assert_eq!((&last["files"], &last["bytes"]), (&last["of_files"], &last["of_bytes"]), "{last}");
+    assert!(last["files"].as_u64().unwrap() > 3, "{last}");
     let again = pull(&bench.sandbox, &["local/pick"]).result();
     assert_eq!((&again["fetched"], &again["kind"]), (&0.into(), &"dataset".into()), "{again}");
     for words in [["dataset", "info"], ["dataset", "verify"]] {

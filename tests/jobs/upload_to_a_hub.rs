@@ -97,6 +97,23 @@ fn every_episode_goes_up_beside_the_recording() {
     let pushed = sandbox.run(&["--json", "hub", "push", "me/pick"]);
     assert_eq!(pushed.code, 0, "{}", pushed.err);
     assert_eq!(pushed.result()["changed"], 0, "{pushed:?}");
+    // Others are asked elsewhere.
+    let words = ["--json", "hub", "push", "me/pick", "me/other", "--create-pr"];
+    let asked = sandbox.run(&words);
+    assert_eq!(asked.code, 0, "{}", asked.err);
+    let address = format!("{}/datasets/me/other/discussions/1", server.url());
+    assert_eq!(asked.result()["pull_request"], address.as_str(), "{asked:?}");
+    let other = Repo::new(Kind::Dataset, "me/other").unwrap();
+    let (hub, refs) = (hub(&server.url()), hub(&server.url()).refs(&other).unwrap());
+    assert!(refs.tags.is_empty(), "what is only asked for is no version: {refs:?}");
+    assert!(hub.files(&other, "main", "").unwrap().iter().all(|file| file.path.starts_with('.')));
+    assert!(hub.files(&other, "refs/pr/1", "").unwrap().len() > 3);
+    // Programs are told how far it is.
+    let told = asked.json();
+    let told: Vec<_> = told.iter().filter(|line| line["type"] == "progress").collect();
+    let last = told.last().unwrap();
+    assert_eq!((&last["repo"], &last["files"]), (&"me/other".into(), &last["of_files"]), "{last}");
+    assert!(last["files"].as_u64().unwrap() > 3 && last["bytes"] == last["of_bytes"], "{last}");
 }
 
 #[test]

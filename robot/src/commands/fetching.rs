@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use sinew_datasets::pull::{self, Choice};
 use sinew_datasets::{Dataset, remote};
 use sinew_drivers::calibration_file::lerobot_home;
@@ -19,9 +20,10 @@ use crate::cli::report::Report;
 /// How often it is told how far a pull is.
 const OFTEN: Duration = Duration::from_millis(100);
 
-/// Tells how far a pull is.
-pub fn teller(report: &Report) -> impl Fn(Pulled) + Sync {
+/// Tells how far the pull of a repository is.
+pub fn teller(report: &Report, repo: &Repo) -> impl Fn(Pulled) + Sync {
     let told = Mutex::new(None::<Instant>);
+    let repo = repo.clone();
     move |at: Pulled| {
         // Whoever tells it right now says it for all.
         let Ok(mut told) = told.try_lock() else { return };
@@ -33,7 +35,20 @@ pub fn teller(report: &Report) -> impl Fn(Pulled) + Sync {
         let share = at.bytes as f64 / at.of_bytes.max(1) as f64;
         let line = format!("{} of {} files · {done} of {all}", at.files, at.of_files);
         report.progress_at(&line, Some(share));
+        tell(report, &repo, at);
     }
+}
+
+/// Tells programs how far the pull of a repository is.
+pub fn tell(report: &Report, repo: &Repo, at: Pulled) {
+    report.event(&json!({
+        "type": "progress",
+        "repo": repo.to_string(),
+        "files": at.files,
+        "of_files": at.of_files,
+        "bytes": at.bytes,
+        "of_bytes": at.of_bytes,
+    }));
 }
 
 /// The cache that a dataset is kept in: LeRobot's own where that has it, else everybody's.
@@ -76,7 +91,7 @@ pub fn elsewhere(repo: &Repo, error: impl Into<Failure>) -> Failure {
 /// Fetches what is wanted of a dataset; its folder.
 pub fn fetch(report: &Report, repo: &Repo, choice: &Choice) -> Result<PathBuf, Failure> {
     let snapshot = find(report, repo)?;
-    let done = choice.fetch(&snapshot, &teller(report));
+    let done = choice.fetch(&snapshot, &teller(report, repo));
     report.progress("");
     let done = done?;
     if done.came > 0 {
@@ -94,7 +109,7 @@ pub fn policy(report: &Report, repo: &Repo) -> Result<PathBuf, Failure> {
     warn(report, &snapshot);
     let paths: Vec<&str> = snapshot.files().iter().map(|(path, _)| *path).collect();
     let wanted = sinew_policies::folder::files(&paths);
-    let done = snapshot.fetch(&|path| wanted.contains(&path), &teller(report));
+    let done = snapshot.fetch(&|path| wanted.contains(&path), &teller(report, repo));
     report.progress("");
     let done = done?;
     if done.came > 0 {

@@ -15,9 +15,6 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::Report;
 use crate::run::realtime::stand_back;
 
-/// How often the line on the terminal is drawn anew at the end.
-const DRAWN: Duration = Duration::from_millis(200);
-
 /// A push that is asked for again and again.
 pub struct Background {
     queue: Queue,
@@ -84,17 +81,11 @@ impl Background {
         self.shared.rang.notify_all();
         let Some(thread) = self.thread.take() else { return Value::Null };
         let shown = Shown::new(report, &self.job.repo);
-        let mut told = false;
-        while !thread.is_finished() {
-            if self.flag.raised().is_some() {
-                self.shared.flow.end();
-                self.shared.rang.notify_all();
-            } else if !std::mem::replace(&mut told, true) {
-                report.note("The rest is uploaded; Ctrl-C leaves it for: sinew hub retry");
-            }
-            shown.draw(&self.shared.flow);
-            std::thread::park_timeout(DRAWN);
+        if !thread.is_finished() && self.flag.raised().is_none() {
+            report.note("The rest is uploaded; Ctrl-C leaves it for: sinew hub retry");
         }
+        let wake = || self.shared.rang.notify_all();
+        shown.until(&self.shared.flow, &self.flag, || thread.is_finished(), wake);
         drop(shown);
         if thread.join().is_err() {
             report.warn("the upload ended without a word; go on with it: sinew hub retry");

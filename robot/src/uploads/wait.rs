@@ -1,5 +1,6 @@
 //! Pushing while somebody looks.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -15,27 +16,66 @@ use crate::commands::dataset::bytes;
 /// How often the line on the terminal is drawn anew.
 const DRAWN: Duration = Duration::from_millis(200);
 
-/// Draws how far a push is.
+/// How often programs are told how far a push is.
+const TOLD: Duration = Duration::from_secs(1);
+
+/// Shows how far a push is.
 pub struct Shown<'a> {
     report: &'a Report,
     begun: Instant,
-    what: String,
+    repo: String,
+    told: Cell<Option<Instant>>,
 }
 
 impl<'a> Shown<'a> {
-    /// Of what goes to this place.
-    pub fn new(report: &'a Report, what: &str) -> Self {
-        Self { report, begun: Instant::now(), what: what.to_owned() }
+    /// Of what goes to this repository.
+    pub fn new(report: &'a Report, repo: &str) -> Self {
+        let (begun, repo, told) = (Instant::now(), repo.to_owned(), Cell::default());
+        Self { report, begun, repo, told }
     }
 
-    /// Draws it.
-    pub fn draw(&self, flow: &Flow) {
+    /// Shows it until it is over, and ends it once `flag` is raised; `ended` wakes those who wait.
+    pub fn until(
+        &self,
+        flow: &Flow,
+        flag: &StopFlag,
+        is_over: impl Fn() -> bool,
+        ended: impl Fn(),
+    ) {
+        while !is_over() {
+            if flag.raised().is_some() {
+                flow.end();
+                ended();
+            }
+            self.draw(flow);
+            if self.told.get().is_none_or(|told| told.elapsed() >= TOLD) {
+                self.tell(flow);
+            }
+            std::thread::park_timeout(DRAWN);
+        }
+        self.tell(flow);
+    }
+
+    fn tell(&self, flow: &Flow) {
+        self.told.set(Some(Instant::now()));
+        let ((of_files, files), sent, waiting) = (flow.files(), flow.sent(), flow.waiting());
+        self.report.event(&json!({
+            "type": "progress",
+            "repo": self.repo,
+            "files": files,
+            "of_files": of_files,
+            "bytes": sent.min(waiting),
+            "of_bytes": waiting,
+        }));
+    }
+
+    fn draw(&self, flow: &Flow) {
         let ((files, seen), sent, waiting) = (flow.files(), flow.sent(), flow.waiting());
         let rate = sent as f64 / self.begun.elapsed().as_secs_f64().max(0.1);
         let share = if waiting > 0 { sent.min(waiting) as f64 / waiting as f64 } else { 0.0 };
         let line = format!(
             "{}: {seen} of {files} files looked at, {} of {} sent, {}/s",
-            self.what,
+            self.repo,
             bytes(sent.min(waiting)),
             bytes(waiting),
             bytes(rate as u64)
@@ -77,13 +117,7 @@ pub fn see_through(
             let pushing = pushing.map_err(|error| {
                 Failure::new(Exit::Failed, format!("cannot start a thread: {error}"))
             })?;
-            while !pushing.is_finished() {
-                if flag.raised().is_some() {
-                    flow.end();
-                }
-                shown.draw(&flow);
-                std::thread::park_timeout(DRAWN);
-            }
+            shown.until(&flow, flag, || pushing.is_finished(), || {});
             Ok::<_, Failure>(
                 pushing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
             )

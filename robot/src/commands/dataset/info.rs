@@ -32,7 +32,7 @@ impl Info {
             Place::Hub(repo) => {
                 let snapshot = fetching::find(report, &repo)?;
                 let tables = Choice { meta_only: true, ..Choice::default() };
-                let done = tables.fetch(&snapshot, &fetching::teller(report));
+                let done = tables.fetch(&snapshot, &fetching::teller(report, snapshot.repo()));
                 report.progress("");
                 done?;
                 (snapshot.folder(), Sizes::listed(snapshot.files().into_iter()))

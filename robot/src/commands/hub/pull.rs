@@ -88,7 +88,7 @@ impl Pull {
                 "leave --episodes, --cameras and --meta-only out",
             ));
         }
-        let tell = fetching::teller(report);
+        let tell = fetching::teller(report, repo);
         let done = match &self.file {
             Some(path) => match snapshot.file(path, &tell)? {
                 Some(done) => Ok(done),
@@ -98,6 +98,7 @@ impl Pull {
         };
         report.progress("");
         let done = done?;
+        fetching::tell(report, repo, done);
         report.note(format!(
             "{} files, {}, {} of them fetched now",
             done.files,
