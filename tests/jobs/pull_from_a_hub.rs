@@ -222,6 +222,18 @@ fn a_policy_is_run_by_its_name() {
     let far = bench.sandbox.run(&[&words[..], &["local/act", "--dataset=local/pick"]].concat());
     assert_eq!(far.code, near.code, "{far:?}");
     assert_eq!(far.result(), near.result());
+    // So it is when it is tried in simulation: the one that comes along, by a name on the hub.
+    let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/../robot/sim/policy/so101_lift");
+    bench.put(Kind::Model, "local/lift", Path::new(ours), None);
+    let tried = |policy: &str| {
+        let out = bench.sandbox.path("tried");
+        let words = ["eval", "--json", "--policy", policy, "--episodes=2", "--videos=0", "--out"];
+        let ended = bench.sandbox.run(&[&words[..], &[out.to_str().unwrap()]].concat());
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        let result = ended.result();
+        (result["successes"].clone(), result["seeds"].clone())
+    };
+    assert_eq!(tried("local/lift"), tried(ours));
     // Not asked what it is, a pull finds that it is none of the hub's datasets.
     let all = bench.sandbox.run(&["hub", "pull", "local/act"]);
     assert!(all.code == 0 && all.err.contains("is a model"), "{all:?}");
