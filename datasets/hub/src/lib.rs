@@ -7,6 +7,7 @@ mod cache;
 pub mod card;
 mod durable;
 mod error;
+mod hashing;
 mod hex;
 mod http;
 mod hub;

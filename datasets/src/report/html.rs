@@ -1,5 +1,7 @@
 //! The page itself: its style, and text that cannot become markup.
 
+pub use sinew_hub::card::escape;
+
 /// A page that is being written.
 pub struct Page(String);
 
@@ -77,20 +79,4 @@ impl Page {
         self.0.push_str("</body></html>\n");
         self.0
     }
-}
-
-/// The text with nothing left in it that a browser would take for markup.
-pub fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
 }

@@ -6,11 +6,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sha1::{Digest as _, Sha1};
-use sha2::Sha256;
-
 use super::Place;
-use crate::hex::hex;
+use crate::hashing::Hasher;
 use crate::http::{Client, Failed, passing};
 use crate::hub::{Digest, Entry};
 use crate::{Error, Result, address};
@@ -84,10 +81,10 @@ pub fn fetch(
 
 /// Whether a file is the one that is meant.
 pub fn fits(path: &Path, entry: &Entry) -> Result<bool> {
-    let mut hash = Hash::of(entry);
-    let file = File::open(path).map_err(Error::io("cannot read", path))?;
-    hash.read(file, path)?;
-    Ok(hash.digest() == entry.digest.text())
+    let mut hash = hasher(entry);
+    let read = File::open(path).and_then(|file| hash.read(file, entry.size));
+    read.map_err(Error::io("cannot read", path))?;
+    Ok(hash.digits() == entry.digest.text())
 }
 
 /// A file that is on its way.
@@ -96,7 +93,7 @@ struct Growing<'a> {
     path: &'a Path,
     entry: &'a Entry,
     watch: &'a Watch<'a>,
-    hash: Hash,
+    hash: Hasher,
     length: u64,
 }
 
@@ -105,9 +102,10 @@ impl<'a> Growing<'a> {
     fn open(path: &'a Path, entry: &'a Entry, watch: &'a Watch<'a>) -> Result<Self> {
         let open = File::options().read(true).append(true).create(true).open(path);
         let file = open.map_err(Error::io("cannot write", path))?;
-        let mut growing = Self { file, path, entry, watch, hash: Hash::of(entry), length: 0 };
+        let mut growing = Self { file, path, entry, watch, hash: hasher(entry), length: 0 };
         let again = File::open(path).map_err(Error::io("cannot read", path))?;
-        growing.length = growing.hash.read(again.take(entry.size.saturating_add(1)), path)?;
+        let begun = growing.hash.read(again.take(entry.size.saturating_add(1)), entry.size);
+        growing.length = begun.map_err(Error::io("cannot read", path))?;
         watch.tally.bytes.fetch_add(growing.length, Ordering::Relaxed);
         if growing.length > entry.size {
             growing.empty()?;
@@ -174,62 +172,20 @@ impl<'a> Growing<'a> {
     fn empty(&mut self) -> Result<()> {
         self.file.set_len(0).map_err(Error::io("cannot write", self.path))?;
         self.watch.tally.bytes.fetch_sub(self.length, Ordering::Relaxed);
-        self.hash = Hash::of(self.entry);
+        self.hash = hasher(self.entry);
         self.length = 0;
         Ok(())
     }
 
     fn digest(&self) -> String {
-        self.hash.digest()
+        self.hash.digits()
     }
 }
 
-/// A hash that goes on.
-#[derive(Clone)]
-enum Hash {
-    Sha256(Sha256),
-    Git(Sha1),
-}
-
-impl Hash {
-    fn of(entry: &Entry) -> Self {
-        match entry.digest {
-            Digest::Sha256(_) => Self::Sha256(Sha256::new()),
-            Digest::Git(_) => {
-                let head = format!("blob {}\0", entry.size);
-                Self::Git(Sha1::new_with_prefix(head))
-            }
-        }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Sha256(hash) => hash.update(bytes),
-            Self::Git(hash) => hash.update(bytes),
-        }
-    }
-
-    fn digest(&self) -> String {
-        match self.clone() {
-            Self::Sha256(hash) => hex(&hash.finalize()),
-            Self::Git(hash) => hex(&hash.finalize()),
-        }
-    }
-
-    /// Takes a file in; how long it is.
-    fn read(&mut self, mut file: impl Read, path: &Path) -> Result<u64> {
-        let mut buffer = vec![0; STEP];
-        let mut length = 0;
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => return Ok(length),
-                Ok(count) => {
-                    self.update(buffer.get(..count).unwrap_or_default());
-                    length += count as u64;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::io("cannot read", path)(error)),
-            }
-        }
+/// What comes to the hash that a file must have.
+fn hasher(entry: &Entry) -> Hasher {
+    match entry.digest {
+        Digest::Sha256(_) => Hasher::sha256(),
+        Digest::Git(_) => Hasher::git("blob", entry.size),
     }
 }

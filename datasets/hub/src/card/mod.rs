@@ -7,6 +7,22 @@ mod model;
 pub use dataset::DatasetCard;
 pub use model::ModelCard;
 
+/// A text with nothing left in it that a browser would take for markup.
+pub fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            letter => safe.push(letter),
+        }
+    }
+    safe
+}
+
 /// A table of the page: what, and how much.
 fn table(out: &mut String, head: [&str; 2], rows: &[(String, String)]) {
     if rows.is_empty() {

@@ -6,19 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use sha1::{Digest as _, Sha1};
-use sha2::Sha256;
-
-use crate::hex::hex;
+use crate::hashing::Hasher;
 use crate::hub::Digest;
 use crate::repo::check_path;
 use crate::{Error, Result};
 
 /// How deep folders are looked into.
 const DEEPEST: usize = 64;
-
-/// How many bytes are hashed at once.
-const STEP: usize = 256 << 10;
 
 /// A file that is to be in a repository.
 #[derive(Clone, Debug)]
@@ -134,29 +128,15 @@ impl Local {
 
     /// Its hash, as a hub keeps it of a large file or of a small one.
     pub(crate) fn digest(&self, large: bool, size: u64) -> Result<Digest> {
-        let mut bytes = self.open(0)?;
-        let mut buffer = vec![0; STEP];
-        let (mut sha256, mut git) = (Sha256::new(), Sha1::new());
-        git.update(format!("blob {size}\0"));
-        let mut read = 0_u64;
-        loop {
-            let place = self.place().unwrap_or(Path::new(&self.path));
-            let count = bytes.read(&mut buffer).map_err(Error::io("cannot read", place))?;
-            if count == 0 {
-                break;
-            }
-            match large {
-                true => sha256.update(&buffer[..count]),
-                false => git.update(&buffer[..count]),
-            }
-            read += count as u64;
-        }
+        let mut hasher = if large { Hasher::sha256() } else { Hasher::git("blob", size) };
+        let place = self.place().unwrap_or(Path::new(&self.path));
+        let read = hasher.read(self.open(0)?, size).map_err(Error::io("cannot read", place))?;
         if read != size {
             return Err(Error::Altered { path: self.path.clone() });
         }
         Ok(match large {
-            true => Digest::Sha256(hex(&sha256.finalize())),
-            false => Digest::Git(hex(&git.finalize())),
+            true => Digest::Sha256(hasher.digits()),
+            false => Digest::Git(hasher.digits()),
         })
     }
 }

@@ -4,7 +4,8 @@ use std::io::Read;
 
 use serde_json::Value;
 
-use super::markup::{Page, escape};
+use super::markup::Page;
+use crate::card::escape;
 use crate::serve::answer::Refusal;
 use crate::serve::store::{Snapshot, Store};
 

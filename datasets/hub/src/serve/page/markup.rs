@@ -1,5 +1,6 @@
 //! What all pages have in common, and what keeps text from being taken for anything else.
 
+use crate::card::escape;
 use crate::serve::answer::Answer;
 
 /// Nothing runs, and nothing is asked for elsewhere.
@@ -35,22 +36,6 @@ impl Page {
             .with("x-content-type-options", "nosniff")
             .with("referrer-policy", "no-referrer")
     }
-}
-
-/// Text, wherever in a page it stands.
-pub fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            letter => safe.push(letter),
-        }
-    }
-    safe
 }
 
 /// A length that people read.

@@ -6,12 +6,13 @@ mod figures;
 mod markdown;
 mod markup;
 
+use crate::card::escape;
 use crate::serve::answer::{Answer, Refusal};
 use crate::serve::api::card;
 use crate::serve::call::Call;
 use crate::serve::store::{Item, Repository, Snapshot};
 use crate::{Kind, address};
-use markup::{Page, escape, size};
+use markup::{Page, size};
 
 /// How many videos are shown at once; each is asked for its first picture.
 const VIDEOS: usize = 12;

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sha1::{Digest, Sha1};
 
+use crate::hashing::Hasher;
 use crate::hex::{hex, is_hex};
 
 /// The SHA-256 of an object, in 64 small hexadecimal digits.
@@ -51,10 +51,9 @@ impl fmt::Display for Hash {
 
 /// What git would call an object of this kind.
 pub fn git(kind: &str, content: &[u8]) -> String {
-    let mut hasher = Sha1::new();
-    hasher.update(format!("{kind} {}\0", content.len()));
+    let mut hasher = Hasher::git(kind, content.len() as u64);
     hasher.update(content);
-    hex(&hasher.finalize())
+    hasher.digits()
 }
 
 /// The file that git would keep in the place of a large one.
