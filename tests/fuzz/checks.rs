@@ -44,7 +44,7 @@ pub use policies::*;
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 54] = [
+pub const CHECKS: [(&str, Check); 57] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
@@ -85,6 +85,9 @@ pub const CHECKS: [(&str, Check); 54] = [
     ("hub_tokens", hub_tokens),
     ("hub_batch", hub_batch),
     ("hub_ledger", hub_ledger),
+    ("hub_plan", hub_plan),
+    ("hub_commit", hub_commit),
+    ("hub_person", hub_person),
     ("net_action", net_action),
     ("net_ask", net_ask),
     ("net_reply", net_reply),

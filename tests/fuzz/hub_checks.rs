@@ -2,7 +2,10 @@
 
 use std::path::{Component, Path};
 
-use sinew_hub::{Stored, read_batch, read_ledger, read_list, read_tree, write_tree};
+use sinew_hub::{
+    Stored, read_batch, read_commit, read_ledger, read_list, read_person, read_plan, read_tree,
+    write_tree,
+};
 
 /// A page of a hub's list of files: what passes names files below a folder, by hashes that can be
 /// names, and is read again as it was kept.
@@ -48,4 +51,27 @@ pub fn hub_batch(bytes: &[u8]) {
 pub fn hub_ledger(bytes: &[u8]) {
     let (hashes, given, started) = read_ledger(bytes);
     assert!(hashes + given + started <= bytes.split(|byte| *byte == b'\n').count());
+}
+
+/// What a hub wants of files before a commit: it is said of each, and an empty one never goes ahead.
+pub fn hub_plan(bytes: &[u8]) {
+    let files = [("meta/info.json", 2), ("a b.bin", 3), ("empty.bin", 0)];
+    for files in [&files[..], &files[..1], &[]] {
+        let Some(wanted) = read_plan(bytes, files) else { continue };
+        assert_eq!(wanted.len(), files.len());
+        assert!(files.iter().zip(wanted).all(|((_, size), (ahead, _))| *size > 0 || !ahead));
+    }
+}
+
+/// What a hub says of a commit: it has a name that can be one, by which others ask for it.
+pub fn hub_commit(bytes: &[u8]) {
+    let Some((commit, _)) = read_commit(bytes) else { return };
+    assert!(commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{commit}");
+}
+
+/// Whom a hub takes somebody for: nothing of that is the token.
+pub fn hub_person(bytes: &[u8]) {
+    const TOKEN: &str = "hf_mine";
+    let Some(person) = read_person(bytes, TOKEN) else { return };
+    assert!(!format!("{person:?}").contains(TOKEN) && person.token_name() != Some(""));
 }

@@ -4,6 +4,7 @@
 mod board_seeds;
 mod checks;
 mod dataset_seeds;
+mod hub_seeds;
 mod net_seeds;
 mod seeds;
 

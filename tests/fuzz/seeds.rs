@@ -48,47 +48,11 @@ pub fn all() -> Vec<Seed> {
     seeds.extend(super::dataset_seeds::all());
     seeds.extend(policies());
     seeds.extend(super::net_seeds::all());
-    for (target, text) in HUB {
+    for (target, text) in super::hub_seeds::HUB {
         seeds.push((target, "whole".to_owned(), text.into()));
     }
     seeds
 }
-
-/// What a hub answers, and what is kept of it and of tokens.
-const HUB: [(&str, &str); 5] = [
-    (
-        "hub_list",
-        r#"[{"type":"directory","path":"meta","oid":"","size":0},{"type":"file","path":"meta/info.json",
-"size":2,"oid":"9e26dfeeb6e641a33dae4961196235bdb965b21b"},{"type":"file","path":"a b.bin","size":3,
-"oid":"0123456789abcdef0123456789abcdef01234567","lfs":{"oid":
-"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","size":3,"pointerSize":126}}]"#,
-    ),
-    (
-        "hub_tree",
-        r#"{"format_version":1,"files":{"a b.bin":{"size":3,"blob_id":
-"0123456789abcdef0123456789abcdef01234567","lfs_sha256":
-"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","lfs_size":3},"meta/info.json":
-{"size":2,"blob_id":"9e26dfeeb6e641a33dae4961196235bdb965b21b"}}}"#,
-    ),
-    ("hub_tokens", "[board]\nhf_token = hf_a\n\n[oauth-me]\nhf_token: hf_b\nrefresh_token = c\n"),
-    (
-        "hub_batch",
-        r#"{"transfer":"multipart","objects":[{"oid":"ba78","size":25,"actions":{"upload":{"href":
-"http://hub/x","header":{"chunk_size":"10","1":"http://hub/x/1","2":"http://hub/x/2","3":
-"http://hub/x/3"}},"verify":{"href":"http://hub/v","header":{}}}},{"oid":"ba79","size":25},{"oid":
-"ba80","error":{"code":422,"message":"no"}}]}"#,
-    ),
-    (
-        "hub_ledger",
-        r#"{"hash":["a",{"size":1,"modified":5,"inode":7},"aa"]}
-{"given":["a","aa"]}
-{"given":["b",null]}
-{"started":["cc",{"href":"http://x","chunk":10,"parts":["http://x/1","http://x/2"]}]}
-{"part":["cc",1,"\"e\""]}
-{"over":"dd"}
-"#,
-    ),
-];
 
 /// The tasks that come along.
 const TASKS: [(&str, &str); 4] = [

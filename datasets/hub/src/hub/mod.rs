@@ -1,6 +1,7 @@
 //! A hub's interface for programs: who one is, what repositories there are and what is in them.
 
 mod entry;
+mod person;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use ureq::http::Method;
 pub(crate) use entry::is_commit;
 pub use entry::{Digest, Entry, read_list};
 use entry::{Listed, entries};
+pub use person::{Group, Person, read_person};
 
 use crate::error::Absent;
 use crate::http::{Ask, Client, Content, Options, nonsense};
@@ -26,44 +28,6 @@ const MOST_FILES: usize = 2_000_000;
 pub struct Hub {
     pub(crate) client: Arc<Client>,
     endpoint: String,
-}
-
-/// Who a token belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Person {
-    /// The name that repositories begin with.
-    pub name: String,
-    /// The name for people.
-    #[serde(default)]
-    pub fullname: Option<String>,
-    /// The groups that may own repositories too.
-    #[serde(default)]
-    pub orgs: Vec<Group>,
-    /// What was shown.
-    #[serde(default)]
-    auth: Option<Shown>,
-}
-
-/// How somebody was recognised.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Shown {
-    access_token: Option<Token>,
-}
-
-/// What a hub knows of a token.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Token {
-    display_name: Option<String>,
-    role: Option<String>,
-}
-
-/// A group of people.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Group {
-    /// The name that its repositories begin with.
-    pub name: String,
 }
 
 /// The state of a repository at a revision.
@@ -101,22 +65,6 @@ struct Names {
 struct Name {
     name: String,
     target_commit: String,
-}
-
-impl Person {
-    /// What the owner calls the token that was shown.
-    pub fn token_name(&self) -> Option<&str> {
-        self.token()?.display_name.as_deref().filter(|name| !name.is_empty())
-    }
-
-    /// What that token may do, in the hub's word: `read`, `write` or `fineGrained`.
-    pub fn role(&self) -> Option<&str> {
-        self.token()?.role.as_deref()
-    }
-
-    fn token(&self) -> Option<&Token> {
-        self.auth.as_ref()?.access_token.as_ref()
-    }
 }
 
 impl State {
@@ -164,16 +112,9 @@ impl Hub {
     /// Whose token this is.
     pub fn whoami(&self) -> Result<Person> {
         let url = format!("{}/api/whoami-v2", self.endpoint);
-        let mut person: Person = self.client.ask(&Ask::get(&url))?.json()?;
+        let person: Person = self.client.ask(&Ask::get(&url))?.json()?;
         // Who somebody is gets shown: not so the token, should a hub call them by it.
-        let shown = person.auth.as_mut().and_then(|auth| auth.access_token.as_mut());
-        let shown = shown.map(|token| [&mut token.display_name, &mut token.role]);
-        let orgs = person.orgs.iter_mut().map(|group| &mut group.name);
-        let more = shown.into_iter().flatten().chain([&mut person.fullname]).flatten();
-        for name in more.chain(orgs).chain([&mut person.name]) {
-            *name = self.client.words(name);
-        }
-        Ok(person)
+        Ok(person.shown(|name| self.client.words(name)))
     }
 
     /// Makes a repository where there is none; tells whether there was none.

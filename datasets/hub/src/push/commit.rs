@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::flow::{Flow, Outgoing};
 use super::local::Local;
 use crate::http::{Ask, Content};
-use crate::hub::Digest;
+use crate::hub::{Digest, is_commit};
 use crate::{Error, Hub, Repo, Result};
 
 /// How many bytes are encoded at once: a multiple of three, so that the pieces join.
@@ -57,7 +57,25 @@ pub(crate) struct Made {
     /// The new commit.
     pub commit_oid: String,
     /// The address of the pull request, where that was asked for.
-    pub pull_request_url: Option<String>,
+    #[serde(default)]
+    pull_request_url: Option<String>,
+}
+
+impl Made {
+    /// The number of the pull request, where it has one.
+    pub fn request(&self) -> Option<u64> {
+        let (_, number) = self.pull_request_url.as_deref()?.rsplit_once("/discussions/")?;
+        number.parse().ok()
+    }
+}
+
+/// Takes bytes for what a hub answers to a commit: which it is, if it can be one, and the number of its
+/// pull request. For fuzzing.
+#[doc(hidden)]
+pub fn read_commit(bytes: &[u8]) -> Option<(String, Option<u64>)> {
+    let made: Made = serde_json::from_slice(bytes).ok()?;
+    let request = made.request();
+    Some((made.commit_oid, request)).filter(|(commit, _)| is_commit(commit))
 }
 
 /// Makes the changes, all or none: of the revision, or in a pull request to it.

@@ -55,18 +55,34 @@ pub(crate) fn wanted(
     let body = json!({ "files": list.collect::<Result<Vec<Value>>>()? });
     let ask = Ask::post(&url, Content::Json(&body)).repeatable();
     let said: Files = hub.client.ask(&ask)?.json()?;
+    let files = files.iter().map(|(file, size)| (file.path(), *size));
+    read(said, files).map_err(|what| nonsense(&url, &what))
+}
+
+/// What is said of each file of these paths and sizes, or what does not fit.
+fn read<'a>(
+    said: Files,
+    files: impl Iterator<Item = (&'a str, u64)>,
+) -> Result<Vec<Wanted>, String> {
     let mut said: HashMap<String, One> =
         said.files.into_iter().map(|one| (one.path.clone(), one)).collect();
-    let of = |(file, size): &(&Local, u64)| {
-        let missing = || nonsense(&url, &format!("it says nothing of {:?}", file.path()));
-        let one = said.remove(file.path()).ok_or_else(missing)?;
+    let of = |(path, size): (&str, u64)| {
+        let one = said.remove(path).ok_or_else(|| format!("it says nothing of {path:?}"))?;
         let large = match one.upload_mode.as_str() {
             "lfs" => true,
             "regular" => false,
-            other => return Err(nonsense(&url, &format!("it wants files sent as {other:?}"))),
+            other => return Err(format!("it wants files sent as {other:?}")),
         };
         // A file without a byte has nothing that could go ahead.
-        Ok(Wanted { large: large && *size > 0, ignored: one.should_ignore, there: one.oid })
+        Ok(Wanted { large: large && size > 0, ignored: one.should_ignore, there: one.oid })
     };
-    files.iter().map(of).collect()
+    files.map(of).collect()
+}
+
+/// Takes bytes for what a hub wants of files of these paths and sizes: which go ahead of the commit, and
+/// which are left out. For fuzzing.
+#[doc(hidden)]
+pub fn read_plan(bytes: &[u8], files: &[(&str, u64)]) -> Option<Vec<(bool, bool)>> {
+    let wanted = read(serde_json::from_slice(bytes).ok()?, files.iter().copied()).ok()?;
+    Some(wanted.into_iter().map(|one| (one.large, one.ignored)).collect())
 }

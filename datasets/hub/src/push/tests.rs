@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::way::SENDING;
 use super::*;
 use crate::http::Options;
 use crate::serve::{self, Server};

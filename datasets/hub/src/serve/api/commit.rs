@@ -134,7 +134,9 @@ pub fn commit(call: &mut Call) -> Result<Answer, Refusal> {
         let requests = repository.refs().requests;
         let at = requests.iter().rposition(|request| request.head == commit.id);
         let at = at.ok_or_else(|| Refusal::fault("the pull request is gone already"))?;
-        said["pullRequestUrl"] = json!(format!("{page}/discussions/{}", at + 1));
+        let url = json!(format!("{page}/discussions/{}", at + 1));
+        // Where Python's client looks for it, and where Rust's does.
+        (said["pullRequestUrl"], said["prUrl"]) = (url.clone(), url);
     }
     Answer::json(&said)
 }

@@ -23,6 +23,7 @@ mod objects;
 mod packs;
 pub mod path;
 mod record;
+mod refs;
 mod repository;
 mod tree;
 mod xorbs;
@@ -44,7 +45,8 @@ use moved::Moved;
 pub use objects::Objects;
 pub use packs::Packing;
 pub use record::Entry;
-pub use repository::{About, Change, Onto, Purpose, Repository, Request, Snapshot, reference};
+pub use refs::{Onto, Request, reference};
+pub use repository::{About, Change, Purpose, Repository, Snapshot};
 pub use tree::{Item, Leaf};
 use xorbs::Xorbs;
 
