@@ -13,6 +13,9 @@ use crate::{Error, address};
 /// The most of a server's own words that is repeated.
 const LONGEST_MESSAGE: usize = 500;
 
+/// A token that is shorter than this may be somebody's name: those of the Hub have 37 letters.
+const SHORTEST_SECRET: usize = 16;
+
 /// Why one try came to nothing.
 pub(crate) struct Failed {
     pub error: Error,
@@ -138,6 +141,15 @@ impl Client {
         match words.char_indices().nth(LONGEST_MESSAGE) {
             Some((end, _)) => format!("{}…", &words[..end]),
             None => words,
+        }
+    }
+
+    /// What a server calls somebody, without the token: a short one may be a name, and is the one that any
+    /// hub of one's own takes.
+    pub(crate) fn name(&self, name: &str) -> String {
+        match &self.options.token {
+            Some(token) if token.trim().len() < SHORTEST_SECRET => name.to_owned(),
+            _ => self.words(name),
         }
     }
 

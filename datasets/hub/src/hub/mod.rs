@@ -114,7 +114,7 @@ impl Hub {
         let url = format!("{}/api/whoami-v2", self.endpoint);
         let person: Person = self.client.ask(&Ask::get(&url))?.json()?;
         // Who somebody is gets shown: not so the token, should a hub call them by it.
-        Ok(person.shown(|name| self.client.words(name)))
+        Ok(person.shown(|name| self.client.name(name)))
     }
 
     /// Makes a repository where there is none; tells whether there was none.

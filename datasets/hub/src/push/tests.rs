@@ -387,3 +387,13 @@ fn a_pull_request_leaves_the_branch_as_it_is() {
     bench.is_whole();
     assert_eq!(bench.get("meta/info.json").len(), 120);
 }
+
+#[test]
+fn a_short_token_may_be_somebodys_name() {
+    let bench = Bench::new();
+    for (token, name) in [("local", "local"), ("hf_that_is_as_long_as_one_is", "local")] {
+        let options = Options { token: Some(token.into()), ..Options::default() };
+        let hub = Hub::new(&bench.server.url(), options).unwrap();
+        assert_eq!(hub.whoami().unwrap().name, name);
+    }
+}

@@ -111,9 +111,9 @@ impl Queue {
     /// Nobody else asks, or takes out what was asked for, while this is held.
     fn lock(&self) -> Result<File> {
         durable::make_secret_folders(&self.folder)?;
-        // Where files lie and where they are to go is nobody else's business; nor was it before.
-        let ours = Permissions::from_mode(0o700);
-        fs::set_permissions(&self.folder, ours).map_err(Error::io("cannot shut", &self.folder))?;
+        // Where files lie and where they are to go is nobody else's business; nor was it before. Some
+        // disks know no owners.
+        fs::set_permissions(&self.folder, Permissions::from_mode(0o700)).ok();
         durable::lock(&self.folder.join("lock"))
     }
 
