@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::Kernels;
 use super::rows::Rows;
-use super::tile::{Ahead, LANES, ROWS, Stored, Tile, narrow};
+use super::sheet::Sheet;
+use super::tile::{LANES, ROWS, Stored, Tile};
 
 /// Queries whose scores are held at a time.
 const QUERIES: usize = 64;
@@ -110,15 +111,8 @@ impl Attention {
             for (index, row) in rows.clone().enumerate() {
                 *pointers.add(index) = self.queries.at(row).add(head.start);
             }
-            for block in 0..lanes / LANES {
-                let into = Rows {
-                    start: scores.add(block * LANES),
-                    count: rows.len(),
-                    channels: LANES,
-                    stride: lanes,
-                };
-                self.multiply(pointers, depth, keys.add(block * depth * LANES), into);
-            }
+            let into = Rows { start: scores, count: rows.len(), channels: lanes, stride: lanes };
+            self.multiply(pointers, depth, keys, into);
             for (index, row) in rows.clone().enumerate() {
                 let seen = if self.causal { row + 1 } else { count };
                 let scores = std::slice::from_raw_parts_mut(scores.add(index * lanes), lanes);
@@ -126,19 +120,17 @@ impl Attention {
                 scores[seen..].fill(0.0);
                 *pointers.add(index) = scores.as_ptr();
             }
-            for at in (0..depth).step_by(LANES) {
-                let into = Rows {
-                    start: self.into.at(rows.start).add(head.start + at),
-                    count: rows.len(),
-                    channels: LANES.min(depth - at),
-                    stride: self.into.stride,
-                };
-                self.multiply(pointers, count, values.add(at * count), into);
-            }
+            let into = Rows {
+                start: self.into.at(rows.start).add(head.start),
+                count: rows.len(),
+                channels: depth,
+                stride: self.into.stride,
+            };
+            self.multiply(pointers, count, values, into);
         }
     }
 
-    /// All rows of one panel of weights.
+    /// All rows of some panels of weights.
     unsafe fn multiply(
         &self,
         pointers: *const *const f32,
@@ -146,32 +138,24 @@ impl Attention {
         weights: *const f32,
         into: Rows,
     ) {
-        for row in (0..into.count).step_by(ROWS) {
-            let count = ROWS.min(into.count - row);
-            // SAFETY: as `run`'s caller promises.
-            unsafe {
-                let tile = Tile {
-                    rows: pointers.add(row),
-                    skip: 0,
-                    segments: 1,
-                    length,
-                    weights: weights.cast(),
-                    scales: std::ptr::null(),
-                    into: into.at(row),
-                    stride: into.stride,
-                    bias: std::ptr::null(),
-                    residual: std::ptr::null(),
-                    residual_stride: 0,
-                    accumulate: false,
-                    relu: false,
-                    ahead: Ahead::nothing(),
-                };
-                let kernel = self.kernels.tile(Stored::F32, count);
-                match into.channels == LANES {
-                    true => kernel(&tile),
-                    false => narrow(kernel, &tile, count, into.channels),
-                }
-            }
-        }
+        let sheet = Sheet {
+            first: Tile {
+                rows: pointers,
+                segments: 1,
+                length,
+                weights: weights.cast(),
+                into: into.start,
+                stride: into.stride,
+                ..Tile::EMPTY
+            },
+            stored: Stored::F32,
+            rows: into.count,
+            group: ROWS,
+            outputs: into.channels,
+            panel: length * LANES * size_of::<f32>(),
+            after: weights.cast(),
+        };
+        // SAFETY: as `run`'s caller promises.
+        unsafe { self.kernels.sheet(&sheet) };
     }
 }

@@ -25,11 +25,12 @@ pub fn kernels() -> Option<&'static Kernels> {
 static KERNELS: Kernels = Kernels {
     name: "avx2",
     tile: [
-        [tile::<1, 0>, tile::<2, 0>, tile::<3, 0>, tile::<4, 0>],
-        [tile::<1, 1>, tile::<2, 1>, tile::<3, 1>, tile::<4, 1>],
-        [tile::<1, 2>, tile::<2, 2>, tile::<3, 2>, tile::<4, 2>],
-        [whole::<1>, whole::<2>, whole::<3>, whole::<4>],
+        &[tile::<1, 0>, tile::<2, 0>, tile::<3, 0>, tile::<4, 0>],
+        &[tile::<1, 1>, tile::<2, 1>, tile::<3, 1>, tile::<4, 1>],
+        &[tile::<1, 2>, tile::<2, 2>, tile::<3, 2>, tile::<4, 2>],
+        &[whole::<1>, whole::<2>, whole::<3>, whole::<4>],
     ],
+    wide: [&[]; Stored::KINDS],
     round,
     curve,
     softmax,
@@ -228,7 +229,7 @@ unsafe fn greatest(taps: &[*const f32], into: &mut [f32]) {
 #[target_feature(enable = "avx2,fma")]
 unsafe fn winograd_in(patch: &[*const f32; 36], channels: usize, into: *mut f32, step: usize) {
     // SAFETY: as the caller promises.
-    unsafe { winograd::patch_in(patch, channels, into, step) };
+    unsafe { winograd::patch_in::<8>(patch, channels, into, step) };
 }
 
 /// # Safety
@@ -241,5 +242,5 @@ unsafe fn winograd_out(
     finish: &winograd::Finish,
 ) {
     // SAFETY: as the caller promises.
-    unsafe { winograd::patch_out(from, step, places, finish) };
+    unsafe { winograd::patch_out::<8>(from, step, places, finish) };
 }

@@ -1,13 +1,15 @@
 //! The arithmetic of the CPU executor: one table of kernels per kind of processor, chosen once at
 //! run time, and the loops around them that are the same for all.
 //!
-//! A processor's table is a file: `avx2.rs` and `neon.rs` today, beside which AVX-512 has its place.
+//! A processor's table is a file: `avx512.rs`, `avx2.rs` and `neon.rs`.
 //! The portable kernels run everywhere and are what every other table is tested against; they in
 //! turn are tested against sums in f64.
 
 pub mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod curves;
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -16,6 +18,7 @@ pub mod packed;
 pub mod places;
 pub mod product;
 pub mod rows;
+pub mod sheet;
 pub mod slab;
 mod tile;
 pub mod whole;
@@ -31,7 +34,9 @@ pub struct Kernels {
     /// What they are written for.
     pub name: &'static str,
     /// The product, by what the weights are kept as and the number of rows less one.
-    tile: [[unsafe fn(&Tile); ROWS]; Stored::KINDS],
+    tile: [&'static [unsafe fn(&Tile)]; Stored::KINDS],
+    /// The same for twice sixteen outputs; none where the processor has too few registers.
+    wide: [&'static [unsafe fn(&Tile)]; Stored::KINDS],
     round: unsafe fn(&[f32], &mut [i16]) -> f32,
     curve: unsafe fn(Activation, &mut [f32]),
     softmax: unsafe fn(&mut [f32]),
@@ -48,26 +53,27 @@ pub struct Kernels {
 static PORTABLE: Kernels = Kernels {
     name: "portable",
     tile: [
-        [
+        &[
             tile::portable::<1, 0>,
             tile::portable::<2, 0>,
             tile::portable::<3, 0>,
             tile::portable::<4, 0>,
         ],
-        [
+        &[
             tile::portable::<1, 1>,
             tile::portable::<2, 1>,
             tile::portable::<3, 1>,
             tile::portable::<4, 1>,
         ],
-        [
+        &[
             tile::portable::<1, 2>,
             tile::portable::<2, 2>,
             tile::portable::<3, 2>,
             tile::portable::<4, 2>,
         ],
-        [whole::portable::<1>, whole::portable::<2>, whole::portable::<3>, whole::portable::<4>],
+        &[whole::portable::<1>, whole::portable::<2>, whole::portable::<3>, whole::portable::<4>],
     ],
+    wide: [&[]; Stored::KINDS],
     round: whole::rounded,
     curve: curves::curve::<false>,
     softmax: curves::softmax::<false>,
@@ -76,15 +82,15 @@ static PORTABLE: Kernels = Kernels {
     add: curves::add,
     multiply: curves::multiply,
     greatest: curves::greatest,
-    winograd_in: winograd::patch_in,
-    winograd_out: winograd::patch_out,
+    winograd_in: winograd::patch_in::<8>,
+    winograd_out: winograd::patch_out::<8>,
 };
 
 impl Kernels {
     /// The fastest that this processor can run.
     pub fn best() -> &'static Self {
         #[cfg(target_arch = "x86_64")]
-        if let Some(kernels) = avx2::kernels() {
+        if let Some(kernels) = avx512::kernels().or_else(avx2::kernels) {
             return kernels;
         }
         #[cfg(target_arch = "aarch64")]
@@ -94,14 +100,20 @@ impl Kernels {
         Self::portable()
     }
 
+    /// All that this processor can run.
+    #[cfg(test)]
+    pub fn all() -> Vec<&'static Self> {
+        let mut all = vec![Self::portable()];
+        #[cfg(target_arch = "x86_64")]
+        all.extend(avx2::kernels().into_iter().chain(avx512::kernels()));
+        #[cfg(target_arch = "aarch64")]
+        all.extend(neon::kernels());
+        all
+    }
+
     /// Those that run everywhere.
     pub fn portable() -> &'static Self {
         &PORTABLE
-    }
-
-    /// The product for so many rows.
-    fn tile(&self, stored: Stored, rows: usize) -> unsafe fn(&Tile) {
-        self.tile[stored as usize][rows - 1]
     }
 
     /// Applies a curve to every number.

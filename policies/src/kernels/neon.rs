@@ -23,11 +23,12 @@ pub fn kernels() -> Option<&'static Kernels> {
 static KERNELS: Kernels = Kernels {
     name: "neon",
     tile: [
-        [tile::<1, 0>, tile::<2, 0>, tile::<3, 0>, tile::<4, 0>],
-        [tile::<1, 1>, tile::<2, 1>, tile::<3, 1>, tile::<4, 1>],
-        [tile::<1, 2>, tile::<2, 2>, tile::<3, 2>, tile::<4, 2>],
+        &[tile::<1, 0>, tile::<2, 0>, tile::<3, 0>, tile::<4, 0>],
+        &[tile::<1, 1>, tile::<2, 1>, tile::<3, 1>, tile::<4, 1>],
+        &[tile::<1, 2>, tile::<2, 2>, tile::<3, 2>, tile::<4, 2>],
         [pairs::<1>, pairs::<2>, pairs::<3>, pairs::<4>],
     ],
+    wide: [&[]; Stored::KINDS],
     round: whole::rounded,
     curve,
     softmax,
@@ -36,8 +37,8 @@ static KERNELS: Kernels = Kernels {
     add: curves::add,
     multiply: curves::multiply,
     greatest: curves::greatest,
-    winograd_in: winograd::patch_in,
-    winograd_out: winograd::patch_out,
+    winograd_in: winograd::patch_in::<8>,
+    winograd_out: winograd::patch_out::<8>,
 };
 
 /// Four lanes, four times.

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::packed::Packed;
 use super::rows::Rows;
-use super::tile::{Ahead, CHUNK, LANES, ROWS, Tile, narrow};
+use super::sheet::Sheet;
+use super::tile::{CHUNK, LANES, ROWS, Tile};
 use super::{Kernels, Tail};
 
 /// Rows of one block: their numbers of one chunk stay in the second cache while all the weights
@@ -142,17 +143,13 @@ impl Product {
         // SAFETY: as the caller of `run` promises; there are at most BLOCK rows.
         unsafe { self.taps.point(from, self.zeros.at(0), rows.clone(), pointers) };
         let skinny = rows.len() <= SKINNY;
-        let outer = if skinny { blocks.len() } else { 1 };
-        for turn in 0..outer {
-            let blocks = match skinny {
-                true => blocks.start + turn..blocks.start + turn + 1,
-                false => blocks.clone(),
-            };
+        // Few rows go through the weights as they lie; many through one chunk of all panels after the other.
+        let together = if skinny { self.kernels.panels() } else { blocks.len().max(1) };
+        for first in blocks.clone().step_by(together) {
+            let blocks = first..(first + together).min(blocks.end);
             for chunk in chunks(&self.taps) {
-                for block in blocks.clone() {
-                    // SAFETY: as above.
-                    unsafe { self.panel(rows.clone(), block, &chunk, pointers) };
-                }
+                // SAFETY: as above.
+                unsafe { self.panels(rows.clone(), blocks.clone(), &chunk, pointers) };
             }
         }
         let channels = blocks.start * LANES..(blocks.end * LANES).min(self.packed.outputs);
@@ -160,55 +157,47 @@ impl Product {
         unsafe { self.kernels.finish(&self.tails, &self.into, rows, channels) };
     }
 
-    /// Some rows of sixteen outputs, as far as one chunk goes.
-    unsafe fn panel(
+    /// Some rows of some blocks of sixteen outputs, as far as one chunk goes.
+    unsafe fn panels(
         &self,
         rows: Range<usize>,
-        block: usize,
+        blocks: Range<usize>,
         chunk: &Chunk,
         pointers: *const *const f32,
     ) {
-        let (first, last) =
-            (chunk.at == 0, chunk.at + chunk.taps.len() * chunk.length == self.packed.inputs);
-        let lane = block * LANES;
         let numbers = chunk.taps.len() * chunk.length;
-        let width = LANES.min(self.packed.outputs - lane);
-        let tiles = rows.len().div_ceil(ROWS);
-        // Weights lie in the order in which few rows read them; with many, the same chunk of the
-        // next panel comes next.
-        let next = match rows.len() <= SKINNY {
-            true => self.packed.panel(block, chunk.at + numbers),
-            false => self.packed.panel(block + 1, chunk.at),
-        };
-        for (index, row) in rows.clone().step_by(ROWS).enumerate() {
-            let count = ROWS.min(rows.end - row);
-            let residual = self.residual.filter(|_| last);
-            // SAFETY: the pointers, the packed weights and the rows reach this far, as the caller
-            // promises.
-            unsafe {
-                let tile = Tile {
-                    rows: pointers.add((index * self.taps.offsets.len() + chunk.taps.start) * ROWS),
+        let (first, last) = (chunk.at == 0, chunk.at + numbers == self.packed.inputs);
+        let lane = blocks.start * LANES;
+        let residual = self.residual.filter(|_| last);
+        let panel = self.packed.panel(1, 0).addr() - self.packed.panel(0, 0).addr();
+        // SAFETY: the pointers, the packed weights and the rows reach this far, as the caller promises.
+        unsafe {
+            self.kernels.sheet(&Sheet {
+                first: Tile {
+                    rows: pointers.add(chunk.taps.start * ROWS),
                     skip: chunk.skip,
                     segments: chunk.taps.len(),
                     length: chunk.length,
-                    weights: self.packed.panel(block, chunk.at),
-                    scales: self.packed.scales(block),
-                    into: self.into.at(row).add(lane),
+                    weights: self.packed.panel(blocks.start, chunk.at),
+                    scales: self.packed.scales(blocks.start),
+                    into: self.into.at(rows.start).add(lane),
                     stride: self.into.stride,
-                    bias: if first { self.packed.bias(block) } else { std::ptr::null() },
+                    bias: if first { self.packed.bias(blocks.start) } else { std::ptr::null() },
                     residual: residual
-                        .map_or(std::ptr::null(), |residual| residual.at(row).add(lane)),
+                        .map_or(std::ptr::null(), |residual| residual.at(rows.start).add(lane)),
                     residual_stride: residual.map_or(0, |residual| residual.stride),
                     accumulate: !first,
                     relu: self.relu && last,
-                    ahead: Ahead::share(next, [index, tiles], numbers, self.packed.stored),
-                };
-                let kernel = self.kernels.tile(self.packed.stored, count);
-                match width == LANES {
-                    true => kernel(&tile),
-                    false => narrow(kernel, &tile, count, width),
-                }
-            }
+                    ..Tile::EMPTY
+                },
+                stored: self.packed.stored,
+                rows: rows.len(),
+                group: self.taps.offsets.len() * ROWS,
+                outputs: blocks.len() * LANES
+                    - (blocks.end * LANES).saturating_sub(self.packed.outputs),
+                panel,
+                after: self.packed.panel(blocks.start, chunk.at + numbers),
+            });
         }
     }
 }

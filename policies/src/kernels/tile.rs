@@ -1,4 +1,4 @@
-//! The one product that everything is made of: up to four rows times sixteen outputs.
+//! The one product that everything is made of: a few rows times sixteen outputs, or twice sixteen.
 //!
 //! A row's numbers lie in segments: one for a linear map, one for each tap of a convolution. Where
 //! each begins is told by a pointer, so no image is ever rearranged into columns, and padding is a
@@ -6,16 +6,17 @@
 
 /// Outputs side by side in packed weights: two AVX2 registers, one AVX-512 register, four NEON ones.
 pub const LANES: usize = 16;
-/// Rows of a full tile: with AVX2 their sums, the weights and a number of theirs fill the registers,
-/// and the compiler keeps four row pointers in registers where it spills five.
-pub const ROWS: usize = 4;
+/// Rows whose pointers lie side by side; more than any kernel takes at a time.
+pub const ROWS: usize = 8;
 /// Numbers of a row that are multiplied in one go, at most: the sixteen outputs' weights for them
 /// stay in the first cache.
 pub const CHUNK: usize = 640;
 
 /// One call of the kernel.
+#[derive(Clone, Copy)]
 pub struct Tile {
-    /// Where every row's segments begin: `[segments][ROWS]`, also where there are fewer rows.
+    /// Where every row's segments begin: from one segment to the next there are [`ROWS`] pointers, also
+    /// where there are fewer rows.
     pub rows: *const *const f32,
     /// How far into its segments a row's numbers begin.
     pub skip: usize,
@@ -26,6 +27,9 @@ pub struct Tile {
     /// `[segments · length][LANES]`, as they are stored; whole numbers two by two,
     /// `[segments · length / 2][LANES][2]`.
     pub weights: *const u8,
+    /// How many bytes behind them those of the next sixteen outputs lie, where a kernel makes these too:
+    /// their offsets, scales and results follow the first sixteen's.
+    pub beside: usize,
     /// What one is worth in each of sixteen outputs' weights, where they are whole numbers.
     pub scales: *const f32,
     /// The first row's outputs.
@@ -46,6 +50,27 @@ pub struct Tile {
     pub ahead: Ahead,
 }
 
+impl Tile {
+    /// Nothing yet: no rows, no weights, nothing added.
+    pub const EMPTY: Self = Self {
+        rows: std::ptr::null(),
+        skip: 0,
+        segments: 0,
+        length: 0,
+        weights: std::ptr::null(),
+        beside: 0,
+        scales: std::ptr::null(),
+        into: std::ptr::null_mut(),
+        stride: 0,
+        bias: std::ptr::null(),
+        residual: std::ptr::null(),
+        residual_stride: 0,
+        accumulate: false,
+        relu: false,
+        ahead: Ahead { start: std::ptr::null(), step: 0 },
+    };
+}
+
 /// Memory to fetch while a tile is made, a little with every number of a row.
 #[derive(Clone, Copy)]
 pub struct Ahead {
@@ -56,11 +81,6 @@ pub struct Ahead {
 }
 
 impl Ahead {
-    /// Nothing: the same place again and again.
-    pub fn nothing() -> Self {
-        Self { start: std::ptr::null(), step: 0 }
-    }
-
     /// The next panel of so many numbers' weights, shared out among tiles: `[nth, of]` them.
     pub fn share(
         panel: *const u8,
@@ -226,142 +246,6 @@ pub unsafe fn narrow(kernel: unsafe fn(&Tile), tile: &Tile, rows: usize, width: 
                 }
                 *into = if tile.relu && sum < 0.0 { 0.0 } else { sum };
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::graph::weights::Draw;
-    use crate::kernels::Kernels;
-
-    /// A tile's sizes and ends.
-    #[derive(Debug)]
-    struct Case {
-        rows: usize,
-        segments: usize,
-        length: usize,
-        skip: usize,
-        width: usize,
-        stored: Stored,
-        bias: bool,
-        residual: bool,
-        accumulate: bool,
-        relu: bool,
-        seed: u64,
-    }
-
-    fn case() -> impl Strategy<Value = Case> {
-        let sizes = (1..=ROWS, 1usize..4, 1usize..40, 0usize..3, 1..=LANES);
-        let stored = prop_oneof![Just(Stored::F32), Just(Stored::F16), Just(Stored::Bf16)];
-        let ends = any::<[bool; 4]>();
-        (sizes, stored, ends, any::<u64>()).prop_map(|(sizes, stored, ends, seed)| {
-            let (rows, segments, length, skip, width) = sizes;
-            let [bias, residual, accumulate, relu] = ends;
-            Case {
-                rows,
-                segments,
-                length,
-                skip,
-                width,
-                stored,
-                bias,
-                residual,
-                accumulate,
-                relu,
-                seed,
-            }
-        })
-    }
-
-    /// Weights as they are stored, and what they are then worth.
-    fn weights(draw: &mut Draw, count: usize, stored: Stored) -> (Vec<u8>, Vec<f64>) {
-        let (mut bytes, mut worth) = (Vec::new(), Vec::new());
-        for number in draw.numbers(count) {
-            let (half, brain) = (half::f16::from_f32(number), half::bf16::from_f32(number));
-            match stored {
-                Stored::F16 => bytes.extend(half.to_ne_bytes()),
-                Stored::Bf16 => bytes.extend(brain.to_ne_bytes()),
-                _ => bytes.extend(number.to_ne_bytes()),
-            }
-            worth.push(match stored {
-                Stored::F16 => half.to_f64(),
-                Stored::Bf16 => brain.to_f64(),
-                _ => f64::from(number),
-            });
-        }
-        (bytes, worth)
-    }
-
-    proptest! {
-        #[test]
-        fn every_kernel_is_the_sum_in_f64(case in case()) {
-            for kernels in [Kernels::best(), Kernels::portable()] {
-                check(&case, kernels);
-            }
-        }
-    }
-
-    fn check(case: &Case, kernels: &Kernels) {
-        let mut draw = Draw(case.seed);
-        let deep = case.segments * case.length;
-        let stride = case.width + 3;
-        let numbers = draw.numbers(case.segments * ROWS * (case.skip + case.length));
-        let (bytes, worth) = weights(&mut draw, deep * LANES, case.stored);
-        let (bias, residual) = (draw.numbers(LANES), draw.numbers(ROWS * stride));
-        let before = draw.numbers(ROWS * stride);
-        let mut into = before.clone();
-        let starts: Vec<*const f32> =
-            numbers.chunks(case.skip + case.length).map(<[f32]>::as_ptr).collect();
-        let tile = Tile {
-            rows: starts.as_ptr(),
-            skip: case.skip,
-            segments: case.segments,
-            length: case.length,
-            weights: bytes.as_ptr(),
-            scales: std::ptr::null(),
-            into: into.as_mut_ptr(),
-            stride,
-            bias: if case.bias { bias.as_ptr() } else { std::ptr::null() },
-            residual: if case.residual { residual.as_ptr() } else { std::ptr::null() },
-            residual_stride: stride,
-            accumulate: case.accumulate,
-            relu: case.relu,
-            ahead: Ahead::share(bytes.as_ptr(), [0, 2], deep, case.stored),
-        };
-        let kernel = kernels.tile(case.stored, case.rows);
-        // SAFETY: everything is as long as the tile says, and sixteen outputs go to `into` only
-        // where it has room for them.
-        unsafe {
-            match case.width == LANES {
-                true => kernel(&tile),
-                false => narrow(kernel, &tile, case.rows, case.width),
-            }
-        }
-        for (at, got) in into.iter().enumerate() {
-            let (row, lane) = (at / stride, at % stride);
-            if row >= case.rows || lane >= case.width {
-                assert_eq!(*got, before[at], "what lies beside is left alone");
-                continue;
-            }
-            let product = |k: usize| {
-                let (segment, number) = (k / case.length, k % case.length);
-                let start = (segment * ROWS + row) * (case.skip + case.length) + case.skip;
-                f64::from(numbers[start + number]) * worth[k * LANES + lane]
-            };
-            let mut sum: f64 = (0..deep).map(product).sum();
-            for (there, number) in [
-                (case.bias, bias[lane]),
-                (case.residual, residual[at]),
-                (case.accumulate, before[at]),
-            ] {
-                sum += if there { f64::from(number) } else { 0.0 };
-            }
-            let sum = if case.relu { sum.max(0.0) } else { sum };
-            assert!((f64::from(*got) - sum).abs() < 2e-5, "{got} for {sum} with {}", kernels.name);
         }
     }
 }

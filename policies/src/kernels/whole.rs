@@ -110,7 +110,8 @@ mod tests {
 
     use super::*;
     use crate::graph::weights::Draw;
-    use crate::kernels::tile::{Ahead, Stored};
+    use crate::kernels::sheet::Sheet;
+    use crate::kernels::tile::Stored;
 
     proptest! {
         /// Also with the greatest numbers everywhere, which must not run over.
@@ -120,6 +121,7 @@ mod tests {
             segments in 1usize..4,
             pairs in prop_oneof![1usize..20, Just(CHUNK / 2)],
             skip in 0usize..3,
+            outputs in prop_oneof![Just(LANES), Just(2 * LANES), Just(3 * LANES)],
             greatest in any::<bool>(),
             accumulate in any::<bool>(),
             seed in any::<u64>(),
@@ -145,14 +147,14 @@ mod tests {
                 worth.push((row[0], numbers));
             }
             let weights: Vec<i8> =
-                (0..segments * length * LANES).map(|_| number(127, &mut draw) as i8).collect();
-            let (scales, bias) = (draw.numbers(LANES), draw.numbers(LANES));
-            let before = draw.numbers(ROWS * LANES);
+                (0..segments * length * outputs).map(|_| number(127, &mut draw) as i8).collect();
+            let (scales, bias) = (draw.numbers(outputs), draw.numbers(outputs));
+            let before = draw.numbers(ROWS * outputs);
             let starts: Vec<*const f32> =
                 memory.chunks(stride).map(|row| row[HEADER..].as_ptr()).collect();
-            for kernels in [Kernels::best(), Kernels::portable()] {
+            for kernels in Kernels::all() {
                 let mut into = before.clone();
-                let tile = Tile {
+                let first = Tile {
                     rows: starts.as_ptr(),
                     skip,
                     segments,
@@ -160,18 +162,24 @@ mod tests {
                     weights: weights.as_ptr().cast(),
                     scales: scales.as_ptr(),
                     into: into.as_mut_ptr(),
-                    stride: LANES,
+                    stride: outputs,
                     bias: bias.as_ptr(),
-                    residual: std::ptr::null(),
-                    residual_stride: 0,
                     accumulate,
-                    relu: false,
-                    ahead: Ahead::share(weights.as_ptr().cast(), [0, 1], length, Stored::Int8),
+                    ..Tile::EMPTY
                 };
-                // SAFETY: everything is as long as the tile says.
-                unsafe { kernels.tile(Stored::Int8, rows)(&tile) };
+                let sheet = Sheet {
+                    first,
+                    stored: Stored::Int8,
+                    rows,
+                    group: 0,
+                    outputs,
+                    panel: segments * length * LANES,
+                    after: weights.as_ptr().cast(),
+                };
+                // SAFETY: everything is as long as the sheet says.
+                unsafe { kernels.sheet(&sheet) };
                 for (at, got) in into.iter().enumerate() {
-                    let (row, lane) = (at / LANES, at % LANES);
+                    let (row, lane) = (at / outputs, at % outputs);
                     if row >= rows {
                         prop_assert_eq!(*got, before[at]);
                         continue;
@@ -181,7 +189,9 @@ mod tests {
                         let (scale, numbers) = &worth[segment * ROWS + row];
                         let whole: i64 = (0..length)
                             .map(|k| {
-                                let pair = (segment * length + k) / 2 * LANES + lane;
+                                let panel = lane / LANES * segments * length / 2;
+                                let pair = panel + (segment * length + k) / 2;
+                                let pair = pair * LANES + lane % LANES;
                                 let weight = i64::from(weights[2 * pair + k % 2]);
                                 i64::from(numbers[skip + k]) * weight
                             })
@@ -202,7 +212,7 @@ mod tests {
         fn numbers_are_within_half_a_step(count in 0usize..70, power in -30i32..30, seed in any::<u64>()) {
             let mut numbers = Draw(seed).numbers(count);
             numbers.iter_mut().for_each(|number| *number *= 2f32.powi(power));
-            for kernels in [Kernels::best(), Kernels::portable()] {
+            for kernels in Kernels::all() {
                 let mut whole = vec![1i16; count];
                 // SAFETY: the table was chosen for this processor.
                 let step = unsafe { (kernels.round)(&numbers, &mut whole) };

@@ -9,8 +9,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::rows::Rows;
+use super::sheet::Sheet;
 use super::slab::{Held, Slab};
-use super::tile::{Ahead, LANES, ROWS, Stored, Tile};
+use super::tile::{LANES, ROWS, Stored, Tile};
 use super::{Kernels, Tail};
 
 /// Outputs of a tile along a side.
@@ -22,9 +23,6 @@ pub const PRODUCTS: usize = PATCH * PATCH;
 /// Tiles that are worked on at a time: fewer would read the weights more often, more would push their
 /// own patches out of the cache.
 const NEAR: usize = 64;
-/// Channels that are transformed side by side.
-const SIDE: usize = 8;
-
 /// The transform of the weights, along one side.
 const WEIGHTS: [[f64; 3]; PATCH] = [
     [1.0 / 4.0, 0.0, 0.0],
@@ -208,32 +206,23 @@ impl Winograd {
                 for tile in 0..tiles {
                     *pointers.add(tile) = from.add(tile * inputs);
                 }
-                for lane in (0..outputs).step_by(LANES) {
-                    let next = weights.wrapping_add((lane + LANES) * inputs).cast();
-                    for tile in (0..tiles).step_by(ROWS) {
-                        self.kernels.tile(Stored::F32, ROWS.min(tiles - tile))(&Tile {
-                            rows: pointers.add(tile),
-                            skip: 0,
-                            segments: 1,
-                            length: inputs,
-                            weights: weights.add(lane * inputs).cast(),
-                            scales: std::ptr::null(),
-                            into: into.add(tile * outputs + lane),
-                            stride: outputs,
-                            bias: std::ptr::null(),
-                            residual: std::ptr::null(),
-                            residual_stride: 0,
-                            accumulate: false,
-                            relu: false,
-                            ahead: Ahead::share(
-                                next,
-                                [tile / ROWS, tiles.div_ceil(ROWS)],
-                                inputs,
-                                Stored::F32,
-                            ),
-                        });
-                    }
-                }
+                self.kernels.sheet(&Sheet {
+                    first: Tile {
+                        rows: pointers,
+                        segments: 1,
+                        length: inputs,
+                        weights: weights.cast(),
+                        into,
+                        stride: outputs,
+                        ..Tile::EMPTY
+                    },
+                    stored: Stored::F32,
+                    rows: tiles,
+                    group: ROWS,
+                    outputs,
+                    panel: inputs * LANES * size_of::<f32>(),
+                    after: weights.wrapping_add(outputs * inputs).cast(),
+                });
             }
         }
     }
@@ -302,40 +291,41 @@ fn transformed(taps: &[[f32; 9]; LANES]) -> [[f32; LANES]; PRODUCTS] {
     products
 }
 
-type Lane = [f32; SIDE];
+/// Channels that are transformed side by side.
+type Lane<const SIDE: usize> = [f32; SIDE];
 
 #[inline(always)]
-fn each(f: impl Fn(usize) -> f32) -> Lane {
+fn each<const SIDE: usize>(f: impl Fn(usize) -> f32) -> Lane<SIDE> {
     std::array::from_fn(f)
 }
 
 /// The transform of the inputs, along one side.
 #[inline(always)]
-fn forth(d: [Lane; PATCH]) -> [Lane; PATCH] {
-    let a = each(|l| d[4][l] - 4.0 * d[2][l]);
-    let b = each(|l| d[3][l] - 4.0 * d[1][l]);
-    let c = each(|l| d[4][l] - d[2][l]);
-    let e = each(|l| 2.0 * (d[3][l] - d[1][l]));
+fn forth<const SIDE: usize>(d: [Lane<SIDE>; PATCH]) -> [Lane<SIDE>; PATCH] {
+    let a = each::<SIDE>(|l| d[4][l] - 4.0 * d[2][l]);
+    let b = each::<SIDE>(|l| d[3][l] - 4.0 * d[1][l]);
+    let c = each::<SIDE>(|l| d[4][l] - d[2][l]);
+    let e = each::<SIDE>(|l| 2.0 * (d[3][l] - d[1][l]));
     [
-        each(|l| 4.0 * d[0][l] - 5.0 * d[2][l] + d[4][l]),
-        each(|l| a[l] + b[l]),
-        each(|l| a[l] - b[l]),
-        each(|l| c[l] + e[l]),
-        each(|l| c[l] - e[l]),
-        each(|l| 4.0 * d[1][l] - 5.0 * d[3][l] + d[5][l]),
+        each::<SIDE>(|l| 4.0 * d[0][l] - 5.0 * d[2][l] + d[4][l]),
+        each::<SIDE>(|l| a[l] + b[l]),
+        each::<SIDE>(|l| a[l] - b[l]),
+        each::<SIDE>(|l| c[l] + e[l]),
+        each::<SIDE>(|l| c[l] - e[l]),
+        each::<SIDE>(|l| 4.0 * d[1][l] - 5.0 * d[3][l] + d[5][l]),
     ]
 }
 
 /// The transform of the results, along one side.
 #[inline(always)]
-fn back(m: [Lane; PATCH]) -> [Lane; TILE] {
-    let (s, d) = (each(|l| m[1][l] + m[2][l]), each(|l| m[1][l] - m[2][l]));
-    let (t, u) = (each(|l| m[3][l] + m[4][l]), each(|l| m[3][l] - m[4][l]));
+fn back<const SIDE: usize>(m: [Lane<SIDE>; PATCH]) -> [Lane<SIDE>; TILE] {
+    let (s, d) = (each::<SIDE>(|l| m[1][l] + m[2][l]), each::<SIDE>(|l| m[1][l] - m[2][l]));
+    let (t, u) = (each::<SIDE>(|l| m[3][l] + m[4][l]), each::<SIDE>(|l| m[3][l] - m[4][l]));
     [
-        each(|l| m[0][l] + s[l] + t[l]),
-        each(|l| d[l] + 2.0 * u[l]),
-        each(|l| s[l] + 4.0 * t[l]),
-        each(|l| d[l] + 8.0 * u[l] + m[5][l]),
+        each::<SIDE>(|l| m[0][l] + s[l] + t[l]),
+        each::<SIDE>(|l| d[l] + 2.0 * u[l]),
+        each::<SIDE>(|l| s[l] + 4.0 * t[l]),
+        each::<SIDE>(|l| d[l] + 8.0 * u[l] + m[5][l]),
     ]
 }
 
@@ -344,14 +334,19 @@ fn back(m: [Lane; PATCH]) -> [Lane; TILE] {
 /// # Safety
 /// So many numbers are there, a multiple of sixteen, and there is room for them.
 #[inline(always)]
-pub unsafe fn patch_in(patch: &[*const f32; 36], channels: usize, into: *mut f32, step: usize) {
+pub unsafe fn patch_in<const SIDE: usize>(
+    patch: &[*const f32; 36],
+    channels: usize,
+    into: *mut f32,
+    step: usize,
+) {
     for channel in (0..channels).step_by(SIDE) {
         let mut turned = [[[0f32; SIDE]; PATCH]; PATCH];
         // SAFETY: as the caller promises.
         unsafe {
             for x in 0..PATCH {
                 let column = forth(std::array::from_fn(|y| {
-                    patch[y * PATCH + x].add(channel).cast::<Lane>().read_unaligned()
+                    patch[y * PATCH + x].add(channel).cast::<Lane<SIDE>>().read_unaligned()
                 }));
                 for (line, lane) in turned.iter_mut().zip(column) {
                     line[x] = lane;
@@ -360,7 +355,7 @@ pub unsafe fn patch_in(patch: &[*const f32; 36], channels: usize, into: *mut f32
             for (y, line) in turned.into_iter().enumerate() {
                 for (x, lane) in forth(line).into_iter().enumerate() {
                     let into = into.add((y * PATCH + x) * step + channel);
-                    into.cast::<Lane>().write_unaligned(lane);
+                    into.cast::<Lane<SIDE>>().write_unaligned(lane);
                 }
             }
         }
@@ -372,12 +367,17 @@ pub unsafe fn patch_in(patch: &[*const f32; 36], channels: usize, into: *mut f32
 /// # Safety
 /// So many numbers as there are channels, a multiple of sixteen, are wherever something points.
 #[inline(always)]
-pub unsafe fn patch_out(from: *const f32, step: usize, places: &[Place; 16], finish: &Finish) {
+pub unsafe fn patch_out<const SIDE: usize>(
+    from: *const f32,
+    step: usize,
+    places: &[Place; 16],
+    finish: &Finish,
+) {
     for channel in (0..finish.channels).step_by(SIDE) {
         let mut turned = [[[0f32; SIDE]; PATCH]; TILE];
         // SAFETY: as the caller promises.
         unsafe {
-            let load = |from: *const f32| from.add(channel).cast::<Lane>().read_unaligned();
+            let load = |from: *const f32| from.add(channel).cast::<Lane<SIDE>>().read_unaligned();
             for x in 0..PATCH {
                 let column = back(std::array::from_fn(|y| load(from.add((y * PATCH + x) * step))));
                 for (line, lane) in turned.iter_mut().zip(column) {
@@ -390,15 +390,15 @@ pub unsafe fn patch_out(from: *const f32, step: usize, places: &[Place; 16], fin
                     if place.into.is_null() {
                         continue;
                     }
-                    let mut lane = each(|l| lane[l] + bias[l]);
+                    let mut lane = each::<SIDE>(|l| lane[l] + bias[l]);
                     if !place.residual.is_null() {
                         let residual = load(place.residual);
-                        lane = each(|l| lane[l] + residual[l]);
+                        lane = each::<SIDE>(|l| lane[l] + residual[l]);
                     }
                     if finish.relu {
-                        lane = each(|l| if lane[l] < 0.0 { 0.0 } else { lane[l] });
+                        lane = each::<SIDE>(|l| if lane[l] < 0.0 { 0.0 } else { lane[l] });
                     }
-                    place.into.add(channel).cast::<Lane>().write_unaligned(lane);
+                    place.into.add(channel).cast::<Lane<SIDE>>().write_unaligned(lane);
                 }
             }
         }

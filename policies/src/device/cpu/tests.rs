@@ -54,7 +54,7 @@ fn check(graph: &Graph, tensors: &Tensors) {
     let of: Vec<(&str, &[f32])> =
         inputs.iter().map(|(name, numbers)| (name.as_str(), numbers.as_slice())).collect();
     let values = naive::run(graph, tensors, &of);
-    for kernels in [Kernels::best(), Kernels::portable()] {
+    for kernels in Kernels::all() {
         for threads in [1, 3] {
             let options = Options { threads, precision: Precision::F32, ..Options::default() };
             let mut program = Program::with(graph, tensors, &options, kernels).unwrap();
