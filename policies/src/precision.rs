@@ -8,7 +8,9 @@ pub enum Precision {
     F32,
     /// Weights as half floats, sums in single precision: half the memory to read.
     F16,
-    /// Weights as the upper half of single precision.
+    /// Weights as the upper half of single precision. Where the processor multiplies such numbers two by two
+    /// or in blocks, what they are multiplied with is rounded in the same way; sums and all that lies between
+    /// two products stay in single precision.
     Bf16,
     /// Weights as whole numbers of a byte with a scale for each output, inputs as whole numbers of two
     /// bytes with a scale for each row that is found at run time.

@@ -28,6 +28,7 @@ static KERNELS: Kernels = Kernels {
         &[tile::<1, 0>, tile::<2, 0>, tile::<3, 0>, tile::<4, 0>],
         &[tile::<1, 1>, tile::<2, 1>, tile::<3, 1>, tile::<4, 1>],
         &[tile::<1, 2>, tile::<2, 2>, tile::<3, 2>, tile::<4, 2>],
+        &[],
         &[whole::<1>, whole::<2>, whole::<3>, whole::<4>],
     ],
     wide: [&[]; Stored::KINDS],
@@ -41,6 +42,7 @@ static KERNELS: Kernels = Kernels {
     greatest,
     winograd_in,
     winograd_out,
+    pairs: || None,
 };
 
 /// Eight lanes, twice.

@@ -3,9 +3,9 @@
 use std::arch::x86_64::{
     __m512, __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_loadu_si256, _mm512_add_ps,
     _mm512_castsi512_ps, _mm512_cvtepi8_epi16, _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32,
-    _mm512_cvtph_ps, _mm512_dpwssd_epi32, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps,
-    _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512,
-    _mm512_slli_epi32, _mm512_storeu_ps,
+    _mm512_cvtph_ps, _mm512_dpwssd_epi32, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps,
+    _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_storeu_ps,
 };
 
 use super::norms::Scales;
@@ -43,8 +43,8 @@ macro_rules! rows {
 
 static KERNELS: Kernels = Kernels {
     name: "avx512",
-    tile: [rows!(tile, 1, 0), rows!(tile, 1, 1), rows!(tile, 1, 2), rows!(whole, 1)],
-    wide: [rows!(tile, 2, 0), rows!(tile, 2, 1), rows!(tile, 2, 2), rows!(whole, 2)],
+    tile: [rows!(tile, 1, 0), rows!(tile, 1, 1), rows!(tile, 1, 2), &[], rows!(whole, 1)],
+    wide: [rows!(tile, 2, 0), rows!(tile, 2, 1), rows!(tile, 2, 2), &[], rows!(whole, 2)],
     round,
     curve,
     softmax,
@@ -55,6 +55,7 @@ static KERNELS: Kernels = Kernels {
     greatest,
     winograd_in,
     winograd_out,
+    pairs: super::amx::pairs,
 };
 
 /// Eight rows times twice sixteen outputs: their sums fill half of the registers, and their pointers all
@@ -186,7 +187,7 @@ unsafe fn load<const STORED: usize>(weights: *const u8) -> __m512 {
 /// As for the tile.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")]
-unsafe fn finish(tile: &Tile, row: usize, lane: usize, mut sum: __m512) {
+pub(super) unsafe fn finish(tile: &Tile, row: usize, lane: usize, mut sum: __m512) {
     // SAFETY: as the caller promises.
     unsafe {
         let into = tile.into.add(row * tile.stride + lane);
@@ -205,6 +206,33 @@ unsafe fn finish(tile: &Tile, row: usize, lane: usize, mut sum: __m512) {
             sum = _mm512_max_ps(_mm512_setzero_ps(), sum);
         }
         _mm512_storeu_ps(into, sum);
+    }
+}
+
+/// The same for those of the sums that are in the mask.
+///
+/// # Safety
+/// As for the tile, as far as the mask goes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")]
+pub(super) unsafe fn finish_some(tile: &Tile, row: usize, lane: usize, mut sum: __m512, mask: u16) {
+    // SAFETY: as the caller promises; what is not in the mask is not touched.
+    unsafe {
+        let into = tile.into.add(row * tile.stride + lane);
+        if !tile.bias.is_null() {
+            sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, tile.bias.add(lane)));
+        }
+        if tile.accumulate {
+            sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, into));
+        }
+        if !tile.residual.is_null() {
+            let residual = tile.residual.add(row * tile.residual_stride + lane);
+            sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, residual));
+        }
+        if tile.relu {
+            sum = _mm512_max_ps(_mm512_setzero_ps(), sum);
+        }
+        _mm512_mask_storeu_ps(into, mask, sum);
     }
 }
 

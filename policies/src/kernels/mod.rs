@@ -5,6 +5,8 @@
 //! The portable kernels run everywhere and are what every other table is tested against; they in
 //! turn are tested against sums in f64.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 pub mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -15,6 +17,7 @@ mod curves;
 mod neon;
 pub mod norms;
 pub mod packed;
+pub mod pairs;
 pub mod places;
 pub mod product;
 pub mod rows;
@@ -25,6 +28,7 @@ pub mod whole;
 pub mod winograd;
 
 use crate::graph::Activation;
+use pairs::Pairs;
 use tile::Tile;
 pub use tile::{ROWS, Stored};
 
@@ -47,6 +51,8 @@ pub struct Kernels {
     greatest: unsafe fn(&[*const f32], &mut [f32]),
     winograd_in: unsafe fn(&[*const f32; 36], usize, *mut f32, usize),
     winograd_out: unsafe fn(*const f32, usize, &[winograd::Place; 16], &winograd::Finish),
+    /// How it multiplies pairs of bf16, asked once the processor is known; none where it does not.
+    pairs: fn() -> Option<&'static Pairs>,
 }
 
 /// Runs everywhere.
@@ -71,6 +77,7 @@ static PORTABLE: Kernels = Kernels {
             tile::portable::<3, 2>,
             tile::portable::<4, 2>,
         ],
+        &[],
         &[whole::portable::<1>, whole::portable::<2>, whole::portable::<3>, whole::portable::<4>],
     ],
     wide: [&[]; Stored::KINDS],
@@ -84,6 +91,7 @@ static PORTABLE: Kernels = Kernels {
     greatest: curves::greatest,
     winograd_in: winograd::patch_in::<8>,
     winograd_out: winograd::patch_out::<8>,
+    pairs: || None,
 };
 
 impl Kernels {
@@ -114,6 +122,11 @@ impl Kernels {
     /// Those that run everywhere.
     pub fn portable() -> &'static Self {
         &PORTABLE
+    }
+
+    /// How this processor multiplies pairs of bf16, if it does.
+    pub fn pairs(&self) -> Option<&'static Pairs> {
+        (self.pairs)()
     }
 
     /// Applies a curve to every number.

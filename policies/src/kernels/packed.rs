@@ -24,6 +24,8 @@ pub struct Source<'a> {
     pub taps: &'a [Option<usize>],
     /// How many channels.
     pub channels: usize,
+    /// How many numbers a row of the product finds in one piece: channels of one tap or of several.
+    pub segment: usize,
     /// What each output is multiplied by.
     pub scale: &'a [f32],
     /// What is added to each output.
@@ -31,9 +33,14 @@ pub struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// How many numbers an output's weights take.
+    fn deep(&self, stored: Stored) -> usize {
+        self.taps.len() * self.channels / self.segment * stored.filled(self.segment)
+    }
+
     /// How many bytes the packed weights are.
     pub fn bytes(&self, stored: Stored) -> usize {
-        let numbers = self.taps.len() * self.channels * LANES;
+        let numbers = self.deep(stored) * LANES;
         let scales = if stored == Stored::Int8 { LANES * size_of::<f32>() } else { 0 };
         self.scale.len().div_ceil(LANES) * (numbers * stored.bytes() + scales)
     }
@@ -57,12 +64,37 @@ impl Source<'_> {
                 |number| half::bf16::from_f32(number).to_bits(),
                 |bits| half::bf16::from_bits(bits).is_finite(),
             ),
+            Stored::Pairs => self.pack_pairs(numbers, &mut weights),
             Stored::Int8 => {
                 self.pack_whole(numbers, &mut weights);
                 true
             }
         };
         whole.then_some(weights)
+    }
+
+    /// Packs weights two by two; says whether none was too large.
+    fn pack_pairs(&self, numbers: &[f32], into: &mut Slab) -> bool {
+        let Self { channels, taps, segment, .. } = *self;
+        let (panel, filled) = (self.deep(Stored::Pairs) * LANES, Stored::Pairs.filled(segment));
+        let weights = into.numbers::<u16>();
+        let mut whole = true;
+        for (output, by) in self.scale.iter().enumerate() {
+            let panel = &mut weights[output / LANES * panel..][..panel];
+            let (pairs, _) = panel.as_chunks_mut::<{ 2 * LANES }>();
+            for (nth, tap) in taps.iter().enumerate() {
+                let Some(tap) = tap else { continue };
+                for channel in 0..channels {
+                    let from = self.first + output * self.output + tap * self.tap;
+                    let number = half::bf16::from_f32(numbers[from + channel * self.channel] * by);
+                    whole &= number.is_finite();
+                    let at = nth * channels + channel;
+                    let at = at / segment * filled + at % segment;
+                    pairs[at / 2][output % LANES * 2 + at % 2] = number.to_bits();
+                }
+            }
+        }
+        whole
     }
 
     /// Packs weights as whole numbers, channels two by two, and behind them all what one is worth
@@ -105,6 +137,8 @@ pub struct Packed {
     pub inputs: usize,
     /// Numbers that come out.
     pub outputs: usize,
+    /// Numbers that an output's weights take.
+    deep: usize,
     /// What the weights are kept as.
     pub stored: Stored,
 }
@@ -115,7 +149,7 @@ impl Packed {
         let (inputs, outputs) = (source.taps.len() * source.channels, source.scale.len());
         let mut bias = Slab::floats(outputs.next_multiple_of(LANES));
         bias.numbers::<f32>()[..outputs].copy_from_slice(source.bias);
-        Self { weights, bias, inputs, outputs, stored }
+        Self { weights, bias, inputs, outputs, deep: source.deep(stored), stored }
     }
 
     /// How many times sixteen outputs there are.
@@ -125,8 +159,18 @@ impl Packed {
 
     /// A block's weights from one of its inputs on; need not be there.
     pub fn panel(&self, block: usize, input: usize) -> *const u8 {
-        let numbers = (block * self.inputs + input) * LANES;
+        let numbers = (block * self.deep + input) * LANES;
         self.weights.start::<u8>().wrapping_add(numbers * self.stored.bytes())
+    }
+
+    /// How many bytes behind a block's weights the next one's lie.
+    pub fn beside(&self) -> usize {
+        self.deep * LANES * self.stored.bytes()
+    }
+
+    /// How many numbers an output's weights take, with the zeros between them.
+    pub fn deep(&self) -> usize {
+        self.deep
     }
 
     /// What one is worth in a block's sixteen outputs' weights, where they are whole numbers.

@@ -3,15 +3,16 @@
 use std::ops::Range;
 
 use super::packed::Packed;
+use super::pairs::Pairs;
 use super::rows::Rows;
 use super::sheet::Sheet;
-use super::tile::{CHUNK, LANES, ROWS, Tile};
+use super::tile::{CHUNK, LANES, ROWS, Stored, Tile};
 use super::{Kernels, Tail};
 
 /// Rows of one block: their numbers of one chunk stay in the second cache while all the weights
 /// pass by.
 pub const BLOCK: usize = 160;
-/// With so few rows it is the weights that are waited for: they are read once, from end to end.
+/// Few rows.
 const SKINNY: usize = 24;
 
 /// Where each row of a product finds its numbers: in the places of a grid, one for every tap.
@@ -48,23 +49,36 @@ impl Taps {
         pointers: *mut *const f32,
     ) {
         let [height, width] = self.grid;
-        let places = self.out[0] * self.out[1];
-        for (index, row) in rows.enumerate() {
-            let (image, place) = (row / places, row % places);
-            let down = place / self.out[1] * self.stride[0];
-            let across = place % self.out[1] * self.stride[1];
-            let first = index / ROWS * self.offsets.len() * ROWS + index % ROWS;
-            for (tap, offset) in self.offsets.iter().enumerate() {
+        let [lines, columns] = self.out;
+        let group = self.offsets.len() * ROWS;
+        let place = rows.start % (lines * columns);
+        for (tap, [below, beside]) in self.offsets.iter().enumerate() {
+            let further = below.wrapping_mul(width.cast_signed()).wrapping_add(*beside);
+            let further = further.wrapping_mul(from.stride.cast_signed());
+            let mut image = rows.start / (lines * columns);
+            let [mut line, mut column] = [place / columns, place % columns];
+            for index in 0..rows.len() {
+                let (down, across) = (line * self.stride[0], column * self.stride[1]);
                 // A place before the first one wraps around and is as much outside as one behind
                 // the last.
-                let (y, x) =
-                    (down.wrapping_add_signed(offset[0]), across.wrapping_add_signed(offset[1]));
-                let start = match y < height && x < width {
-                    true => from.at((image * height + y) * width + x).cast_const(),
+                let inside = down.wrapping_add_signed(*below) < height
+                    && across.wrapping_add_signed(*beside) < width;
+                let start = match inside {
+                    true => {
+                        let origin = ((image * height + down) * width + across) * from.stride;
+                        from.start.wrapping_add(origin).wrapping_offset(further).cast_const()
+                    }
                     false => zeros,
                 };
                 // SAFETY: promised by the caller.
-                unsafe { *pointers.add(first + tap * ROWS) = start };
+                unsafe { *pointers.add(index / ROWS * group + tap * ROWS + index % ROWS) = start };
+                column += 1;
+                if column == columns {
+                    (line, column) = (line + 1, 0);
+                    if line == lines {
+                        (image, line) = (image + 1, 0);
+                    }
+                }
             }
         }
     }
@@ -106,7 +120,12 @@ pub struct Product {
 impl Product {
     /// How many pointers it needs room for.
     pub fn pointers(&self) -> usize {
-        BLOCK.next_multiple_of(ROWS) * self.taps.offsets.len()
+        self.together().next_multiple_of(ROWS) * self.taps.offsets.len()
+    }
+
+    /// How many rows are worked on at a time.
+    fn together(&self) -> usize {
+        if self.pairs().is_some() { self.near() } else { BLOCK }
     }
 
     /// Makes some rows of some blocks of sixteen outputs of what is in `from`: the product's own
@@ -114,21 +133,23 @@ impl Product {
     ///
     /// # Safety
     /// The memory of all rows is there, no other thread writes what is read here or touches these
-    /// outputs of these rows, and there is room for [`Product::pointers`].
+    /// outputs of these rows, and there is room for [`Product::pointers`] and [`Product::scratch`].
     pub unsafe fn run(
         &self,
         from: &Rows,
         rows: Range<usize>,
         blocks: Range<usize>,
-        pointers: *mut *const f32,
+        (pointers, scratch): (*mut *const f32, *mut f32),
     ) {
-        let parts = rows.len().div_ceil(BLOCK);
+        let parts = rows.len().div_ceil(self.together());
         let mut start = rows.start;
         for part in 0..parts {
             let left = rows.end - start;
             let count = left.div_ceil(parts - part).next_multiple_of(ROWS).min(left);
             // SAFETY: as the caller promises.
-            unsafe { self.block(from, start..start + count, blocks.clone(), pointers) };
+            unsafe {
+                self.block(from, start..start + count, blocks.clone(), (pointers, scratch));
+            }
             start += count;
         }
     }
@@ -138,23 +159,59 @@ impl Product {
         from: &Rows,
         rows: Range<usize>,
         blocks: Range<usize>,
-        pointers: *mut *const f32,
+        (pointers, scratch): (*mut *const f32, *mut f32),
     ) {
-        // SAFETY: as the caller of `run` promises; there are at most BLOCK rows.
+        // SAFETY: as the caller of `run` promises; there are no more rows than it has pointers for.
         unsafe { self.taps.point(from, self.zeros.at(0), rows.clone(), pointers) };
-        let skinny = rows.len() <= SKINNY;
+        match self.pairs() {
+            // SAFETY: as above.
+            Some(pairs) => unsafe {
+                self.paired(pairs, rows.clone(), blocks.clone(), pointers, scratch.cast());
+            },
+            // SAFETY: as above.
+            None => unsafe { self.sheets(rows.clone(), blocks.clone(), pointers) },
+        }
+        let channels = blocks.start * LANES..(blocks.end * LANES).min(self.packed.outputs);
+        // SAFETY: as above.
+        unsafe { self.kernels.finish(&self.tails, &self.into, rows, channels) };
+    }
+
+    /// How its numbers are multiplied where they are pairs.
+    fn pairs(&self) -> Option<&'static Pairs> {
+        self.kernels.pairs().filter(|_| self.packed.stored == Stored::Pairs)
+    }
+
+    /// Tells where some rows find their numbers.
+    ///
+    /// # Safety
+    /// There is room for [`Product::pointers`].
+    #[cfg(test)]
+    pub(super) unsafe fn point(&self, rows: Range<usize>, pointers: *mut *const f32) {
+        // SAFETY: as the caller promises.
+        unsafe { self.taps.point(&self.from, self.zeros.at(0), rows, pointers) };
+    }
+
+    /// How many numbers of scratch it needs.
+    pub fn scratch(&self) -> usize {
+        self.pairs().map_or(0, |_| self.rounded(SKINNY).max(self.rounded(self.near())))
+    }
+
+    /// With so few rows it is the weights that are waited for: they are read once, from end to end.
+    pub(super) fn is_skinny(&self, rows: usize) -> bool {
+        rows <= SKINNY
+    }
+
+    unsafe fn sheets(&self, rows: Range<usize>, blocks: Range<usize>, pointers: *mut *const f32) {
+        let skinny = self.is_skinny(rows.len());
         // Few rows go through the weights as they lie; many through one chunk of all panels after the other.
         let together = if skinny { self.kernels.panels() } else { blocks.len().max(1) };
         for first in blocks.clone().step_by(together) {
             let blocks = first..(first + together).min(blocks.end);
             for chunk in chunks(&self.taps) {
-                // SAFETY: as above.
+                // SAFETY: as the caller of `run` promises, and the pointers are there.
                 unsafe { self.panels(rows.clone(), blocks.clone(), &chunk, pointers) };
             }
         }
-        let channels = blocks.start * LANES..(blocks.end * LANES).min(self.packed.outputs);
-        // SAFETY: as above.
-        unsafe { self.kernels.finish(&self.tails, &self.into, rows, channels) };
     }
 
     /// Some rows of some blocks of sixteen outputs, as far as one chunk goes.
@@ -169,7 +226,6 @@ impl Product {
         let (first, last) = (chunk.at == 0, chunk.at + numbers == self.packed.inputs);
         let lane = blocks.start * LANES;
         let residual = self.residual.filter(|_| last);
-        let panel = self.packed.panel(1, 0).addr() - self.packed.panel(0, 0).addr();
         // SAFETY: the pointers, the packed weights and the rows reach this far, as the caller promises.
         unsafe {
             self.kernels.sheet(&Sheet {
@@ -195,7 +251,7 @@ impl Product {
                 group: self.taps.offsets.len() * ROWS,
                 outputs: blocks.len() * LANES
                     - (blocks.end * LANES).saturating_sub(self.packed.outputs),
-                panel,
+                panel: self.packed.beside(),
                 after: self.packed.panel(blocks.start, chunk.at + numbers),
             });
         }

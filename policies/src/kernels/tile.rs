@@ -4,6 +4,8 @@
 //! each begins is told by a pointer, so no image is ever rearranged into columns, and padding is a
 //! pointer to zeros. The weights of sixteen outputs lie side by side, number by number.
 
+use super::pairs;
+
 /// Outputs side by side in packed weights: two AVX2 registers, one AVX-512 register, four NEON ones.
 pub const LANES: usize = 16;
 /// Rows whose pointers lie side by side; more than any kernel takes at a time.
@@ -102,6 +104,9 @@ pub enum Stored {
     F16,
     /// The upper half of f32.
     Bf16,
+    /// The same two by two, for processors that multiply pairs of them; rows are rounded as well, as
+    /// [`super::pairs`] does it.
+    Pairs,
     /// Whole numbers of a byte, with a scale for each output; rows are whole numbers as well, as
     /// [`super::whole`] makes them.
     Int8,
@@ -109,13 +114,18 @@ pub enum Stored {
 
 impl Stored {
     /// How many kinds there are.
-    pub const KINDS: usize = 4;
+    pub const KINDS: usize = 5;
+
+    /// How many numbers a segment's weights take: pairs fill whole blocks.
+    pub fn filled(self, segment: usize) -> usize {
+        if self == Self::Pairs { pairs::filled(segment) } else { segment }
+    }
 
     /// How many bytes a weight takes.
     pub fn bytes(self) -> usize {
         match self {
             Self::F32 => 4,
-            Self::F16 | Self::Bf16 => 2,
+            Self::F16 | Self::Bf16 | Self::Pairs => 2,
             Self::Int8 => 1,
         }
     }

@@ -202,7 +202,9 @@ impl Making<'_> {
         let tails: Vec<Tail> = stage.tails.iter().map(|then| self.tail(*then)).collect();
         let (residual, relu, tails) = fused(&tails, &into);
         let (kernels, zeros) = (self.kernels, self.zeros);
-        Ok(match pack(map, &sides, self.tensors, self.stored)? {
+        let pairs = kernels.pairs().filter(|_| self.stored == Stored::Pairs);
+        let direct = pairs.is_some_and(|pairs| pairs.direct);
+        Ok(match pack(map, &sides, self.tensors, self.stored, direct)? {
             Parts::Winograd(weights, window) => vec![Step::Winograd(Winograd {
                 kernels,
                 weights,

@@ -101,6 +101,7 @@ impl Program {
         let stored = match options.precision {
             Precision::F32 => Stored::F32,
             Precision::F16 => Stored::F16,
+            Precision::Bf16 if kernels.pairs().is_some() => Stored::Pairs,
             Precision::Bf16 => Stored::Bf16,
             Precision::Int8 => Stored::Int8,
         };

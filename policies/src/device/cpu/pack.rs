@@ -44,18 +44,24 @@ pub struct Sides {
     pub dense: bool,
 }
 
-/// Reads and packs a map's weights.
-pub fn pack(map: &Map, sides: &Sides, tensors: &Tensors, stored: Stored) -> Result<Parts> {
+/// Reads and packs a map's weights; `direct` where Winograd's form would take longer.
+pub fn pack(
+    map: &Map,
+    sides: &Sides,
+    tensors: &Tensors,
+    stored: Stored,
+    direct: bool,
+) -> Result<Parts> {
     let name = &map.weights.weight;
     let (inputs, outputs) = (sides.into, sides.outputs);
     let first = match &map.form {
         Form::Linear(rows) => rows.start,
         _ => 0,
     };
-    let stored = match inputs.min(outputs) < NARROW || !inputs.is_multiple_of(2) {
-        true => Stored::F32,
-        false => stored,
-    };
+    // Pairs are for those that would rather be fast, and pictures are most of what comes in.
+    let narrow = inputs.min(outputs) < NARROW && stored != Stored::Pairs;
+    let odd = !inputs.is_multiple_of(2) && stored == Stored::Int8;
+    let stored = if narrow || odd { Stored::F32 } else { stored };
     let (bias, scale) = ends(map, first, outputs, tensors)?;
     let base = Source {
         first: first * inputs,
@@ -64,6 +70,7 @@ pub fn pack(map: &Map, sides: &Sides, tensors: &Tensors, stored: Stored) -> Resu
         channel: 1,
         taps: &[Some(0)],
         channels: inputs,
+        segment: inputs,
         scale: &scale,
         bias: &bias,
     };
@@ -71,10 +78,12 @@ pub fn pack(map: &Map, sides: &Sides, tensors: &Tensors, stored: Stored) -> Resu
         tensor: name.clone(),
         what: format!("holds numbers that are too large for {stored:?}: use f32"),
     };
-    let product = |source: &Source<'_>, taps, rung| {
+    let product = |source: &Source<'_>, taps: Taps, rung| {
+        let source = &Source { segment: taps.length, ..*source };
         let Source { first, output, tap, channel, taps: list, channels, .. } = source;
         let key = format!(
-            "{name} {stored:?} {first} {output} {tap} {channel} {list:?} {channels} {outputs} {:?}",
+            "{name} {stored:?} {first} {output} {tap} {channel} {list:?} {channels} {} {outputs} {:?}",
+            stored.filled(taps.length),
             map.norm
         );
         let held = tensors.packed(name, &key, source.bytes(stored), |numbers| {
@@ -91,7 +100,7 @@ pub fn pack(map: &Map, sides: &Sides, tensors: &Tensors, stored: Stored) -> Resu
         Form::Conv(window, across) => {
             let count = window.kernel[0] * window.kernel[1];
             let simple = window.kernel == [3, 3] && window.stride == 1 && window.dilation == 1;
-            if simple && winograd::fits(inputs, outputs) {
+            if simple && !direct && winograd::fits(inputs, outputs) {
                 let key = format!("{name} winograd {:?}", map.norm);
                 let size = winograd::bytes(outputs, inputs);
                 let held = tensors.packed(name, &key, size, |numbers| {

@@ -97,6 +97,11 @@ impl Scratch {
         self.numbers.start::<f32>().wrapping_add(worker * self.each)
     }
 
+    /// A worker's pointers and numbers.
+    fn own(&self, worker: usize) -> (*mut *const f32, *mut f32) {
+        (self.pointers(worker), self.numbers(worker))
+    }
+
     fn pointers(&self, worker: usize) -> *mut *const f32 {
         self.pointers.start::<*const f32>().wrapping_add(worker * self.each_pointers)
     }
@@ -121,6 +126,7 @@ impl Step {
     /// How many numbers of scratch a worker needs.
     fn numbers(&self) -> usize {
         match self {
+            Self::Product(step) => step.scratch(),
             Self::Winograd(step) => step.scratch(step.together()),
             Self::GroupNorm(step) => step.scratch(),
             Self::Attention(step) => step.scratch(),
@@ -246,7 +252,7 @@ fn run_product(step: &Product, pool: &mut Pool, scratch: &Scratch, part: Part) {
     }
     if work < SMALL || workers == 1 {
         // SAFETY: as `Step::run`'s caller promises.
-        return unsafe { step.run(&from, 0..rows, 0..blocks, scratch.pointers(0)) };
+        return unsafe { step.run(&from, 0..rows, 0..blocks, scratch.own(0)) };
     }
     let by_rows = rows >= step.packed.outputs || blocks < workers;
     pool.run(&|worker| {
@@ -255,7 +261,7 @@ fn run_product(step: &Product, pool: &mut Pool, scratch: &Scratch, part: Part) {
             false => (0..rows, share(blocks, worker, workers, 1)),
         };
         // SAFETY: as `Step::run`'s caller promises; no two workers share an output.
-        unsafe { step.run(&from, rows, blocks, scratch.pointers(worker)) };
+        unsafe { step.run(&from, rows, blocks, scratch.own(worker)) };
     });
 }
 

@@ -1,0 +1,263 @@
+//! For x86-64 processors that multiply pairs of bf16: block by block with AMX (Sapphire Rapids and later), or
+//! register by register (Zen 4, Cooper Lake).
+
+use std::arch::asm;
+use std::arch::x86_64::{
+    __cpuid_count, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps,
+    _mm512_storeu_ps, _mm512_storeu_si512,
+};
+use std::sync::OnceLock;
+
+use super::avx512;
+use super::pairs::{Blocks, DEEP, Line, Pairs, SIDE, Sums};
+use super::tile::{LANES, Tile};
+
+/// Bytes of a block of rows or weights.
+const BLOCK: usize = SIDE * DEEP * size_of::<u16>();
+
+/// How this processor multiplies pairs, if it does.
+pub fn pairs() -> Option<&'static Pairs> {
+    // As a test of a processor without AMX would have it.
+    match is_x86_feature_detected!("avx512bf16") {
+        true if granted() => Some(&BLOCKS),
+        true => Some(&REGISTERS),
+        false => None,
+    }
+}
+
+/// With AMX.
+pub static BLOCKS: Pairs = Pairs { direct: true, round, blocks, store, begin, end };
+
+/// Without.
+pub static REGISTERS: Pairs =
+    Pairs { direct: false, round, blocks: registers, store, begin: || (), end: || () };
+
+/// Whether the processor has AMX and the system lets this process use it. Asked once: it holds for all
+/// threads.
+pub fn granted() -> bool {
+    static GRANTED: OnceLock<bool> = OnceLock::new();
+    *GRANTED.get_or_init(|| {
+        const TILES_AND_BF16: u32 = 1 << 24 | 1 << 22;
+        __cpuid_count(7, 0).edx & TILES_AND_BF16 == TILES_AND_BF16 && permitted()
+    })
+}
+
+/// Asks the system for room for the blocks: threads that use them are larger to switch.
+#[cfg(target_os = "linux")]
+fn permitted() -> bool {
+    const REQUEST: libc::c_int = 0x1023;
+    const TILES: libc::c_int = 18;
+    // SAFETY: it takes numbers alone, and changes only what this process may use.
+    unsafe { libc::syscall(libc::SYS_arch_prctl, REQUEST, TILES) == 0 }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn permitted() -> bool {
+    false
+}
+
+/// What a tile register holds.
+#[repr(C, align(64))]
+struct Shapes {
+    palette: u8,
+    start: u8,
+    _reserved: [u8; 14],
+    /// Bytes of a row, of each register.
+    columns: [u16; 16],
+    rows: [u8; 16],
+}
+
+/// All eight the same: sixteen rows of 64 bytes.
+static SHAPES: Shapes = Shapes {
+    palette: 1,
+    start: 0,
+    _reserved: [0; 14],
+    columns: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
+    rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
+};
+
+fn begin() {
+    // SAFETY: the table with this in it is used only where AMX is granted; the shapes are valid ones.
+    unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const SHAPES, options(nostack, preserves_flags)) };
+}
+
+fn end() {
+    // SAFETY: as above.
+    unsafe { asm!("tilerelease", options(nostack, preserves_flags)) };
+}
+
+/// # Safety
+/// The processor has AMX and was made ready; all that is pointed to is there.
+unsafe fn blocks(blocks: &Blocks, sums: &mut Sums) {
+    let [rows, panels] = blocks.two;
+    // What is there only once is multiplied twice: nobody looks at the second result.
+    let further = if rows { blocks.further } else { 0 };
+    let beside = if panels { blocks.beside } else { 0 };
+    let (row, weights) = (blocks.rows.cast::<u8>(), blocks.weights);
+    let into = sums.as_mut_ptr().cast::<u8>();
+    // SAFETY: as the caller promises; the sums have room for four blocks.
+    unsafe {
+        if rows {
+            asm!(
+                "tilezero tmm0",
+                "tilezero tmm1",
+                "tilezero tmm2",
+                "tilezero tmm3",
+                "2:",
+                "tileloadd tmm4, [{a} + {line}]",
+                "tileloadd tmm6, [{b} + {line}]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{c} + {line}]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm5, [{d} + {line}]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "add {a}, {block}",
+                "add {b}, {block}",
+                "add {c}, {block}",
+                "add {d}, {block}",
+                "sub {steps}, 1",
+                "jnz 2b",
+                "tilestored [{into} + {stride}], tmm0",
+                "tilestored [{into} + {stride} + 64], tmm1",
+                "tilestored [{lower} + {stride}], tmm2",
+                "tilestored [{lower} + {stride} + 64], tmm3",
+                a = inout(reg) row => _,
+                d = inout(reg) row.add(further) => _,
+                b = inout(reg) weights => _,
+                c = inout(reg) weights.add(beside) => _,
+                steps = inout(reg) blocks.steps => _,
+                line = in(reg) 64usize,
+                stride = in(reg) size_of::<[f32; 2 * LANES]>(),
+                into = in(reg) into,
+                lower = in(reg) into.add(SIDE * size_of::<[f32; 2 * LANES]>()),
+                block = const BLOCK,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nostack),
+            );
+        } else {
+            asm!(
+                "tilezero tmm0",
+                "tilezero tmm1",
+                "2:",
+                "tileloadd tmm4, [{a} + {line}]",
+                "tileloadd tmm6, [{b} + {line}]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{c} + {line}]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "add {a}, {block}",
+                "add {b}, {block}",
+                "add {c}, {block}",
+                "sub {steps}, 1",
+                "jnz 2b",
+                "tilestored [{into} + {stride}], tmm0",
+                "tilestored [{into} + {stride} + 64], tmm1",
+                a = inout(reg) row => _,
+                b = inout(reg) weights => _,
+                c = inout(reg) weights.add(beside) => _,
+                steps = inout(reg) blocks.steps => _,
+                line = in(reg) 64usize,
+                stride = in(reg) size_of::<[f32; 2 * LANES]>(),
+                into = in(reg) into,
+                block = const BLOCK,
+                out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
+                options(nostack),
+            );
+        }
+    }
+}
+
+/// Eight rows and one or two panels at a time.
+///
+/// # Safety
+/// The processor has AVX-512 with bf16; all that is pointed to is there.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+unsafe fn registers(blocks: &Blocks, sums: &mut Sums) {
+    let [rows, panels] = blocks.two;
+    for half in 0..if rows { 4 } else { 2 } {
+        let start = blocks.rows.cast::<u8>().wrapping_add(half / 2 * blocks.further);
+        let start = start.wrapping_add(half % 2 * BLOCK / 2);
+        let sums = &mut sums[half * SIDE / 2..][..SIDE / 2];
+        // SAFETY: as the caller promises.
+        unsafe {
+            match panels {
+                true => eight::<2>(start, blocks, sums),
+                false => eight::<1>(start, blocks, sums),
+            }
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+unsafe fn eight<const P: usize>(start: *const u8, blocks: &Blocks, into: &mut [[f32; 2 * LANES]]) {
+    const ROWS: usize = SIDE / 2;
+    const LINE: usize = DEEP * size_of::<u16>();
+    let mut sums = [[_mm512_setzero_ps(); P]; ROWS];
+    // SAFETY: as the caller promises.
+    unsafe {
+        for step in 0..blocks.steps {
+            let (rows, weights) = (start.add(step * BLOCK), blocks.weights.add(step * BLOCK));
+            for pair in 0..DEEP / 2 {
+                let panels: [__m512bh; P] = std::array::from_fn(|panel| {
+                    let at = weights.add(panel * blocks.beside + pair * 4 * LANES);
+                    std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(at.cast()))
+                });
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    let both = rows.add(row * LINE + pair * 4).cast::<i32>().read_unaligned();
+                    let both = std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(both));
+                    for (sum, panel) in sums.iter_mut().zip(panels) {
+                        *sum = _mm512_dpbf16_ps(*sum, both, panel);
+                    }
+                }
+            }
+        }
+        for (sums, into) in sums.iter().zip(into) {
+            for (panel, sum) in sums.iter().enumerate() {
+                _mm512_storeu_ps(into[panel * LANES..].as_mut_ptr(), *sum);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The processor has AVX-512 with bf16; the row's numbers are there, and room for them.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+unsafe fn round(line: &Line<'_>) {
+    line.each(|from, count, into| {
+        // SAFETY: so many numbers are there and there is room for all.
+        unsafe {
+            let (low, high) = match count {
+                DEEP => (_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(LANES))),
+                _ => {
+                    let there = (1u32 << count) - 1;
+                    let high =
+                        _mm512_maskz_loadu_ps((there >> LANES) as u16, from.wrapping_add(LANES));
+                    (_mm512_maskz_loadu_ps(there as u16, from), high)
+                }
+            };
+            let both = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low));
+            _mm512_storeu_si512(into.cast(), both);
+        }
+    });
+}
+
+/// # Safety
+/// The processor has AVX-512; all that the tile points to is there, for so many rows and outputs.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")]
+unsafe fn store(tile: &Tile, sums: &Sums, [rows, width]: [usize; 2]) {
+    for (row, sums) in sums.iter().enumerate().take(rows) {
+        for lane in (0..width).step_by(LANES) {
+            // SAFETY: as the caller promises; behind the last output nothing is touched.
+            unsafe {
+                let sum = _mm512_loadu_ps(sums[lane..].as_ptr());
+                match width - lane {
+                    left @ ..LANES => avx512::finish_some(tile, row, lane, sum, (1 << left) - 1),
+                    _ => avx512::finish(tile, row, lane, sum),
+                }
+            }
+        }
+    }
+}
