@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::Kernels;
+use super::pairs::{Pairs, Rounded, filled, nearest};
 use super::rows::Rows;
 use super::sheet::Sheet;
 use super::tile::{LANES, ROWS, Stored, Tile};
@@ -27,13 +28,15 @@ pub struct Attention {
     pub heads: usize,
     /// Whether a row sees only itself and those before it.
     pub causal: bool,
+    /// Whether all that is multiplied is rounded to bf16 first, where the processor gains by it.
+    pub rounded: bool,
 }
 
 impl Attention {
     /// How many numbers of scratch it needs.
     pub fn scratch(&self) -> usize {
-        let [keys, values, scores] = self.parts();
-        keys + values + scores
+        let [keys, values, scores, rounded] = self.parts();
+        keys + values + scores + rounded
     }
 
     /// How many pointers it needs room for.
@@ -45,11 +48,24 @@ impl Attention {
         self.queries.channels / self.heads
     }
 
-    /// Packed keys, packed values, scores.
-    fn parts(&self) -> [usize; 3] {
-        let keys = self.keys.count.next_multiple_of(LANES);
-        let depth = self.depth();
-        [keys * depth, self.keys.count * depth.next_multiple_of(LANES), QUERIES * keys]
+    /// How this processor multiplies what is rounded first.
+    fn pairs(&self) -> Option<&'static Pairs> {
+        self.kernels.pairs().filter(|_| self.rounded)
+    }
+
+    /// How many f32 so many weights of so many panels take.
+    fn panels(&self, deep: usize, outputs: usize) -> usize {
+        let outputs = outputs.next_multiple_of(LANES);
+        if self.pairs().is_some() { filled(deep) * outputs / 2 } else { deep * outputs }
+    }
+
+    /// Packed keys, packed values, scores, rounded queries and scores.
+    fn parts(&self) -> [usize; 4] {
+        let (keys, depth) = (self.keys.count, self.depth());
+        let rounded =
+            if self.pairs().is_some() { QUERIES * filled(keys.max(depth)) / 2 } else { 0 };
+        let scores = QUERIES * keys.next_multiple_of(LANES);
+        [self.panels(depth, keys), self.panels(keys, depth), scores, rounded]
     }
 
     /// Runs one head.
@@ -60,14 +76,19 @@ impl Attention {
     pub unsafe fn run(&self, head: usize, scratch: *mut f32, pointers: *mut *const f32) {
         let depth = self.depth();
         let head = head * depth..(head + 1) * depth;
-        let [keys, values, _] = self.parts();
+        let sizes = self.parts();
         // SAFETY: the scratch is as large as `parts` says.
         unsafe {
-            let (keys, values, scores) = (scratch, scratch.add(keys), scratch.add(keys + values));
-            self.pack(&head, keys, values);
+            let (keys, values) = (scratch, scratch.add(sizes[0]));
+            let scores = values.add(sizes[1]);
+            let rounded = scores.add(sizes[2]);
+            match self.pairs() {
+                Some(_) => self.pack_pairs(&head, keys.cast(), values.cast()),
+                None => self.pack(&head, keys, values),
+            }
             for start in (0..self.queries.count).step_by(QUERIES) {
                 let rows = start..(start + QUERIES).min(self.queries.count);
-                self.some(&head, rows, [keys, values, scores], pointers);
+                self.some(&head, rows, [keys, values, scores, rounded], pointers);
             }
         }
     }
@@ -96,12 +117,57 @@ impl Attention {
         }
     }
 
+    /// The same as pairs of bf16.
+    unsafe fn pack_pairs(&self, head: &Range<usize>, keys: *mut u16, values: *mut u16) {
+        let (count, depth) = (self.keys.count, head.len());
+        let scale = 1.0 / (depth as f32).sqrt();
+        let [key, value] = [filled(depth) * LANES, filled(count) * LANES];
+        // SAFETY: as `run`'s caller promises; the loops stay within what `parts` says.
+        unsafe {
+            keys.write_bytes(0, key * count.div_ceil(LANES));
+            values.write_bytes(0, value * depth.div_ceil(LANES));
+            for row in 0..count {
+                let (pairs, rest) = self.keys.row(row)[head.clone()].as_chunks::<2>();
+                let block = keys.add(row / LANES * key + row % LANES * 2);
+                for (at, pair) in pairs.iter().enumerate() {
+                    let pair = pair.map(|number| nearest(number * scale));
+                    block.add(at * 2 * LANES).cast::<[u16; 2]>().write_unaligned(pair);
+                }
+                for number in rest {
+                    *block.add(pairs.len() * 2 * LANES) = nearest(number * scale);
+                }
+            }
+            for row in (0..count).step_by(2) {
+                let first = &self.values.row(row)[head.clone()];
+                let last = (row + 1 < count).then(|| &self.values.row(row + 1)[head.clone()]);
+                for (block, first) in first.chunks(LANES).enumerate() {
+                    let place = values.add(block * value + row * LANES);
+                    let into = std::slice::from_raw_parts_mut(place, 2 * first.len());
+                    let (pairs, _) = into.as_chunks_mut::<2>();
+                    match last {
+                        Some(last) => {
+                            let both = first.iter().zip(&last[block * LANES..]);
+                            for (pair, (first, last)) in pairs.iter_mut().zip(both) {
+                                *pair = [nearest(*first), nearest(*last)];
+                            }
+                        }
+                        None => {
+                            for (pair, first) in pairs.iter_mut().zip(first) {
+                                *pair = [nearest(*first), 0];
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// Some queries of one head.
     unsafe fn some(
         &self,
         head: &Range<usize>,
         rows: Range<usize>,
-        [keys, values, scores]: [*mut f32; 3],
+        [keys, values, scores, rounded]: [*mut f32; 4],
         pointers: *mut *const f32,
     ) {
         let (count, depth) = (self.keys.count, head.len());
@@ -112,7 +178,7 @@ impl Attention {
                 *pointers.add(index) = self.queries.at(row).add(head.start);
             }
             let into = Rows { start: scores, count: rows.len(), channels: lanes, stride: lanes };
-            self.multiply(pointers, depth, keys, into);
+            self.multiply(pointers, depth, keys, into, rounded);
             for (index, row) in rows.clone().enumerate() {
                 let seen = if self.causal { row + 1 } else { count };
                 let scores = std::slice::from_raw_parts_mut(scores.add(index * lanes), lanes);
@@ -126,7 +192,7 @@ impl Attention {
                 channels: depth,
                 stride: self.into.stride,
             };
-            self.multiply(pointers, count, values, into);
+            self.multiply(pointers, count, values, into, rounded);
         }
     }
 
@@ -137,25 +203,40 @@ impl Attention {
         length: usize,
         weights: *const f32,
         into: Rows,
+        rounded: *mut f32,
     ) {
-        let sheet = Sheet {
-            first: Tile {
-                rows: pointers,
-                segments: 1,
-                length,
-                weights: weights.cast(),
-                into: into.start,
-                stride: into.stride,
-                ..Tile::EMPTY
-            },
-            stored: Stored::F32,
-            rows: into.count,
-            group: ROWS,
-            outputs: into.channels,
-            panel: length * LANES * size_of::<f32>(),
-            after: weights.cast(),
-        };
-        // SAFETY: as `run`'s caller promises.
-        unsafe { self.kernels.sheet(&sheet) };
+        let first = Tile { into: into.start, stride: into.stride, ..Tile::EMPTY };
+        let weights = weights.cast::<u8>();
+        match self.pairs() {
+            Some(pairs) => {
+                let rows = Rounded {
+                    pairs,
+                    rows: into.count,
+                    pointers,
+                    group: ROWS,
+                    length,
+                    numbers: 0..filled(length),
+                    weights,
+                    beside: filled(length) * LANES * size_of::<u16>(),
+                    outputs: into.channels,
+                    first,
+                };
+                // SAFETY: as `run`'s caller promises.
+                unsafe { rows.run(rounded.cast()) };
+            }
+            None => {
+                let sheet = Sheet {
+                    first: Tile { rows: pointers, segments: 1, length, weights, ..first },
+                    stored: Stored::F32,
+                    rows: into.count,
+                    group: ROWS,
+                    outputs: into.channels,
+                    panel: length * LANES * size_of::<f32>(),
+                    after: weights,
+                };
+                // SAFETY: as `run`'s caller promises.
+                unsafe { self.kernels.sheet(&sheet) };
+            }
+        }
     }
 }

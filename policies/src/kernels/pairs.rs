@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::product::Product;
+use super::rows::Rows;
 use super::tile::{LANES, ROWS, Tile};
 
 /// Rows of a block.
@@ -75,6 +76,15 @@ pub fn filled(length: usize) -> usize {
     length.next_multiple_of(DEEP)
 }
 
+/// A number's upper half, rounded to the nearest; what is no number stays so.
+#[inline(always)]
+pub fn nearest(number: f32) -> u16 {
+    let bits = number.to_bits();
+    let up = 0x7FFF + (bits >> 16 & 1);
+    let rounded = if number.is_nan() { bits | 0x40_0000 } else { bits.wrapping_add(up) };
+    (rounded >> 16) as u16
+}
+
 impl Product {
     /// How many numbers of a row are multiplied in one go: all where there are so few rows that it is the
     /// weights that are waited for.
@@ -104,90 +114,123 @@ impl Product {
         rows: Range<usize>,
         blocks: Range<usize>,
         pointers: *const *const f32,
-        scratch: *mut u16,
+        scratch: *mut f32,
     ) {
-        (pairs.begin)();
         let all = self.packed.deep();
         let deep = self.deep(rows.len());
+        let lane = blocks.start * LANES;
         for start in (0..all).step_by(deep) {
             let numbers = start..(start + deep).min(all);
-            // SAFETY: as the caller promises.
-            unsafe {
-                self.round(pairs, rows.len(), &numbers, pointers, scratch);
-                for first in blocks.clone().step_by(2) {
-                    let panels = first..(first + 2).min(blocks.end);
-                    self.two_panels(pairs, rows.clone(), panels, &numbers, scratch);
-                }
-            }
-        }
-        (pairs.end)();
-    }
-
-    /// Rounds a chunk of all rows.
-    unsafe fn round(
-        &self,
-        pairs: &Pairs,
-        rows: usize,
-        numbers: &Range<usize>,
-        pointers: *const *const f32,
-        scratch: *mut u16,
-    ) {
-        let group = self.taps.offsets.len() * ROWS;
-        // What fills the last block is never looked at, but it must not be anything that takes longer.
-        for row in 0..rows.next_multiple_of(SIDE) {
-            let like = row.min(rows - 1);
-            // SAFETY: as the caller of `paired` promises.
-            unsafe {
-                (pairs.round)(&Line {
-                    taps: pointers.add(like / ROWS * group + like % ROWS),
-                    length: self.taps.length,
-                    numbers,
-                    into: scratch.add(row / SIDE * SIDE * numbers.len() + row % SIDE * DEEP),
-                });
-            }
-        }
-    }
-
-    unsafe fn two_panels(
-        &self,
-        pairs: &Pairs,
-        rows: Range<usize>,
-        panels: Range<usize>,
-        numbers: &Range<usize>,
-        scratch: *const u16,
-    ) {
-        let (first, last) = (numbers.start == 0, numbers.end == self.packed.deep());
-        let lane = panels.start * LANES;
-        let width = (panels.end * LANES).min(self.packed.outputs) - lane;
-        let residual = self.residual.filter(|_| last);
-        let bias = if first { self.packed.bias(panels.start) } else { std::ptr::null() };
-        let weights = self.packed.panel(panels.start, numbers.start);
-        let mut sums = [[0f32; 2 * LANES]; 2 * SIDE];
-        for row in (0..rows.len()).step_by(2 * SIDE) {
-            let left = rows.len() - row;
-            let at = rows.start + row;
-            // SAFETY: as the caller of `paired` promises: rounded rows, weights and results reach this far.
-            unsafe {
-                let blocks = Blocks {
-                    rows: scratch.add(row * numbers.len()),
-                    further: SIDE * numbers.len() * size_of::<u16>(),
-                    weights,
-                    beside: self.packed.beside(),
-                    steps: numbers.len() / DEEP,
-                    two: [left > SIDE, panels.len() == 2],
-                };
-                (pairs.blocks)(&blocks, &mut sums);
-                let tile = Tile {
-                    into: self.into.at(at).add(lane),
+            let (first, last) = (start == 0, numbers.end == all);
+            let residual = self.residual.filter(|_| last);
+            let residual_at =
+                |residual: Rows| residual.at(rows.start).wrapping_add(lane).cast_const();
+            let rounded = Rounded {
+                pairs,
+                rows: rows.len(),
+                pointers,
+                group: self.taps.offsets.len() * ROWS,
+                length: self.taps.length,
+                weights: self.packed.panel(blocks.start, start),
+                beside: self.packed.beside(),
+                outputs: (blocks.end * LANES).min(self.packed.outputs) - lane,
+                numbers,
+                first: Tile {
+                    into: self.into.at(rows.start).wrapping_add(lane),
                     stride: self.into.stride,
-                    bias,
-                    residual: residual.map_or(std::ptr::null(), |rows| rows.at(at).add(lane)),
+                    bias: if first { self.packed.bias(blocks.start) } else { std::ptr::null() },
+                    residual: residual.map_or(std::ptr::null(), residual_at),
                     residual_stride: residual.map_or(0, |residual| residual.stride),
                     accumulate: !first,
                     relu: self.relu && last,
                     ..Tile::EMPTY
-                };
-                (pairs.store)(&tile, &sums, [left.min(2 * SIDE), width]);
+                },
+            };
+            // SAFETY: as the caller promises.
+            unsafe { rounded.run(scratch.cast()) };
+        }
+    }
+}
+
+/// A product of rows that are rounded first.
+pub struct Rounded<'a> {
+    /// How this processor multiplies.
+    pub pairs: &'a Pairs,
+    /// How many rows.
+    pub rows: usize,
+    /// Where each finds its numbers, as a sheet's rows do.
+    pub pointers: *const *const f32,
+    /// From the pointers of [`ROWS`] rows to those of the next.
+    pub group: usize,
+    /// Numbers at a tap.
+    pub length: usize,
+    /// Which of all the rows' numbers, with the zeros that fill each tap's last block.
+    pub numbers: Range<usize>,
+    /// These numbers' weights of the first sixteen outputs, `[steps][DEEP / 2][LANES][2]`.
+    pub weights: *const u8,
+    /// How many bytes behind them those of the next sixteen lie.
+    pub beside: usize,
+    /// How many outputs.
+    pub outputs: usize,
+    /// Where the first row's results go, and what is added to them.
+    pub first: Tile,
+}
+
+impl Rounded<'_> {
+    /// Makes all of it, with room for the rounded rows.
+    ///
+    /// # Safety
+    /// All that is pointed to is there, nobody else touches the results, and the processor multiplies so.
+    pub unsafe fn run(&self, scratch: *mut u16) {
+        (self.pairs.begin)();
+        // What fills the last block is never looked at, but it must not be anything that takes longer.
+        for row in 0..self.rows.next_multiple_of(SIDE) {
+            let (like, deep) = (row.min(self.rows - 1), self.numbers.len());
+            // SAFETY: as the caller promises.
+            unsafe {
+                (self.pairs.round)(&Line {
+                    taps: self.pointers.add(like / ROWS * self.group + like % ROWS),
+                    length: self.length,
+                    numbers: &self.numbers,
+                    into: scratch.add(row / SIDE * SIDE * deep + row % SIDE * DEEP),
+                });
+            }
+        }
+        for lane in (0..self.outputs).step_by(2 * LANES) {
+            // SAFETY: as the caller promises.
+            unsafe { self.two_panels(lane, scratch) };
+        }
+        (self.pairs.end)();
+    }
+
+    unsafe fn two_panels(&self, lane: usize, scratch: *const u16) {
+        let (deep, width) = (self.numbers.len(), (self.outputs - lane).min(2 * LANES));
+        let further = |place: *const f32, by: usize| match place.is_null() {
+            true => place,
+            false => place.wrapping_add(by),
+        };
+        let mut sums = [[0f32; 2 * LANES]; 2 * SIDE];
+        for row in (0..self.rows).step_by(2 * SIDE) {
+            let left = self.rows - row;
+            let blocks = Blocks {
+                rows: scratch.wrapping_add(row * deep),
+                further: SIDE * deep * size_of::<u16>(),
+                weights: self.weights.wrapping_add(lane / LANES * self.beside),
+                beside: self.beside,
+                steps: deep / DEEP,
+                two: [left > SIDE, width > LANES],
+            };
+            let first = &self.first;
+            let tile = Tile {
+                into: first.into.wrapping_add(row * first.stride + lane),
+                bias: further(first.bias, lane),
+                residual: further(first.residual, row * first.residual_stride + lane),
+                ..*first
+            };
+            // SAFETY: as the caller promises: rounded rows, weights and results reach this far.
+            unsafe {
+                (self.pairs.blocks)(&blocks, &mut sums);
+                (self.pairs.store)(&tile, &sums, [left.min(2 * SIDE), width]);
             }
         }
     }
@@ -222,7 +265,6 @@ mod tests {
     use crate::graph::weights::Draw;
     use crate::kernels::packed::{Packed, Source};
     use crate::kernels::product::Taps;
-    use crate::kernels::rows::Rows;
     use crate::kernels::slab::Slab;
     use crate::kernels::tile::Stored;
     use crate::kernels::{Kernels, Tail};

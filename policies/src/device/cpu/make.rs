@@ -119,6 +119,7 @@ impl Making<'_> {
                 into,
                 heads: *heads,
                 causal: *causal,
+                rounded: self.stored == Stored::Pairs,
             }),
             Kind::SpatialSoftmax => Step::SpatialSoftmax(SpatialSoftmax {
                 kernels,
