@@ -17,6 +17,10 @@ mod curves;
 mod neon;
 pub mod norms;
 pub mod packed;
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "no other processor's units are used yet")
+)]
 pub mod pairs;
 pub mod places;
 pub mod product;

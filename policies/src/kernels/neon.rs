@@ -26,7 +26,8 @@ static KERNELS: Kernels = Kernels {
         &[tile::<1, 0>, tile::<2, 0>, tile::<3, 0>, tile::<4, 0>],
         &[tile::<1, 1>, tile::<2, 1>, tile::<3, 1>, tile::<4, 1>],
         &[tile::<1, 2>, tile::<2, 2>, tile::<3, 2>, tile::<4, 2>],
-        [pairs::<1>, pairs::<2>, pairs::<3>, pairs::<4>],
+        &[],
+        &[pairs::<1>, pairs::<2>, pairs::<3>, pairs::<4>],
     ],
     wide: [&[]; Stored::KINDS],
     round: whole::rounded,
@@ -39,6 +40,7 @@ static KERNELS: Kernels = Kernels {
     greatest: curves::greatest,
     winograd_in: winograd::patch_in::<8>,
     winograd_out: winograd::patch_out::<8>,
+    pairs: || None,
 };
 
 /// Four lanes, four times.

@@ -31,6 +31,7 @@ pub struct Tile {
     pub weights: *const u8,
     /// How many bytes behind them those of the next sixteen outputs lie, where a kernel makes these too:
     /// their offsets, scales and results follow the first sixteen's.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "too few registers"))]
     pub beside: usize,
     /// What one is worth in each of sixteen outputs' weights, where they are whole numbers.
     pub scales: *const f32,
