@@ -9,12 +9,13 @@
 //! WebSocket, which Safari does not open over such a certificate (WebKit bug 145819). Whoever has not the
 //! address with its token is told nothing.
 
+mod networks;
 mod papers;
 mod request;
 mod seat;
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -75,10 +76,10 @@ impl Phone {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port));
         let listener = listener.map_err(|error| failed(error.to_string()))?;
         let port = listener.local_addr().map_err(|error| failed(error.to_string()))?.port();
-        let (address, token) = (here(), token().map_err(failed)?);
-        let papers = papers::make(address).map_err(failed)?;
-        let url = format!("https://{address}:{port}/{token}");
-        tell(&url, report);
+        let (addresses, token) = (networks::addresses(), token().map_err(failed)?);
+        let papers = papers::make(&addresses).map_err(failed)?;
+        let url = |address: &IpAddr| format!("https://{address}:{port}/{token}");
+        tell(&addresses.iter().map(url).collect::<Vec<_>>(), report);
         let over = Arc::<AtomicBool>::default();
         let room = Arc::new(Room {
             token,
@@ -202,15 +203,6 @@ fn token() -> Result<String, String> {
     Ok(bytes.iter().filter_map(letter).collect())
 }
 
-/// This machine's address in the network that leads elsewhere; nothing is sent to find it.
-fn here() -> IpAddr {
-    let asked = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
-        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
-        socket.local_addr()
-    });
-    asked.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
-}
-
 /// A code as cameras know it, dark on light; without colours it takes a dark terminal for that.
 fn drawn(code: &QrCode, coloured: bool) -> String {
     let mut picture = code.render::<Dense1x2>();
@@ -223,13 +215,17 @@ fn drawn(code: &QrCode, coloured: bool) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Says where the page is.
-fn tell(url: &str, report: &Report) {
-    report.event(&json!({ "type": "phone", "state": "served", "url": url }));
+/// Says where the page is: in one network, and in others.
+fn tell(urls: &[String], report: &Report) {
+    let Some((url, others)) = urls.split_first() else { return };
+    report.event(&json!({ "type": "phone", "state": "served", "url": url, "others": others }));
     if let Ok(code) = QrCode::new(url) {
         report.note(drawn(&code, report.coloured()));
     }
     report.note(format!("open {url} with the phone's browser, in the same network"));
+    for other in others {
+        report.note(format!("in another network: {other}"));
+    }
     report.note(
         "its certificate is made here and signed by nobody: agree to it (\"advanced\", \"visit this website\")",
     );
@@ -264,7 +260,7 @@ mod tests {
     #[test]
     fn papers_are_made_for_any_address() {
         for address in ["192.168.1.2", "::1"] {
-            assert!(papers::make(address.parse().unwrap()).is_ok(), "{address}");
+            assert!(papers::make(&[address.parse().unwrap()]).is_ok(), "{address}");
         }
     }
 }

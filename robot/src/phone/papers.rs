@@ -9,11 +9,11 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// What shows that this machine is reached by this address, signed by itself.
-pub fn make(address: IpAddr) -> Result<Arc<ServerConfig>, String> {
+/// What shows that this machine is reached by these addresses, signed by itself.
+pub fn make(addresses: &[IpAddr]) -> Result<Arc<ServerConfig>, String> {
     let key = KeyPair::generate().map_err(|error| error.to_string())?;
     let mut params = CertificateParams::new(["localhost".to_owned()]).map_err(|e| e.to_string())?;
-    params.subject_alt_names.push(SanType::IpAddress(address));
+    params.subject_alt_names.extend(addresses.iter().copied().map(SanType::IpAddress));
     params.distinguished_name.push(DnType::CommonName, "sinew");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     // Phones take none that lasts for longer than two years.

@@ -26,6 +26,8 @@ pub enum News {
     Gone,
     /// Another one wanted to drive as well.
     Other,
+    /// It was somewhere else from one message to the next.
+    Leapt,
 }
 
 impl News {
@@ -39,6 +41,7 @@ impl News {
             Self::Back => "the phone is back: press its button anew",
             Self::Gone => "the phone is gone: the arm holds where it is",
             Self::Other => "another phone wants to drive, and one does already",
+            Self::Leapt => "the phone leapt, as its tracking does in the dark: that was left out",
         }
     }
 
@@ -50,6 +53,7 @@ impl News {
             Self::Back => "back",
             Self::Gone => "gone",
             Self::Other => "other",
+            Self::Leapt => "leapt",
         }
     }
 }
@@ -73,13 +77,16 @@ pub struct Seat {
     silent: bool,
     /// Another one has been told of.
     refused: bool,
+    /// How many of its leaps, and when one was told of last.
+    leapt: (u64, Nanos),
 }
 
 impl Seat {
     /// Lets a phone move what the stick moves.
     pub fn new(stick: Stick, press: SyncSender<Key>) -> Self {
         let hand = Hand::default();
-        Self { stick, press, hand, sitting: None, heard: 0, silent: false, refused: false }
+        let (sitting, heard, silent, refused) = (None, 0, false, false);
+        Self { stick, press, hand, sitting, heard, silent, refused, leapt: (0, -KEPT) }
     }
 
     /// Takes what a phone says. Answers what its page shows, and what is to be told.
@@ -110,6 +117,10 @@ impl Seat {
         self.heard = now;
         if std::mem::take(&mut self.silent) {
             news = Some(News::Back);
+        }
+        if self.hand.leaps() != self.leapt.0 && now - self.leapt.1 >= KEPT {
+            self.leapt = (self.hand.leaps(), now);
+            news = news.or(Some(News::Leapt));
         }
         self.stick.tell(wish);
         if let Some(key) = message.press {
@@ -203,6 +214,20 @@ mod tests {
         assert_eq!(seat.take("a", br#"{"n":3}"#, now), (Ok("waits"), None));
         assert_eq!(seat.take("a", &up(4), now), (Ok("moves"), None));
         assert_eq!(ear.rates(now)[Way::Up.place()], 0.1);
+    }
+
+    #[test]
+    fn leaps_of_the_tracking_are_told_now_and_then() {
+        let (mut seat, _ear, _pressed) = seat();
+        let mut said = |number: u64, up: f64, now: Nanos| {
+            let turn = "[-0.7071,0,0,0.7071]";
+            let text = format!(r#"{{"n":{number},"held":true,"place":[0,{up},0],"turn":{turn}}}"#);
+            seat.take("a", text.as_bytes(), now).1
+        };
+        assert_eq!(said(1, 0.0, 0), Some(News::Here));
+        assert_eq!(said(2, 0.1, MILLI), None);
+        assert_eq!(said(3, 5.0, 2 * MILLI), Some(News::Leapt));
+        assert_eq!(said(4, 0.0, 3 * MILLI), None, "not each of them");
     }
 
     #[test]
