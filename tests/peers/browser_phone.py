@@ -2,7 +2,8 @@
 
 Runs Chromium without a window as a phone with a touch screen and motion sensors, and answers each line on stdin
 with a report: "open URL", "tap ID" an element, "touch ID ACROSS UP" and hold it there (shares of it from -1 to 1),
-"turn ALPHA BETA GAMMA" the phone, "let go" of everything. Each report has the page's words and its errors.
+"turn ALPHA BETA GAMMA" the phone, "lift HEIGHT" it in a room that is made up
+here, "let go" of everything. Each report has the page's words and its errors.
 """
 
 import json
@@ -14,6 +15,22 @@ import tempfile
 import time
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+#: A phone that follows itself through a room, as WebXR tells of one: flat, its upper end ahead.
+ROOM = """
+window.height = 1;
+window.XRWebGLLayer = class {};
+const turn = {x: -Math.SQRT1_2, y: 0, z: 0, w: Math.SQRT1_2};
+const pose = () => ({emulatedPosition: false, transform: {position: {x: 0, y: height, z: 0}, orientation: turn}});
+const session = Object.assign(new EventTarget(), {
+  updateRenderState: async () => {}, requestReferenceSpace: async () => ({}),
+  requestAnimationFrame: (act) => setTimeout(() => act(0, {getViewerPose: pose}), 16),
+});
+Object.defineProperty(navigator, "xr", {value: {
+  isSessionSupported: async () => window.walks, requestSession: async () => session,
+}});
+window.walks = location.hash === "#room";
+"""
 
 
 class Browser:
@@ -97,6 +114,7 @@ def main():
                 browser.do(f"{domain}.enable")
             browser.do("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=2, mobile=True)
             browser.do("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=5)
+            browser.do("Page.addScriptToEvaluateOnNewDocument", source=ROOM)
             browser.do("Page.navigate", url=rest[0])
             while browser.value("document.readyState + (document.getElementById('state')?.textContent || '…')").endswith("…"):
                 time.sleep(0.05)
@@ -104,6 +122,8 @@ def main():
             x, y = browser.place(rest[0], float(rest[1]), float(rest[2]))
             fingers.append({"x": x, "y": y, "id": len(fingers)})
             browser.do("Input.dispatchTouchEvent", type="touchStart", touchPoints=fingers)
+        elif word == "lift":
+            browser.value(f"height = {float(rest[0])}")
         elif word == "let":
             fingers = []
             browser.do("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])

@@ -51,3 +51,34 @@ fn the_page_drives_an_arm_from_chromium() {
     let result = running.result();
     assert_eq!(running.end().0, 0, "{result}");
 }
+
+#[test]
+fn a_phone_that_follows_itself_through_the_room_lifts_the_arm() {
+    let Some(mut phone) = Peer::start("phone: room", "browser_phone.py", &[]) else { return };
+    let sandbox = Sandbox::new();
+    let arm = sandbox.arm("so101", "white");
+    let (mut running, url) = start(&sandbox, &arm);
+    if let Some(why) = phone.ask(&format!("open {url}#room"))["skipped"].as_str() {
+        eprintln!("SKIPPED phone: room: {why}");
+        return;
+    }
+    let before = wait_until_it_stands(&arm);
+    phone.ask("tap room");
+    phone.ask("lift 1");
+    let mut pressed = 0;
+    // What is lost of a press on a machine that is busy is made up for by the next.
+    while far(&positions(&arm), &before) < 80 {
+        pressed += 1;
+        assert!(pressed < 50, "nothing moves");
+        phone.ask("lift 1");
+        phone.ask("touch hold 0 0");
+        for step in 1..=30 {
+            phone.ask(&format!("lift {}", 1.0 + f64::from(step) * 0.002));
+        }
+        phone.ask("let go");
+    }
+    let told = phone.ask("tap stop");
+    assert_eq!(told["errors"], serde_json::json!([]), "{told}");
+    let result = running.result();
+    assert_eq!(running.end().0, 0, "{result}");
+}
