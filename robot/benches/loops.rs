@@ -1,7 +1,7 @@
 //! How steady the loops are, on virtual servo buses in processes of their own:
 //!
 //! ```text
-//! cargo bench -p sinew --bench loops
+//! cargo bench -p sinew --bench loops -- [teleoperate] [record] [push] [rollout]
 //! ```
 //! `rollout`: 210 Hz control with two cameras recorded and a policy on the other core, beside a bare
 //! loop that only sleeps, with the same priority, at the same time. `teleoperate`: 60 Hz without
@@ -288,21 +288,17 @@ fn uploading(home: &Path, arms: [&Path; 2], seconds: u64, rounds: u64) {
     println!("wake p99.9 with an upload beside, median of {rounds}: {:.2}×", median(ratios));
 }
 
-fn main() {
-    let (seconds, rounds) = (setting("SINEW_BENCH_SECONDS", 10), setting("SINEW_BENCH_ROUNDS", 5));
+/// Teleoperates without cameras, and lets LeRobot do the same.
+fn teleoperate(home: &Path, white: &Path, black: &Path, seconds: u64) {
     let length = seconds.to_string();
-    let home = tempfile::tempdir().unwrap();
-    let home = home.path();
-    let (_follower, white) = bus(home, "so101", "robots/so_follower", "white");
-    let (_leader, black) = bus(home, "so101_leader", "teleoperators/so_leader", "black");
     let mut command = sinew(home);
     command
         .args(["--json", "teleoperate", "--robot.type=so101_follower", "--robot.id=white"])
         .arg("--robot.port")
-        .arg(&white)
+        .arg(white)
         .args(["--teleop.type=so101_leader", "--teleop.id=black", "--fps=60", "--dry_run_s=0"])
         .arg("--teleop.port")
-        .arg(&black)
+        .arg(black)
         .arg(format!("--teleop_time_s={seconds}"));
     let (result, cpu) = run(command);
     println!(
@@ -313,16 +309,41 @@ fn main() {
         result["tick_us"]["p50"],
         result["tick_us"]["p999"]
     );
-    lerobot(home, "teleoperate 30 Hz", "loops.py", &[&white, &black], &["30", &length]);
-    lerobot(home, "teleoperate 60 Hz", "loops.py", &[&white, &black], &["60", &length]);
-    println!("record 30 Hz, two cameras 640x480: {}", record(home, &white, &black, seconds));
-    for streaming in ["false", "true"] {
-        let folder = home.join(format!("lerobot-{streaming}"));
-        let words = ["30", &length, folder.to_str().unwrap(), streaming];
-        let what = format!("record, streaming_encoding={streaming}");
-        lerobot(home, &what, "loops_record.py", &[&white, &black], &words);
+    lerobot(home, "teleoperate 30 Hz", "loops.py", &[white, black], &["30", &length]);
+    lerobot(home, "teleoperate 60 Hz", "loops.py", &[white, black], &["60", &length]);
+}
+
+/// Whether this part was asked for: all are where none is named.
+fn asked(part: &str) -> bool {
+    let mut words = std::env::args().skip(1).filter(|word| !word.starts_with('-')).peekable();
+    words.peek().is_none() || words.any(|word| word == part)
+}
+
+fn main() {
+    let (seconds, rounds) = (setting("SINEW_BENCH_SECONDS", 10), setting("SINEW_BENCH_ROUNDS", 5));
+    let length = seconds.to_string();
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let (_follower, white) = bus(home, "so101", "robots/so_follower", "white");
+    let (_leader, black) = bus(home, "so101_leader", "teleoperators/so_leader", "black");
+    if asked("teleoperate") {
+        teleoperate(home, &white, &black, seconds);
     }
-    uploading(home, [&white, &black], seconds, rounds);
+    if asked("record") {
+        println!("record 30 Hz, two cameras 640x480: {}", record(home, &white, &black, seconds));
+        for streaming in ["false", "true"] {
+            let folder = home.join(format!("lerobot-{streaming}"));
+            let words = ["30", &length, folder.to_str().unwrap(), streaming];
+            let what = format!("record, streaming_encoding={streaming}");
+            lerobot(home, &what, "loops_record.py", &[&white, &black], &words);
+        }
+    }
+    if asked("push") {
+        uploading(home, [&white, &black], seconds, rounds);
+    }
+    if !asked("rollout") {
+        return;
+    }
     let Some(policy) = std::env::var_os("SINEW_BENCH_POLICY") else {
         println!("rollout SKIPPED: SINEW_BENCH_POLICY is not set");
         return;
