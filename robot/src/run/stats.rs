@@ -68,7 +68,7 @@ pub struct Recorded {
 pub struct Last {
     /// When it was over.
     pub done: Nanos,
-    /// From its deadline to the begin of work.
+    /// From its deadline, or from the end of the tick before where that was late, to the begin of work.
     pub wake: Nanos,
     /// The buses: requests going out, and their answers.
     pub bus: Nanos,
@@ -87,7 +87,8 @@ pub struct Stats {
     pub late_ticks: u64,
     /// From deadline to the end of the tick's work.
     pub tick: Spans,
-    /// From deadline to the begin of work: what the system's timer costs.
+    /// From deadline to the begin of work: what the system's timer costs. After a late tick nobody waits
+    /// for it; those are counted by themselves.
     pub wake: Spans,
     /// The buses: requests going out, and their answers.
     pub bus: Spans,

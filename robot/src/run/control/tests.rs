@@ -89,6 +89,22 @@ fn waking_waiting_and_working_make_the_tick() {
     assert!(most(&stats.tick) <= most(&stats.wake) + most(&stats.bus) + most(&stats.work) + 3);
 }
 
+#[test]
+fn the_timer_is_not_blamed_for_a_tick_that_was_late() {
+    let clock = Clock::virtual_time();
+    let (_hand, leader) = arm("so101_leader", &clock);
+    let (_world, follower) = arm("so101_follower", &clock);
+    let mut pairs = [Pair::led(leader, Box::new(follower)).unwrap()];
+    // Two buses at a megabit take longer than this.
+    let pace = Pace { fps: 2000.0, duration: Some(SECOND / 10) };
+    let stats = Stats::new(0).unwrap();
+    let ran = lap(&mut pairs, &clock, pace, stats, |_, _, _| ControlFlow::Continue(()));
+    assert!(ran.stats.late_ticks > 10, "{} late", ran.stats.late_ticks);
+    assert!(ran.stats.tick.quantile(0.5) > 500, "{} µs", ran.stats.tick.quantile(0.5));
+    // The least that is told apart.
+    assert_eq!(ran.stats.wake.quantile(1.0), 1);
+}
+
 /// A leader that is held where it is.
 struct Held(Leader);
 
