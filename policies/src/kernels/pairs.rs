@@ -65,7 +65,7 @@ pub struct Blocks {
     pub weights: *const u8,
     /// How many bytes behind these the next panel lies; only where there are `two[1]`.
     pub beside: usize,
-    /// How many blocks deep.
+    /// How many blocks deep, at least one.
     pub steps: usize,
     /// Whether there are two blocks of rows, and two panels.
     pub two: [bool; 2],

@@ -238,7 +238,7 @@ pub unsafe fn narrow(kernel: unsafe fn(&Tile), tile: &Tile, rows: usize, width: 
         relu: false,
         ..*tile
     };
-    // SAFETY: the inputs are as the caller promises, and there is room for four rows of sixteen.
+    // SAFETY: the inputs are as the caller promises, and there is room for as many rows of sixteen as any kernel makes.
     // The outputs are touched only up to `width`.
     unsafe {
         kernel(&bare);

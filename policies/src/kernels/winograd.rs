@@ -186,8 +186,8 @@ impl Winograd {
     /// Does some of the products for so many tiles.
     ///
     /// # Safety
-    /// The patches are transformed, there is room for scratch and a pointer for every tile and
-    /// three more, and no other thread touches these products' part of the scratch.
+    /// The patches are transformed, there is room for scratch and a pointer for every tile,
+    /// and no other thread touches these products' part of the scratch.
     pub unsafe fn products(
         &self,
         products: Range<usize>,

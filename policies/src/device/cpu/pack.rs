@@ -83,8 +83,7 @@ pub fn pack(
         let Source { first, output, tap, channel, taps: list, channels, .. } = source;
         let key = format!(
             "{name} {stored:?} {first} {output} {tap} {channel} {list:?} {channels} {} {outputs} {:?}",
-            stored.filled(taps.length),
-            map.norm
+            taps.length, map.norm
         );
         let held = tensors.packed(name, &key, source.bytes(stored), |numbers| {
             source.pack(numbers, stored).ok_or_else(too_large)
