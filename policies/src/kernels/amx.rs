@@ -91,81 +91,52 @@ fn end() {
 /// The processor has AMX and was made ready; all that is pointed to is there.
 unsafe fn blocks(blocks: &Blocks, sums: &mut Sums) {
     let [rows, panels] = blocks.two;
-    // What is there only once is multiplied twice: nobody looks at the second result.
+    // What is there only once is multiplied twice: nobody looks at the second result, and with so few rows
+    // it is the weights that are waited for.
     let further = if rows { blocks.further } else { 0 };
     let beside = if panels { blocks.beside } else { 0 };
     let (row, weights) = (blocks.rows.cast::<u8>(), blocks.weights);
     let into = sums.as_mut_ptr().cast::<u8>();
     // SAFETY: as the caller promises; the sums have room for four blocks.
     unsafe {
-        if rows {
-            asm!(
-                "tilezero tmm0",
-                "tilezero tmm1",
-                "tilezero tmm2",
-                "tilezero tmm3",
-                "2:",
-                "tileloadd tmm4, [{a} + {line}]",
-                "tileloadd tmm6, [{b} + {line}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{c} + {line}]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm5, [{d} + {line}]",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                "add {a}, {block}",
-                "add {b}, {block}",
-                "add {c}, {block}",
-                "add {d}, {block}",
-                "sub {steps}, 1",
-                "jnz 2b",
-                "tilestored [{into} + {stride}], tmm0",
-                "tilestored [{into} + {stride} + 64], tmm1",
-                "tilestored [{lower} + {stride}], tmm2",
-                "tilestored [{lower} + {stride} + 64], tmm3",
-                a = inout(reg) row => _,
-                d = inout(reg) row.add(further) => _,
-                b = inout(reg) weights => _,
-                c = inout(reg) weights.add(beside) => _,
-                steps = inout(reg) blocks.steps => _,
-                line = in(reg) 64usize,
-                stride = in(reg) size_of::<[f32; 2 * LANES]>(),
-                into = in(reg) into,
-                lower = in(reg) into.add(SIDE * size_of::<[f32; 2 * LANES]>()),
-                block = const BLOCK,
-                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                options(nostack),
-            );
-        } else {
-            asm!(
-                "tilezero tmm0",
-                "tilezero tmm1",
-                "2:",
-                "tileloadd tmm4, [{a} + {line}]",
-                "tileloadd tmm6, [{b} + {line}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{c} + {line}]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "add {a}, {block}",
-                "add {b}, {block}",
-                "add {c}, {block}",
-                "sub {steps}, 1",
-                "jnz 2b",
-                "tilestored [{into} + {stride}], tmm0",
-                "tilestored [{into} + {stride} + 64], tmm1",
-                a = inout(reg) row => _,
-                b = inout(reg) weights => _,
-                c = inout(reg) weights.add(beside) => _,
-                steps = inout(reg) blocks.steps => _,
-                line = in(reg) 64usize,
-                stride = in(reg) size_of::<[f32; 2 * LANES]>(),
-                into = in(reg) into,
-                block = const BLOCK,
-                out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
-                options(nostack),
-            );
-        }
+        asm!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            "2:",
+            "tileloadd tmm4, [{a} + {line}]",
+            "tileloadd tmm6, [{b} + {line}]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tileloadd tmm7, [{c} + {line}]",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tileloadd tmm5, [{d} + {line}]",
+            "tdpbf16ps tmm2, tmm5, tmm6",
+            "tdpbf16ps tmm3, tmm5, tmm7",
+            "add {a}, {block}",
+            "add {b}, {block}",
+            "add {c}, {block}",
+            "add {d}, {block}",
+            "sub {steps}, 1",
+            "jnz 2b",
+            "tilestored [{into} + {stride}], tmm0",
+            "tilestored [{into} + {stride} + 64], tmm1",
+            "tilestored [{lower} + {stride}], tmm2",
+            "tilestored [{lower} + {stride} + 64], tmm3",
+            a = inout(reg) row => _,
+            d = inout(reg) row.add(further) => _,
+            b = inout(reg) weights => _,
+            c = inout(reg) weights.add(beside) => _,
+            steps = inout(reg) blocks.steps => _,
+            line = in(reg) 64usize,
+            stride = in(reg) size_of::<[f32; 2 * LANES]>(),
+            into = in(reg) into,
+            lower = in(reg) into.add(SIDE * size_of::<[f32; 2 * LANES]>()),
+            block = const BLOCK,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
     }
 }
 

@@ -8,11 +8,9 @@ use std::arch::x86_64::{
     _mm256_slli_epi32, _mm256_storeu_ps,
 };
 
-use super::norms::Scales;
+use super::Kernels;
 use super::tile::{LANES, ROWS, Stored, Tile, stride};
 use super::whole::HEADER;
-use super::{Kernels, curves, winograd};
-use crate::graph::Activation;
 
 /// These kernels, where the processor can run them.
 pub fn kernels() -> Option<&'static Kernels> {
@@ -132,11 +130,6 @@ unsafe fn whole<const R: usize>(tile: &Tile) {
     }
 }
 
-#[target_feature(enable = "avx2,fma")]
-fn round(from: &[f32], into: &mut [i16]) -> f32 {
-    super::whole::rounded(from, into)
-}
-
 /// Reads eight weights.
 ///
 /// # Safety
@@ -188,61 +181,4 @@ unsafe fn finish(tile: &Tile, row: usize, lane: usize, mut sum: __m256) {
     }
 }
 
-#[target_feature(enable = "avx2,fma")]
-fn curve(activation: Activation, numbers: &mut [f32]) {
-    curves::curve::<true>(activation, numbers);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn softmax(row: &mut [f32]) {
-    curves::softmax::<true>(row);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn normalize(from: &[f32], into: &mut [f32], scales: &Scales) {
-    curves::normalize::<true>(from, into, scales);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn affine(into: &mut [f32], scale: &[f32], shift: &[f32]) {
-    curves::affine::<true>(into, scale, shift);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn add(into: &mut [f32], by: &[f32]) {
-    curves::add(into, by);
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn multiply(into: &mut [f32], by: &[f32]) {
-    curves::multiply(into, by);
-}
-
-/// # Safety
-/// The processor has AVX2 and FMA, and the rest is as for the twin.
-#[target_feature(enable = "avx2,fma")]
-unsafe fn greatest(taps: &[*const f32], into: &mut [f32]) {
-    // SAFETY: as the caller promises.
-    unsafe { curves::greatest(taps, into) };
-}
-
-/// # Safety
-/// The processor has AVX2 and FMA, and the rest is as for the twin.
-#[target_feature(enable = "avx2,fma")]
-unsafe fn winograd_in(patch: &[*const f32; 36], channels: usize, into: *mut f32, step: usize) {
-    // SAFETY: as the caller promises.
-    unsafe { winograd::patch_in::<8>(patch, channels, into, step) };
-}
-
-/// # Safety
-/// The processor has AVX2 and FMA, and the rest is as for the twin.
-#[target_feature(enable = "avx2,fma")]
-unsafe fn winograd_out(
-    from: *const f32,
-    step: usize,
-    places: &[winograd::Place; 16],
-    finish: &winograd::Finish,
-) {
-    // SAFETY: as the caller promises.
-    unsafe { winograd::patch_out::<8>(from, step, places, finish) };
-}
+super::again::again!("avx2,fma", 8);

@@ -6,6 +6,8 @@
 //! turn are tested against sums in f64.
 
 #[cfg(target_arch = "x86_64")]
+mod again;
+#[cfg(target_arch = "x86_64")]
 mod amx;
 pub mod attention;
 #[cfg(target_arch = "x86_64")]
