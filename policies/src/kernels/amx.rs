@@ -7,14 +7,17 @@ use std::arch::x86_64::{
     _mm512_loadu_si512, _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps,
     _mm512_storeu_ps, _mm512_storeu_si512,
 };
+use std::mem::offset_of;
 use std::sync::OnceLock;
 
 use super::avx512;
-use super::pairs::{Blocks, DEEP, Line, Pairs, SIDE, Sums};
+use super::pairs::{Blocks, DEEP, Pairs, SIDE, Sums};
 use super::tile::{LANES, Tile};
 
 /// Bytes of a block of rows or weights.
 const BLOCK: usize = SIDE * DEEP * size_of::<u16>();
+/// Bytes from one row's sums to the next one's.
+const STRIDE: usize = size_of::<[f32; 2 * LANES]>();
 
 /// How this processor multiplies pairs, if it does.
 pub fn pairs() -> Option<&'static Pairs> {
@@ -90,12 +93,9 @@ fn end() {
 /// # Safety
 /// The processor has AMX and was made ready; all that is pointed to is there.
 unsafe fn blocks(blocks: &Blocks, sums: &mut Sums) {
-    let [rows, panels] = blocks.two;
     // What is there only once is multiplied twice: nobody looks at the second result, and with so few rows
     // it is the weights that are waited for.
-    let further = if rows { blocks.further } else { 0 };
-    let beside = if panels { blocks.beside } else { 0 };
-    let (row, weights) = (blocks.rows.cast::<u8>(), blocks.weights);
+    let weights = blocks.weights;
     let into = sums.as_mut_ptr().cast::<u8>();
     // SAFETY: as the caller promises; the sums have room for four blocks.
     unsafe {
@@ -104,35 +104,52 @@ unsafe fn blocks(blocks: &Blocks, sums: &mut Sums) {
             "tilezero tmm1",
             "tilezero tmm2",
             "tilezero tmm3",
+            "3:",
+            "mov {a}, [{taps}]",
+            "add {a}, [{asked} + {rows}]",
+            "mov {d}, [{asked} + {further}]",
+            "add {d}, {a}",
+            "mov {steps}, [{asked} + {depth}]",
             "2:",
             "tileloadd tmm4, [{a} + {line}]",
-            "tileloadd tmm6, [{b} + {line}]",
+            "tileloadd tmm6, [{b} + {full}]",
             "tdpbf16ps tmm0, tmm4, tmm6",
-            "tileloadd tmm7, [{c} + {line}]",
+            "tileloadd tmm7, [{c} + {full}]",
             "tdpbf16ps tmm1, tmm4, tmm7",
             "tileloadd tmm5, [{d} + {line}]",
             "tdpbf16ps tmm2, tmm5, tmm6",
             "tdpbf16ps tmm3, tmm5, tmm7",
-            "add {a}, {block}",
+            "add {a}, 64",
             "add {b}, {block}",
             "add {c}, {block}",
-            "add {d}, {block}",
+            "add {d}, 64",
             "sub {steps}, 1",
             "jnz 2b",
-            "tilestored [{into} + {stride}], tmm0",
-            "tilestored [{into} + {stride} + 64], tmm1",
-            "tilestored [{lower} + {stride}], tmm2",
-            "tilestored [{lower} + {stride} + 64], tmm3",
-            a = inout(reg) row => _,
-            d = inout(reg) row.add(further) => _,
+            "add {taps}, 8",
+            "sub {count}, 1",
+            "jnz 3b",
+            "mov {line}, {stride}",
+            "tilestored [{into} + {line}], tmm0",
+            "tilestored [{into} + {line} + 64], tmm1",
+            "tilestored [{into} + {line} + {lower}], tmm2",
+            "tilestored [{into} + {line} + {lower} + 64], tmm3",
+            asked = in(reg) blocks,
+            rows = const offset_of!(Blocks, rows),
+            further = const offset_of!(Blocks, further),
+            depth = const offset_of!(Blocks, steps),
+            taps = inout(reg) blocks.taps => _,
+            count = inout(reg) blocks.count => _,
+            line = inout(reg) blocks.line => _,
+            full = in(reg) 64usize,
+            a = out(reg) _,
+            d = out(reg) _,
             b = inout(reg) weights => _,
-            c = inout(reg) weights.add(beside) => _,
-            steps = inout(reg) blocks.steps => _,
-            line = in(reg) 64usize,
-            stride = in(reg) size_of::<[f32; 2 * LANES]>(),
+            c = inout(reg) weights.add(blocks.beside) => _,
+            steps = out(reg) _,
             into = in(reg) into,
-            lower = in(reg) into.add(SIDE * size_of::<[f32; 2 * LANES]>()),
             block = const BLOCK,
+            stride = const STRIDE,
+            lower = const SIDE * STRIDE,
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),
@@ -149,7 +166,7 @@ unsafe fn registers(blocks: &Blocks, sums: &mut Sums) {
     let [rows, panels] = blocks.two;
     for half in 0..if rows { 4 } else { 2 } {
         let start = blocks.rows.cast::<u8>().wrapping_add(half / 2 * blocks.further);
-        let start = start.wrapping_add(half % 2 * BLOCK / 2);
+        let start = start.wrapping_add(half % 2 * SIDE / 2 * blocks.line);
         let sums = &mut sums[half * SIDE / 2..][..SIDE / 2];
         // SAFETY: as the caller promises.
         unsafe {
@@ -165,24 +182,26 @@ unsafe fn registers(blocks: &Blocks, sums: &mut Sums) {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 unsafe fn eight<const P: usize>(start: *const u8, blocks: &Blocks, into: &mut [[f32; 2 * LANES]]) {
     const ROWS: usize = SIDE / 2;
-    const LINE: usize = DEEP * size_of::<u16>();
     let mut sums = [[_mm512_setzero_ps(); P]; ROWS];
     // SAFETY: as the caller promises.
     unsafe {
-        for step in 0..blocks.steps {
-            let (rows, weights) = (start.add(step * BLOCK), blocks.weights.add(step * BLOCK));
-            for pair in 0..DEEP / 2 {
+        let mut weights = blocks.weights;
+        for tap in 0..blocks.count {
+            let rows = start.add(*blocks.taps.add(tap));
+            for pair in 0..blocks.steps * DEEP / 2 {
                 let panels: [__m512bh; P] = std::array::from_fn(|panel| {
-                    let at = weights.add(panel * blocks.beside + pair * 4 * LANES);
+                    let at = weights.add(panel * blocks.beside);
                     std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(at.cast()))
                 });
                 for (row, sums) in sums.iter_mut().enumerate() {
-                    let both = rows.add(row * LINE + pair * 4).cast::<i32>().read_unaligned();
-                    let both = std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(both));
+                    let both = rows.add(row * blocks.line + pair * 4).cast::<i32>();
+                    let both = _mm512_set1_epi32(both.read_unaligned());
+                    let both = std::mem::transmute::<__m512i, __m512bh>(both);
                     for (sum, panel) in sums.iter_mut().zip(panels) {
                         *sum = _mm512_dpbf16_ps(*sum, both, panel);
                     }
                 }
+                weights = weights.add(4 * LANES);
             }
         }
         for (sums, into) in sums.iter().zip(into) {
@@ -194,31 +213,32 @@ unsafe fn eight<const P: usize>(start: *const u8, blocks: &Blocks, into: &mut [[
 }
 
 /// # Safety
-/// The processor has AVX-512 with bf16; the row's numbers are there, and room for them.
+/// The processor has AVX-512 with bf16; so many numbers are there, and room for all blocks of them.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
-unsafe fn round(line: &Line<'_>) {
-    line.each(|from, count, into| {
+unsafe fn round(from: *const f32, count: usize, into: *mut u16) {
+    for start in (0..count).step_by(DEEP) {
         // SAFETY: so many numbers are there and there is room for all.
         unsafe {
-            let (low, high) = match count {
-                DEEP => (_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(LANES))),
-                _ => {
-                    let there = (1u32 << count) - 1;
+            let from = from.add(start);
+            let (low, high) = match count - start {
+                DEEP.. => (_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(LANES))),
+                left => {
+                    let there = (1u32 << left) - 1;
                     let high =
                         _mm512_maskz_loadu_ps((there >> LANES) as u16, from.wrapping_add(LANES));
                     (_mm512_maskz_loadu_ps(there as u16, from), high)
                 }
             };
             let both = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low));
-            _mm512_storeu_si512(into.cast(), both);
+            _mm512_storeu_si512(into.add(start).cast(), both);
         }
-    });
+    }
 }
 
 /// # Safety
 /// The processor has AVX-512; all that the tile points to is there, for so many rows and outputs.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")]
-unsafe fn store(tile: &Tile, sums: &Sums, [rows, width]: [usize; 2]) {
+unsafe fn store(tile: &Tile, sums: &[[f32; 2 * LANES]], [rows, width]: [usize; 2]) {
     for (row, sums) in sums.iter().enumerate().take(rows) {
         for lane in (0..width).step_by(LANES) {
             // SAFETY: as the caller promises; behind the last output nothing is touched.

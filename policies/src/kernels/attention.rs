@@ -5,8 +5,10 @@ use std::ops::Range;
 
 use super::Kernels;
 use super::pairs::{Pairs, Rounded, filled, nearest};
+use super::product::Taps;
 use super::rows::Rows;
 use super::sheet::Sheet;
+use super::strip::Strip;
 use super::tile::{LANES, ROWS, Stored, Tile};
 
 /// Queries whose scores are held at a time.
@@ -62,8 +64,11 @@ impl Attention {
     /// Packed keys, packed values, scores, rounded queries and scores.
     fn parts(&self) -> [usize; 4] {
         let (keys, depth) = (self.keys.count, self.depth());
-        let rounded =
-            if self.pairs().is_some() { QUERIES * filled(keys.max(depth)) / 2 } else { 0 };
+        let strip = |channels| {
+            let taps = Taps::plain(QUERIES, channels);
+            Strip::new(&taps, channels, QUERIES).numbers(QUERIES, 1).div_ceil(2)
+        };
+        let rounded = self.pairs().map_or(0, |_| strip(keys).max(strip(depth)));
         let scores = QUERIES * keys.next_multiple_of(LANES);
         [self.panels(depth, keys), self.panels(keys, depth), scores, rounded]
     }
@@ -174,17 +179,19 @@ impl Attention {
         let lanes = count.next_multiple_of(LANES);
         // SAFETY: as `run`'s caller promises; the loops stay within what `parts` says.
         unsafe {
-            for (index, row) in rows.clone().enumerate() {
-                *pointers.add(index) = self.queries.at(row).add(head.start);
-            }
-            let into = Rows { start: scores, count: rows.len(), channels: lanes, stride: lanes };
-            self.multiply(pointers, depth, keys, into, rounded);
+            let asked = Rows {
+                start: self.queries.at(rows.start).add(head.start),
+                count: rows.len(),
+                channels: depth,
+                stride: self.queries.stride,
+            };
+            let seen = Rows { start: scores, count: rows.len(), channels: lanes, stride: lanes };
+            self.multiply(asked, keys, seen, rounded, pointers);
             for (index, row) in rows.clone().enumerate() {
                 let seen = if self.causal { row + 1 } else { count };
                 let scores = std::slice::from_raw_parts_mut(scores.add(index * lanes), lanes);
                 self.kernels.softmax(&mut scores[..seen]);
                 scores[seen..].fill(0.0);
-                *pointers.add(index) = scores.as_ptr();
             }
             let into = Rows {
                 start: self.into.at(rows.start).add(head.start),
@@ -192,39 +199,42 @@ impl Attention {
                 channels: depth,
                 stride: self.into.stride,
             };
-            self.multiply(pointers, count, values, into, rounded);
+            self.multiply(Rows { channels: count, ..seen }, values, into, rounded, pointers);
         }
     }
 
     /// All rows of some panels of weights.
     unsafe fn multiply(
         &self,
-        pointers: *const *const f32,
-        length: usize,
+        from: Rows,
         weights: *const f32,
         into: Rows,
         rounded: *mut f32,
+        pointers: *mut *const f32,
     ) {
+        let length = from.channels;
         let first = Tile { into: into.start, stride: into.stride, ..Tile::EMPTY };
         let weights = weights.cast::<u8>();
         match self.pairs() {
             Some(pairs) => {
                 let rows = Rounded {
                     pairs,
-                    rows: into.count,
-                    pointers,
-                    group: ROWS,
-                    length,
-                    numbers: 0..filled(length),
+                    taps: &Taps::plain(from.count, length),
+                    from,
+                    lines: 0..from.count,
                     weights,
                     beside: filled(length) * LANES * size_of::<u16>(),
                     outputs: into.channels,
                     first,
                 };
                 // SAFETY: as `run`'s caller promises.
-                unsafe { rows.run(rounded.cast()) };
+                unsafe { rows.run(pointers.cast(), rounded.cast()) };
             }
             None => {
+                for row in 0..from.count {
+                    // SAFETY: there is room for a pointer to each of the rows.
+                    unsafe { *pointers.add(row) = from.at(row) };
+                }
                 let sheet = Sheet {
                     first: Tile { rows: pointers, segments: 1, length, weights, ..first },
                     stored: Stored::F32,

@@ -29,6 +29,11 @@ pub mod product;
 pub mod rows;
 pub mod sheet;
 pub mod slab;
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "no other processor's units are used yet")
+)]
+mod strip;
 mod tile;
 pub mod whole;
 pub mod winograd;

@@ -168,11 +168,6 @@ impl Packed {
         self.deep * LANES * self.stored.bytes()
     }
 
-    /// How many numbers an output's weights take, with the zeros between them.
-    pub fn deep(&self) -> usize {
-        self.deep
-    }
-
     /// What one is worth in a block's sixteen outputs' weights, where they are whole numbers.
     pub fn scales(&self, block: usize) -> *const f32 {
         let behind = self.panel(self.blocks(), 0).cast::<f32>();

@@ -1,28 +1,20 @@
 //! Products whose numbers are rounded to bf16 on both sides, as processors multiply them that take two of
 //! them at once, or whole blocks: sixteen rows times sixteen outputs, 32 numbers deep. Sums stay in f32.
 //!
-//! Rows are rounded into blocks of their own, one chunk after the other. What is copied there once is read
-//! again for every panel of weights.
+//! What the rows find their numbers in is rounded once, as a [`Strip`]; all taps read it from there, and
+//! so do all panels of weights.
 
 use std::ops::Range;
 
-use super::product::Product;
+use super::product::{Product, Taps};
 use super::rows::Rows;
-use super::tile::{LANES, ROWS, Tile};
+use super::strip::{Strip, Unit};
+use super::tile::{LANES, Tile};
 
 /// Rows of a block.
 pub const SIDE: usize = 16;
 /// Numbers of a row in a block.
 pub const DEEP: usize = 32;
-/// Numbers of a block.
-const BLOCK: usize = SIDE * DEEP;
-/// Numbers of a row that are multiplied in one go where there are many rows. The sums stay in their
-/// registers meanwhile, and what is multiplied comes as fast from the second cache as from the first.
-const CHUNK: usize = 2304;
-/// Numbers of all rows that are worked on at a time: half of a common second cache.
-const NEAR: usize = 1 << 19;
-/// Rows of which there is no use for more.
-const MOST: usize = 320;
 /// What two blocks of rows and two panels give.
 pub type Sums = [[f32; 2 * LANES]; 2 * SIDE];
 
@@ -31,42 +23,38 @@ pub struct Pairs {
     /// Whether it is so much faster than what multiplies f32 that a convolution of 3×3 is not worth turning
     /// into Winograd's products.
     pub direct: bool,
-    /// Rounds a row's numbers into its place in each block, with zeros behind each tap's last one.
-    pub round: unsafe fn(&Line<'_>),
+    /// Rounds so many numbers; behind the last one come zeros, until there are whole blocks of them.
+    pub round: unsafe fn(*const f32, usize, *mut u16),
     /// Makes the sums of some blocks.
     pub blocks: unsafe fn(&Blocks, &mut Sums),
     /// Finishes the sums of so many rows and outputs, and stores them.
-    pub store: unsafe fn(&Tile, &Sums, [usize; 2]),
+    pub store: unsafe fn(&Tile, &[[f32; 2 * LANES]], [usize; 2]),
     /// Makes the processor ready for blocks, on the thread that will make them.
     pub begin: fn(),
     /// What ends it.
     pub end: fn(),
 }
 
-/// A row's numbers, wherever its taps find them.
-pub struct Line<'a> {
-    /// Where each tap begins, [`ROWS`] pointers apart.
-    taps: *const *const f32,
-    /// Numbers at a tap.
-    length: usize,
-    /// Which of all the row's numbers, with the zeros that fill each tap's last block.
-    numbers: &'a Range<usize>,
-    /// The place in the first block.
-    into: *mut u16,
-}
-
 /// One call of the kernel.
+#[repr(C)]
 pub struct Blocks {
-    /// `[steps][SIDE][DEEP]`.
+    /// The first row's first place.
     pub rows: *const u16,
-    /// How many bytes behind these the next block of rows lies; only where there are `two[0]`.
+    /// From a row to the next, in bytes.
+    pub line: usize,
+    /// How many bytes behind the first row the second block's first one lies; none where there is no second
+    /// block.
     pub further: usize,
-    /// `[steps][DEEP / 2][LANES][2]`.
-    pub weights: *const u8,
-    /// How many bytes behind these the next panel lies; only where there are `two[1]`.
-    pub beside: usize,
-    /// How many blocks deep, at least one.
+    /// How far behind a row's first place each tap begins, in bytes.
+    pub taps: *const usize,
+    /// How many taps, at least one.
+    pub count: usize,
+    /// How many blocks deep a tap is, at least one.
     pub steps: usize,
+    /// `[taps][steps][DEEP / 2][LANES][2]`.
+    pub weights: *const u8,
+    /// How many bytes behind these the next panel lies; none where there is no second panel.
+    pub beside: usize,
     /// Whether there are two blocks of rows, and two panels.
     pub two: [bool; 2],
 }
@@ -86,173 +74,142 @@ pub fn nearest(number: f32) -> u16 {
 }
 
 impl Product {
-    /// How many numbers of a row are multiplied in one go: all where there are so few rows that it is the
-    /// weights that are waited for.
-    fn deep(&self, rows: usize) -> usize {
-        let all = self.packed.deep();
-        let pieces = if self.is_skinny(rows) { 1 } else { all.div_ceil(CHUNK) };
-        filled(all.div_ceil(pieces))
-    }
-
-    /// How many rows are worked on at a time so that they stay near.
-    pub(super) fn near(&self) -> usize {
-        (NEAR / self.deep(usize::MAX) / (2 * SIDE) * 2 * SIDE).clamp(2 * SIDE, MOST)
-    }
-
-    /// How many f32 of scratch so many rows need.
-    pub(super) fn rounded(&self, rows: usize) -> usize {
-        rows.next_multiple_of(SIDE) * self.deep(rows) / 2
-    }
-
-    /// Makes some rows of some blocks of outputs; their pointers are there.
+    /// Makes some rows, whole lines of them, of some blocks of outputs.
     ///
     /// # Safety
     /// As for [`Product::run`], and the processor multiplies so.
     pub(super) unsafe fn paired(
         &self,
         pairs: &Pairs,
+        from: &Rows,
         rows: Range<usize>,
         blocks: Range<usize>,
-        pointers: *const *const f32,
-        scratch: *mut f32,
+        (taps, scratch): (*mut usize, *mut f32),
     ) {
-        let all = self.packed.deep();
-        let deep = self.deep(rows.len());
-        let lane = blocks.start * LANES;
-        for start in (0..all).step_by(deep) {
-            let numbers = start..(start + deep).min(all);
-            let (first, last) = (start == 0, numbers.end == all);
-            let residual = self.residual.filter(|_| last);
-            let residual_at =
-                |residual: Rows| residual.at(rows.start).wrapping_add(lane).cast_const();
-            let rounded = Rounded {
-                pairs,
-                rows: rows.len(),
-                pointers,
-                group: self.taps.offsets.len() * ROWS,
-                length: self.taps.length,
-                weights: self.packed.panel(blocks.start, start),
-                beside: self.packed.beside(),
-                outputs: (blocks.end * LANES).min(self.packed.outputs) - lane,
-                numbers,
-                first: Tile {
-                    into: self.into.at(rows.start).wrapping_add(lane),
-                    stride: self.into.stride,
-                    bias: if first { self.packed.bias(blocks.start) } else { std::ptr::null() },
-                    residual: residual.map_or(std::ptr::null(), residual_at),
-                    residual_stride: residual.map_or(0, |residual| residual.stride),
-                    accumulate: !first,
-                    relu: self.relu && last,
-                    ..Tile::EMPTY
-                },
-            };
-            // SAFETY: as the caller promises.
-            unsafe { rounded.run(scratch.cast()) };
-        }
+        let (columns, lane) = (self.taps.out[1], blocks.start * LANES);
+        let residual = |residual: Rows| residual.at(0).wrapping_add(lane).cast_const();
+        let rounded = Rounded {
+            pairs,
+            taps: &self.taps,
+            from: *from,
+            lines: rows.start / columns..rows.end / columns,
+            weights: self.packed.panel(blocks.start, 0),
+            beside: self.packed.beside(),
+            outputs: (blocks.end * LANES).min(self.packed.outputs) - lane,
+            first: Tile {
+                into: self.into.at(0).wrapping_add(lane),
+                stride: self.into.stride,
+                bias: self.packed.bias(blocks.start),
+                residual: self.residual.map_or(std::ptr::null(), residual),
+                residual_stride: self.residual.map_or(0, |residual| residual.stride),
+                relu: self.relu,
+                ..Tile::EMPTY
+            },
+        };
+        // SAFETY: as the caller promises.
+        unsafe { rounded.run(taps, scratch.cast()) };
     }
 }
 
-/// A product of rows that are rounded first.
+/// A product of numbers that are rounded first.
 pub struct Rounded<'a> {
     /// How this processor multiplies.
     pub pairs: &'a Pairs,
-    /// How many rows.
-    pub rows: usize,
-    /// Where each finds its numbers, as a sheet's rows do.
-    pub pointers: *const *const f32,
-    /// From the pointers of [`ROWS`] rows to those of the next.
-    pub group: usize,
-    /// Numbers at a tap.
-    pub length: usize,
-    /// Which of all the rows' numbers, with the zeros that fill each tap's last block.
-    pub numbers: Range<usize>,
-    /// These numbers' weights of the first sixteen outputs, `[steps][DEEP / 2][LANES][2]`.
+    /// Where each row finds its numbers.
+    pub taps: &'a Taps,
+    /// What it finds them in.
+    pub from: Rows,
+    /// Which lines of rows, counted over all images.
+    pub lines: Range<usize>,
+    /// The first sixteen outputs' weights, `[taps][steps][DEEP / 2][LANES][2]`.
     pub weights: *const u8,
     /// How many bytes behind them those of the next sixteen lie.
     pub beside: usize,
     /// How many outputs.
     pub outputs: usize,
-    /// Where the first row's results go, and what is added to them.
+    /// Where the very first row's results would go, and what would be added to them.
     pub first: Tile,
 }
 
 impl Rounded<'_> {
-    /// Makes all of it, with room for the rounded rows.
+    /// Makes all of it, with room for where the taps are, and for the [`Strip`].
     ///
     /// # Safety
     /// All that is pointed to is there, nobody else touches the results, and the processor multiplies so.
-    pub unsafe fn run(&self, scratch: *mut u16) {
+    pub unsafe fn run(&self, taps: *mut usize, scratch: *mut u16) {
+        let strip = Strip::new(self.taps, self.from.channels, self.lines.len());
         (self.pairs.begin)();
-        // What fills the last block is never looked at, but it must not be anything that takes longer.
-        for row in 0..self.rows.next_multiple_of(SIDE) {
-            let (like, deep) = (row.min(self.rows - 1), self.numbers.len());
-            // SAFETY: as the caller promises.
-            unsafe {
-                (self.pairs.round)(&Line {
-                    taps: self.pointers.add(like / ROWS * self.group + like % ROWS),
-                    length: self.length,
-                    numbers: &self.numbers,
-                    into: scratch.add(row / SIDE * SIDE * deep + row % SIDE * DEEP),
-                });
+        // SAFETY: as the caller promises.
+        unsafe {
+            for (nth, offset) in self.taps.offsets.iter().enumerate() {
+                *taps.add(nth) = strip.tap(*offset) * size_of::<u16>();
             }
-        }
-        for lane in (0..self.outputs).step_by(2 * LANES) {
-            // SAFETY: as the caller promises.
-            unsafe { self.two_panels(lane, scratch) };
+            strip.fill(self.pairs.round, &self.from, &self.lines, scratch);
+            for lane in (0..self.outputs).step_by(2 * LANES) {
+                self.two_panels(&strip, lane, taps, scratch);
+            }
         }
         (self.pairs.end)();
     }
 
-    unsafe fn two_panels(&self, lane: usize, scratch: *const u16) {
-        let (deep, width) = (self.numbers.len(), (self.outputs - lane).min(2 * LANES));
+    unsafe fn two_panels(
+        &self,
+        strip: &Strip<'_>,
+        lane: usize,
+        taps: *const usize,
+        scratch: *const u16,
+    ) {
+        let width = (self.outputs - lane).min(2 * LANES);
+        let mut sums = [[0f32; 2 * LANES]; 2 * SIDE];
+        let mut units = strip.units(&self.lines);
+        while let Some(unit) = units.next() {
+            let second = units.next();
+            let further = second.as_ref().map_or(0, |second| second.at - unit.at);
+            let blocks = Blocks {
+                rows: scratch.wrapping_add(unit.at),
+                line: strip.line * size_of::<u16>(),
+                further: further * size_of::<u16>(),
+                taps,
+                count: self.taps.offsets.len(),
+                steps: filled(self.taps.length) / DEEP,
+                weights: self.weights.wrapping_add(lane / LANES * self.beside),
+                beside: if width > LANES { self.beside } else { 0 },
+                two: [second.is_some(), width > LANES],
+            };
+            // SAFETY: as the caller promises: rounded rows, weights and results reach this far.
+            unsafe {
+                (self.pairs.blocks)(&blocks, &mut sums);
+                self.store(strip, &unit, &sums[..SIDE], [lane, width]);
+                if let Some(second) = second {
+                    self.store(strip, &second, &sums[SIDE..], [lane, width]);
+                }
+            }
+        }
+    }
+
+    /// Stores a unit's sums where its rows go.
+    unsafe fn store(
+        &self,
+        strip: &Strip<'_>,
+        unit: &Unit,
+        sums: &[[f32; 2 * LANES]],
+        [lane, width]: [usize; 2],
+    ) {
+        let first = &self.first;
         let further = |place: *const f32, by: usize| match place.is_null() {
             true => place,
             false => place.wrapping_add(by),
         };
-        let mut sums = [[0f32; 2 * LANES]; 2 * SIDE];
-        for row in (0..self.rows).step_by(2 * SIDE) {
-            let left = self.rows - row;
-            let blocks = Blocks {
-                rows: scratch.wrapping_add(row * deep),
-                further: SIDE * deep * size_of::<u16>(),
-                weights: self.weights.wrapping_add(lane / LANES * self.beside),
-                beside: self.beside,
-                steps: deep / DEEP,
-                two: [left > SIDE, width > LANES],
-            };
-            let first = &self.first;
+        for (slots, row) in strip.rows(unit) {
             let tile = Tile {
                 into: first.into.wrapping_add(row * first.stride + lane),
                 bias: further(first.bias, lane),
                 residual: further(first.residual, row * first.residual_stride + lane),
                 ..*first
             };
-            // SAFETY: as the caller promises: rounded rows, weights and results reach this far.
-            unsafe {
-                (self.pairs.blocks)(&blocks, &mut sums);
-                (self.pairs.store)(&tile, &sums, [left.min(2 * SIDE), width]);
-            }
-        }
-    }
-}
-
-impl Line<'_> {
-    /// Calls for every block with the row's first number in it, how many there are, at most [`DEEP`], and
-    /// its place there.
-    #[inline(always)]
-    pub fn each(&self, rounded: impl Fn(*const f32, usize, *mut u16)) {
-        let filled = filled(self.length);
-        let (mut tap, mut within) = (self.numbers.start / filled, self.numbers.start % filled);
-        let blocks = self.numbers.len() / DEEP;
-        for block in 0..blocks {
-            // SAFETY: there is a pointer for every tap.
-            let start = unsafe { *self.taps.add(tap * ROWS) };
-            let count = DEEP.min(self.length - within);
-            rounded(start.wrapping_add(within), count, self.into.wrapping_add(block * BLOCK));
-            within += DEEP;
-            if within >= filled {
-                (tap, within) = (tap + 1, 0);
-            }
+            let count = slots.len();
+            // SAFETY: as the caller promises.
+            unsafe { (self.pairs.store)(&tile, &sums[slots], [count, width]) };
         }
     }
 }
@@ -329,20 +286,15 @@ mod tests {
                 tails: Vec::<Tail>::new(),
             };
             let (seen, worth) = (rounded(&numbers), rounded(&weights));
-            let scratch = Slab::floats(product.rounded(count));
-            let mut pointers = vec![std::ptr::null(); product.pointers()];
+            let scratch = Slab::floats(product.scratch());
+            let mut pointers = vec![0usize; 9];
             for pairs in all() {
                 into.fill(f32::NAN);
                 // SAFETY: everything is as long as the product says.
                 unsafe {
-                    product.point(0..count, pointers.as_mut_ptr());
-                    product.paired(
-                        pairs,
-                        0..count,
-                        0..product.packed.blocks(),
-                        pointers.as_ptr(),
-                        scratch.start(),
-                    );
+                    let room = (pointers.as_mut_ptr(), scratch.start());
+                    let blocks = 0..product.packed.blocks();
+                    product.paired(pairs, &product.from, 0..count, blocks, room);
                 }
                 for (at, got) in into.iter().enumerate() {
                     let (place, output) = (at / outputs, at % outputs);

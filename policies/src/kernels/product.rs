@@ -1,11 +1,13 @@
 //! Linear maps and convolutions: rows of numbers, wherever they lie, times packed weights.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::packed::Packed;
-use super::pairs::Pairs;
+use super::pairs::{Pairs, SIDE};
 use super::rows::Rows;
 use super::sheet::Sheet;
+use super::strip::Strip;
 use super::tile::{CHUNK, LANES, ROWS, Stored, Tile};
 use super::{Kernels, Tail};
 
@@ -26,7 +28,7 @@ pub struct Taps {
     pub stride: [usize; 2],
     /// Where the taps are, from a row's first place, down and across. What lies outside the grid
     /// counts as zeros.
-    pub offsets: Vec<[isize; 2]>,
+    pub offsets: Cow<'static, [[isize; 2]]>,
     /// How many numbers there are at a tap.
     pub length: usize,
 }
@@ -34,7 +36,8 @@ pub struct Taps {
 impl Taps {
     /// Each row as it is.
     pub fn plain(rows: usize, length: usize) -> Self {
-        Self { grid: [rows, 1], out: [rows, 1], stride: [1, 1], offsets: vec![[0, 0]], length }
+        let offsets = Cow::Borrowed(&[[0, 0]][..]);
+        Self { grid: [rows, 1], out: [rows, 1], stride: [1, 1], offsets, length }
     }
 
     /// Fills `[tiles][taps][ROWS]` pointers for some rows of the product.
@@ -120,12 +123,26 @@ pub struct Product {
 impl Product {
     /// How many pointers it needs room for.
     pub fn pointers(&self) -> usize {
-        self.together().next_multiple_of(ROWS) * self.taps.offsets.len()
+        let rows = if self.pairs().is_some() { 1 } else { BLOCK };
+        rows * self.taps.offsets.len()
     }
 
     /// How many rows are worked on at a time.
     fn together(&self) -> usize {
-        if self.pairs().is_some() { self.near() } else { BLOCK }
+        if self.pairs().is_none() {
+            return BLOCK;
+        }
+        let lines = Strip::lines(&self.taps, self.from.channels);
+        (lines * self.taps.out[1] / self.grain()).max(1) * self.grain()
+    }
+
+    /// How many rows stay together, whoever works on them.
+    pub fn grain(&self) -> usize {
+        match self.taps.out[1] {
+            _ if self.pairs().is_none() => ROWS,
+            1 => 2 * SIDE,
+            columns => columns,
+        }
     }
 
     /// Makes some rows of some blocks of sixteen outputs of what is in `from`: the product's own
@@ -145,7 +162,7 @@ impl Product {
         let mut start = rows.start;
         for part in 0..parts {
             let left = rows.end - start;
-            let count = left.div_ceil(parts - part).next_multiple_of(ROWS).min(left);
+            let count = left.div_ceil(parts - part).next_multiple_of(self.grain()).min(left);
             // SAFETY: as the caller promises.
             unsafe {
                 self.block(from, start..start + count, blocks.clone(), (pointers, scratch));
@@ -161,15 +178,17 @@ impl Product {
         blocks: Range<usize>,
         (pointers, scratch): (*mut *const f32, *mut f32),
     ) {
-        // SAFETY: as the caller of `run` promises; there are no more rows than it has pointers for.
-        unsafe { self.taps.point(from, self.zeros.at(0), rows.clone(), pointers) };
         match self.pairs() {
-            // SAFETY: as above.
+            // SAFETY: as the caller of `run` promises.
             Some(pairs) => unsafe {
-                self.paired(pairs, rows.clone(), blocks.clone(), pointers, scratch.cast());
+                let room = (pointers.cast(), scratch);
+                self.paired(pairs, from, rows.clone(), blocks.clone(), room);
             },
-            // SAFETY: as above.
-            None => unsafe { self.sheets(rows.clone(), blocks.clone(), pointers) },
+            // SAFETY: as above; there are no more rows than it has pointers for.
+            None => unsafe {
+                self.taps.point(from, self.zeros.at(0), rows.clone(), pointers);
+                self.sheets(rows.clone(), blocks.clone(), pointers);
+            },
         }
         let channels = blocks.start * LANES..(blocks.end * LANES).min(self.packed.outputs);
         // SAFETY: as above.
@@ -181,29 +200,21 @@ impl Product {
         self.kernels.pairs().filter(|_| self.packed.stored == Stored::Pairs)
     }
 
-    /// Tells where some rows find their numbers.
-    ///
-    /// # Safety
-    /// There is room for [`Product::pointers`].
-    #[cfg(test)]
-    pub(super) unsafe fn point(&self, rows: Range<usize>, pointers: *mut *const f32) {
-        // SAFETY: as the caller promises.
-        unsafe { self.taps.point(&self.from, self.zeros.at(0), rows, pointers) };
-    }
-
     /// How many numbers of scratch it needs.
     pub fn scratch(&self) -> usize {
-        self.pairs().map_or(0, |_| self.rounded(SKINNY).max(self.rounded(self.near())))
-    }
-
-    /// With so few rows it is the weights that are waited for: they are read once, from end to end.
-    pub(super) fn is_skinny(&self, rows: usize) -> bool {
-        rows <= SKINNY
+        if self.pairs().is_none() {
+            return 0;
+        }
+        let [height, columns] = self.taps.out;
+        let (all, lines) = (self.into.count / columns, self.together() / columns);
+        let strip = Strip::new(&self.taps, self.from.channels, lines.min(all));
+        strip.numbers(lines.min(all), all / height).div_ceil(2)
     }
 
     unsafe fn sheets(&self, rows: Range<usize>, blocks: Range<usize>, pointers: *mut *const f32) {
-        let skinny = self.is_skinny(rows.len());
-        // Few rows go through the weights as they lie; many through one chunk of all panels after the other.
+        // With so few rows it is the weights that are waited for: they are read once, from end to end.
+        let skinny = rows.len() <= SKINNY;
+        // Many rows go through one chunk of all panels after the other.
         let together = if skinny { self.kernels.panels() } else { blocks.len().max(1) };
         for first in blocks.clone().step_by(together) {
             let blocks = first..(first + together).min(blocks.end);

@@ -170,16 +170,13 @@ fn phase_taps(sides: &Sides, window: Window, phase: usize) -> (Taps, Vec<Option<
     let step = window.stride as isize;
     let list: Vec<usize> =
         (0..window.kernel[0]).filter(|tap| ahead(*tap).rem_euclid(step) == 0).collect();
-    let mut offsets: Vec<[isize; 2]> =
-        list.iter().map(|tap| [ahead(*tap).div_euclid(step), 0]).collect();
-    if offsets.is_empty() {
-        // Only the bias goes there: a tap that is always outside stands for none.
-        offsets.push([isize::MIN / 2, 0]);
-    }
-    let list = match list.is_empty() {
+    // Where only the bias goes, a tap without weights stands for none.
+    let list: Vec<_> = match list.is_empty() {
         true => vec![None],
         false => list.into_iter().map(Some).collect(),
     };
+    let place = |tap: &Option<usize>| [tap.map_or(0, |tap| ahead(tap).div_euclid(step)), 0];
+    let offsets = list.iter().map(place).collect();
     let rows = (sides.out[0] - phase).div_ceil(window.stride);
     let taps =
         Taps { grid: sides.from.1, out: [rows, 1], stride: [1, 1], offsets, length: sides.into };

@@ -257,7 +257,7 @@ fn run_product(step: &Product, pool: &mut Pool, scratch: &Scratch, part: Part) {
     let by_rows = rows >= step.packed.outputs || blocks < workers;
     pool.run(&|worker| {
         let (rows, blocks) = match by_rows {
-            true => (share(rows, worker, workers, ROWS), 0..blocks),
+            true => (share(rows, worker, workers, step.grain()), 0..blocks),
             false => (0..rows, share(blocks, worker, workers, 1)),
         };
         // SAFETY: as `Step::run`'s caller promises; no two workers share an output.
