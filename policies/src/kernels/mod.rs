@@ -25,6 +25,7 @@ pub mod packed;
 )]
 pub mod pairs;
 pub mod places;
+pub mod pooled;
 pub mod product;
 pub mod rows;
 pub mod sheet;

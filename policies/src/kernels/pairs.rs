@@ -81,7 +81,7 @@ impl Product {
     pub(super) unsafe fn paired(
         &self,
         pairs: &Pairs,
-        from: &Rows,
+        [from, into]: [&Rows; 2],
         rows: Range<usize>,
         blocks: Range<usize>,
         (taps, scratch): (*mut usize, *mut f32),
@@ -97,8 +97,8 @@ impl Product {
             beside: self.packed.beside(),
             outputs: (blocks.end * LANES).min(self.packed.outputs) - lane,
             first: Tile {
-                into: self.into.at(0).wrapping_add(lane),
-                stride: self.into.stride,
+                into: into.at(0).wrapping_add(lane),
+                stride: into.stride,
                 bias: self.packed.bias(blocks.start),
                 residual: self.residual.map_or(std::ptr::null(), residual),
                 residual_stride: self.residual.map_or(0, |residual| residual.stride),
@@ -294,7 +294,7 @@ mod tests {
                 unsafe {
                     let room = (pointers.as_mut_ptr(), scratch.start());
                     let blocks = 0..product.packed.blocks();
-                    product.paired(pairs, &product.from, 0..count, blocks, room);
+                    product.paired(pairs, [&product.from, &product.into], 0..count, blocks, room);
                 }
                 for (at, got) in into.iter().enumerate() {
                     let (place, output) = (at / outputs, at % outputs);

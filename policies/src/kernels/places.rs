@@ -14,9 +14,7 @@ const TAPS: usize = 16;
 pub struct MaxPool {
     /// The kernels for this processor.
     pub kernels: &'static Kernels,
-    /// Images, a row for every place.
-    pub from: Rows,
-    /// Height and width of each.
+    /// Height and width of the images it reads.
     pub grid: [usize; 2],
     /// Where the greatest go.
     pub into: Rows,
@@ -27,12 +25,12 @@ pub struct MaxPool {
 }
 
 impl MaxPool {
-    /// Makes some rows.
+    /// Makes some rows of images, which have a row for every place.
     ///
     /// # Safety
     /// The memory of all rows is there, and no other thread writes what is read here or touches
     /// these rows of the result.
-    pub unsafe fn run(&self, rows: Range<usize>) {
+    pub unsafe fn run(&self, from: &Rows, rows: Range<usize>) {
         let Window { kernel, stride, padding, dilation } = self.window;
         let places = self.out[0] * self.out[1];
         for row in rows {
@@ -47,7 +45,7 @@ impl MaxPool {
                 let x = (across + tap % kernel[1] * dilation).wrapping_sub(padding);
                 if y < self.grid[0] && x < self.grid[1] {
                     let place = (image * self.grid[0] + y) * self.grid[1] + x;
-                    taps[count] = self.from.at(place).cast_const();
+                    taps[count] = from.at(place).cast_const();
                     count += 1;
                 }
                 if count == TAPS {

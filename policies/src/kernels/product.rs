@@ -146,7 +146,8 @@ impl Product {
     }
 
     /// Makes some rows of some blocks of sixteen outputs of what is in `from`: the product's own
-    /// rows, or the same as whole numbers where the weights are such.
+    /// rows, or the same as whole numbers where the weights are such. They go to `into`, which is the
+    /// product's own or counted like it.
     ///
     /// # Safety
     /// The memory of all rows is there, no other thread writes what is read here or touches these
@@ -154,6 +155,7 @@ impl Product {
     pub unsafe fn run(
         &self,
         from: &Rows,
+        into: &Rows,
         rows: Range<usize>,
         blocks: Range<usize>,
         (pointers, scratch): (*mut *const f32, *mut f32),
@@ -165,7 +167,7 @@ impl Product {
             let count = left.div_ceil(parts - part).next_multiple_of(self.grain()).min(left);
             // SAFETY: as the caller promises.
             unsafe {
-                self.block(from, start..start + count, blocks.clone(), (pointers, scratch));
+                self.block(from, into, start..start + count, blocks.clone(), (pointers, scratch));
             }
             start += count;
         }
@@ -174,6 +176,7 @@ impl Product {
     unsafe fn block(
         &self,
         from: &Rows,
+        into: &Rows,
         rows: Range<usize>,
         blocks: Range<usize>,
         (pointers, scratch): (*mut *const f32, *mut f32),
@@ -182,17 +185,17 @@ impl Product {
             // SAFETY: as the caller of `run` promises.
             Some(pairs) => unsafe {
                 let room = (pointers.cast(), scratch);
-                self.paired(pairs, from, rows.clone(), blocks.clone(), room);
+                self.paired(pairs, [from, into], rows.clone(), blocks.clone(), room);
             },
             // SAFETY: as above; there are no more rows than it has pointers for.
             None => unsafe {
                 self.taps.point(from, self.zeros.at(0), rows.clone(), pointers);
-                self.sheets(rows.clone(), blocks.clone(), pointers);
+                self.sheets(into, rows.clone(), blocks.clone(), pointers);
             },
         }
         let channels = blocks.start * LANES..(blocks.end * LANES).min(self.packed.outputs);
         // SAFETY: as above.
-        unsafe { self.kernels.finish(&self.tails, &self.into, rows, channels) };
+        unsafe { self.kernels.finish(&self.tails, into, rows, channels) };
     }
 
     /// How its numbers are multiplied where they are pairs.
@@ -211,7 +214,13 @@ impl Product {
         strip.numbers(lines.min(all), all / height).div_ceil(2)
     }
 
-    unsafe fn sheets(&self, rows: Range<usize>, blocks: Range<usize>, pointers: *mut *const f32) {
+    unsafe fn sheets(
+        &self,
+        into: &Rows,
+        rows: Range<usize>,
+        blocks: Range<usize>,
+        pointers: *mut *const f32,
+    ) {
         // With so few rows it is the weights that are waited for: they are read once, from end to end.
         let skinny = rows.len() <= SKINNY;
         // Many rows go through one chunk of all panels after the other.
@@ -220,7 +229,7 @@ impl Product {
             let blocks = first..(first + together).min(blocks.end);
             for chunk in chunks(&self.taps) {
                 // SAFETY: as the caller of `run` promises, and the pointers are there.
-                unsafe { self.panels(rows.clone(), blocks.clone(), &chunk, pointers) };
+                unsafe { self.panels(into, rows.clone(), blocks.clone(), &chunk, pointers) };
             }
         }
     }
@@ -228,6 +237,7 @@ impl Product {
     /// Some rows of some blocks of sixteen outputs, as far as one chunk goes.
     unsafe fn panels(
         &self,
+        into: &Rows,
         rows: Range<usize>,
         blocks: Range<usize>,
         chunk: &Chunk,
@@ -247,8 +257,8 @@ impl Product {
                     length: chunk.length,
                     weights: self.packed.panel(blocks.start, chunk.at),
                     scales: self.packed.scales(blocks.start),
-                    into: self.into.at(rows.start).add(lane),
-                    stride: self.into.stride,
+                    into: into.at(rows.start).add(lane),
+                    stride: into.stride,
                     bias: if first { self.packed.bias(blocks.start) } else { std::ptr::null() },
                     residual: residual
                         .map_or(std::ptr::null(), |residual| residual.at(rows.start).add(lane)),

@@ -13,6 +13,7 @@ use crate::graph::{Activation, Weights};
 use crate::kernels::attention::Attention;
 use crate::kernels::norms::{GroupNorm, Scales};
 use crate::kernels::places::{Border, MaxPool, SpatialSoftmax};
+use crate::kernels::pooled::Pooled;
 use crate::kernels::product::Product;
 use crate::kernels::rows::Rows;
 use crate::kernels::winograd::Winograd;
@@ -84,14 +85,10 @@ impl Making<'_> {
         let step = match &stage.kind {
             Kind::Input(_) | Kind::Constant(_) => return Ok(vec![]),
             Kind::Map(map) => return self.map(index, map),
-            Kind::MaxPool(window) => Step::MaxPool(MaxPool {
-                kernels,
-                from: input(0),
-                grid: grid(0).1,
-                into,
-                out,
-                window: *window,
-            }),
+            Kind::MaxPool(window) => {
+                let grid = grid(0).1;
+                Step::MaxPool(MaxPool { kernels, grid, into, out, window: *window }, input(0))
+            }
             Kind::Border(wide) => {
                 Step::Border(Border { from: input(0), grid: grid(0).1, into, wide: *wide })
             }
@@ -192,11 +189,24 @@ impl Making<'_> {
 
     fn map(&self, index: usize, map: &Map) -> Result<Vec<Step>> {
         let stage = &self.stages.list[index];
-        let (from, into) = (self.rows(stage.inputs[0]), self.rows(index));
+        let (from, made) = (self.rows(stage.inputs[0]), self.rows(index));
+        let (images, out) = stage.grid();
+        let pool = stage.pool.map(|(window, grid)| {
+            MaxPool { kernels: self.kernels, grid, into: made, out, window }
+        });
+        // What is pooled at once has no place of its own.
+        let (into, out) = match &pool {
+            Some(pool) => {
+                let [height, width] = pool.grid;
+                let count = images * height * width;
+                (Rows::dense(std::ptr::null_mut(), count, made.channels), pool.grid)
+            }
+            None => (made, out),
+        };
         let sides = Sides {
             from: self.stages.list[stage.inputs[0]].grid(),
             into: from.channels,
-            out: stage.grid().1,
+            out,
             outputs: into.channels,
             dense: from.stride == from.channels,
         };
@@ -239,19 +249,15 @@ impl Making<'_> {
                     });
                     let tails = tails.collect();
                     let (into, residual) = (some(into), residual.map(some));
-                    Step::Product(Product {
-                        kernels,
-                        packed,
-                        from,
-                        zeros,
-                        into,
-                        residual,
-                        relu,
-                        tails,
-                        taps,
-                    })
+                    Product { kernels, packed, from, zeros, into, residual, relu, tails, taps }
                 });
-                products.collect()
+                match pool {
+                    Some(pool) => {
+                        let both = products.zip([pool]);
+                        both.map(|(product, pool)| Step::Pooled(Pooled { product, pool })).collect()
+                    }
+                    None => products.map(Step::Product).collect(),
+                }
             }
         })
     }

@@ -86,6 +86,8 @@ pub struct Stage {
     /// Other stages, by number.
     pub inputs: Vec<usize>,
     pub tails: Vec<Then>,
+    /// Of what all this makes, images of such height and width, the greatest under a window is taken.
+    pub pool: Option<(Window, [usize; 2])>,
     pub shape: Shape,
     pub multiplications: u64,
     /// The node whose value it ends with.
@@ -122,7 +124,11 @@ impl Stage {
 
     /// Whether tails may be hung on it.
     fn takes_tails(&self) -> bool {
-        matches!(self.kind, Kind::Map(_) | Kind::LayerNorm(..) | Kind::GroupNorm(..) | Kind::Same)
+        self.pool.is_none()
+            && matches!(
+                self.kind,
+                Kind::Map(_) | Kind::LayerNorm(..) | Kind::GroupNorm(..) | Kind::Same
+            )
     }
 }
 
@@ -268,7 +274,8 @@ impl Making<'_> {
         shape: Shape,
     ) -> usize {
         let (name, tails) = (name.to_owned(), Vec::new());
-        self.list.push(Stage { name, kind, inputs, tails, shape, multiplications: 0, last });
+        let (pool, multiplications) = (None, 0);
+        self.list.push(Stage { name, kind, inputs, tails, pool, shape, multiplications, last });
         self.list.len() - 1
     }
 
@@ -338,6 +345,21 @@ impl Making<'_> {
                     one.filter(is_map).or_else(|| sides.next().filter(is_map)).or(one)?;
                 let then = if node.op == Op::Add { Then::Add } else { Then::Multiply };
                 self.list[stage].tails.push(then(other));
+                Some(stage)
+            }
+            Op::MaxPool(window) if window.dilation == 1 => {
+                let stage = open(first)?;
+                let grid = self.list[stage].grid().1;
+                let into = &mut self.list[stage];
+                let curves = into.tails.iter().all(|then| matches!(then, Then::Curve(_)));
+                // What has no stride may be made in other ways than by one product.
+                let Kind::Map(Map { form: Form::Conv(conv, _), .. }) = &into.kind else {
+                    return None;
+                };
+                if conv.stride == 1 || !curves {
+                    return None;
+                }
+                (into.pool, into.shape) = (Some((*window, grid)), node.shape.clone());
                 Some(stage)
             }
             _ => None,

@@ -6,6 +6,7 @@ use super::pool::Pool;
 use crate::kernels::attention::Attention;
 use crate::kernels::norms::{GroupNorm, Scales};
 use crate::kernels::places::{Border, MaxPool, SpatialSoftmax};
+use crate::kernels::pooled::Pooled;
 use crate::kernels::product::Product;
 use crate::kernels::rows::Rows;
 use crate::kernels::slab::Slab;
@@ -37,7 +38,8 @@ const SMALL: usize = 1 << 14;
 pub enum Step {
     Product(Product),
     Winograd(Winograd),
-    MaxPool(MaxPool),
+    Pooled(Pooled),
+    MaxPool(MaxPool, Rows),
     Border(Border),
     LayerNorm(LayerNorm),
     GroupNorm(GroupNorm),
@@ -113,7 +115,8 @@ impl Step {
         match self {
             Self::Product(_) => "product",
             Self::Winograd(_) => "winograd",
-            Self::MaxPool(_) => "max pool",
+            Self::Pooled(_) => "product, max pool",
+            Self::MaxPool(..) => "max pool",
             Self::Border(_) => "border",
             Self::LayerNorm(_) => "layer norm",
             Self::GroupNorm(_) => "group norm",
@@ -127,6 +130,7 @@ impl Step {
     fn numbers(&self) -> usize {
         match self {
             Self::Product(step) => step.scratch(),
+            Self::Pooled(step) => step.scratch(),
             Self::Winograd(step) => step.scratch(step.together()),
             Self::GroupNorm(step) => step.scratch(),
             Self::Attention(step) => step.scratch(),
@@ -138,7 +142,10 @@ impl Step {
     /// How many numbers all workers together need for whole ones.
     fn whole(&self) -> usize {
         match self {
-            Self::Product(step) if step.packed.stored == Stored::Int8 => whole::size(&step.from),
+            Self::Product(product) | Self::Pooled(Pooled { product, .. }) => match product.packed.stored {
+                Stored::Int8 => whole::size(&product.from),
+                _ => 0,
+            },
             _ => 0,
         }
     }
@@ -146,6 +153,7 @@ impl Step {
     fn pointers(&self) -> usize {
         match self {
             Self::Product(step) => step.pointers(),
+            Self::Pooled(step) => step.product.pointers(),
             Self::Winograd(step) => step.together() + ROWS,
             Self::Attention(step) => step.pointers(),
             _ => 0,
@@ -162,10 +170,18 @@ impl Step {
         match self {
             Self::Product(step) => run_product(step, pool, scratch, part),
             Self::Winograd(step) => run_winograd(step, pool, scratch),
-            Self::MaxPool(step) => {
+            Self::Pooled(step) => {
+                let from = whole_rows(&step.product, pool, scratch, Part::WHOLE);
+                let lines = step.pool.into.count / step.pool.out[1];
+                shared(pool, step.scratch(), lines, |lines, worker| {
+                    // SAFETY: as promised; every worker has its own lines and scratch.
+                    unsafe { step.run(&from, lines, scratch.own(worker)) };
+                });
+            }
+            Self::MaxPool(step, from) => {
                 shared(pool, size(&step.into), step.into.count, |rows, _| {
                     // SAFETY: as promised; every worker has its own rows.
-                    unsafe { step.run(rows) };
+                    unsafe { step.run(from, rows) };
                 });
             }
             Self::Border(step) => {
@@ -236,23 +252,29 @@ fn share(pieces: usize, worker: usize, workers: usize, grain: usize) -> Range<us
     edge(worker)..edge(worker + 1)
 }
 
+/// A product's rows, as whole numbers where its weights are such.
+fn whole_rows(step: &Product, pool: &mut Pool, scratch: &Scratch, part: Part) -> Rows {
+    let from = step.from;
+    if step.packed.stored != Stored::Int8 {
+        return from;
+    }
+    let into = whole::place(&from, scratch.whole.start());
+    shared(pool, part.of(size(&from)) * 2, part.of(from.count), |rows, _| {
+        // SAFETY: as `Step::run`'s caller promises; every worker has its own rows.
+        rows.for_each(|row| unsafe { whole::round(step.kernels, &from, &into, row) });
+    });
+    into
+}
+
 /// Shares out a product by rows or by outputs: what it reads more of is read by one worker only.
 fn run_product(step: &Product, pool: &mut Pool, scratch: &Scratch, part: Part) {
     let (rows, blocks) = (part.of(step.into.count), step.packed.blocks());
     let work = rows * step.packed.inputs * step.packed.outputs / 16;
     let workers = pool.workers();
-    let mut from = step.from;
-    if step.packed.stored == Stored::Int8 {
-        let into = whole::place(&from, scratch.whole.start());
-        shared(pool, part.of(size(&from)) * 2, part.of(from.count), |rows, _| {
-            // SAFETY: as `Step::run`'s caller promises; every worker has its own rows.
-            rows.for_each(|row| unsafe { whole::round(step.kernels, &from, &into, row) });
-        });
-        from = into;
-    }
+    let from = whole_rows(step, pool, scratch, part);
     if work < SMALL || workers == 1 {
         // SAFETY: as `Step::run`'s caller promises.
-        return unsafe { step.run(&from, 0..rows, 0..blocks, scratch.own(0)) };
+        return unsafe { step.run(&from, &step.into, 0..rows, 0..blocks, scratch.own(0)) };
     }
     let by_rows = rows >= step.packed.outputs || blocks < workers;
     pool.run(&|worker| {
@@ -261,7 +283,7 @@ fn run_product(step: &Product, pool: &mut Pool, scratch: &Scratch, part: Part) {
             false => (0..rows, share(blocks, worker, workers, 1)),
         };
         // SAFETY: as `Step::run`'s caller promises; no two workers share an output.
-        unsafe { step.run(&from, rows, blocks, scratch.own(worker)) };
+        unsafe { step.run(&from, &step.into, rows, blocks, scratch.own(worker)) };
     });
 }
 
