@@ -105,7 +105,7 @@ impl Program {
             Precision::Bf16 => Stored::Bf16,
             Precision::Int8 => Stored::Int8,
         };
-        let stages = stage::stages(graph, tensors)?;
+        let stages = stage::stages(graph, tensors, stored)?;
         let plan = plan::plan(&stages);
         let memory = Slab::floats(plan.size);
         let longest = stages.list.iter().map(stage::Stage::channels).max().unwrap_or_default();

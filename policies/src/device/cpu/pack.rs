@@ -1,6 +1,6 @@
 //! From a checkpoint's weights to products: with batch norms folded in, one tensor at a time.
 
-use super::stage::{BatchNorm, Form, Map};
+use super::stage::{BatchNorm, FEW, Form, Map};
 use crate::checkpoint::Tensors;
 use crate::error::{Error, Result};
 use crate::graph::Window;
@@ -154,7 +154,8 @@ fn conv_taps(sides: &Sides, window: Window, beside: usize, stored: Stored) -> Ta
     let (stride, dilation) = (window.stride, window.dilation);
     // Rows of whole numbers have their scales between them.
     let dense = sides.dense && stored != Stored::Int8;
-    let lines = dense && window.padding == 0 && dilation == 1;
+    let bordered = window.padding == 0 || stored == Stored::Pairs && sides.into < FEW;
+    let lines = dense && bordered && dilation == 1;
     let (across, length) = if lines { (1, across * sides.into) } else { (across, sides.into) };
     let offset = |tap: usize| {
         let (y, x) = (tap / across * dilation, tap % across * dilation);

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use crate::checkpoint::Tensors;
 use crate::error::Result;
 use crate::graph::{Activation, Graph, Node, Op, Shape, Weights, Window};
+use crate::kernels::Stored;
 
 /// With fewer channels than this, an image gets a border of zeros, so that all taps of a line are
 /// one segment.
-const FEW: usize = 16;
+pub const FEW: usize = 16;
 
 /// What a stage makes of its inputs, before its tails.
 #[derive(Clone, Debug)]
@@ -139,8 +140,8 @@ pub struct Stages {
     pub outputs: Vec<(String, usize)>,
 }
 
-/// Makes stages of all nodes that an output needs.
-pub fn stages(graph: &Graph, tensors: &Tensors) -> Result<Stages> {
+/// Makes stages of all nodes that an output needs, for weights that are kept so.
+pub fn stages(graph: &Graph, tensors: &Tensors, stored: Stored) -> Result<Stages> {
     let needed = needed(graph);
     let mut uses = vec![0usize; graph.nodes().len()];
     for (_, node) in graph.nodes().iter().enumerate().filter(|(index, _)| needed[*index]) {
@@ -148,7 +149,7 @@ pub fn stages(graph: &Graph, tensors: &Tensors) -> Result<Stages> {
     }
     // An output is wanted as it is: one use more keeps tails away from it.
     graph.outputs().iter().for_each(|(_, output)| uses[output.0] += 2);
-    let mut making = Making { graph, uses, list: Vec::new(), of: Vec::new() };
+    let mut making = Making { graph, stored, uses, list: Vec::new(), of: Vec::new() };
     for (index, node) in graph.nodes().iter().enumerate() {
         let stage = match needed[index] {
             true => making.node(index, node, tensors)?,
@@ -195,6 +196,7 @@ fn in_order(mut list: Vec<Stage>, outputs: Vec<(String, usize)>) -> Stages {
 
 struct Making<'a> {
     graph: &'a Graph,
+    stored: Stored,
     /// How often each node is used.
     uses: Vec<usize>,
     list: Vec<Stage>,
@@ -290,7 +292,9 @@ impl Making<'_> {
         let mut input = self.of[node.inputs[0].0];
         let from = &self.list[input];
         let wide = window.padding;
-        if from.channels() < FEW && wide > 0 && window.kernel[1] > 1 && window.dilation == 1 {
+        let lines = from.channels() < FEW && window.kernel[1] > 1 && window.dilation == 1;
+        // Where images are rounded first, they get their border then.
+        if lines && wide > 0 && self.stored != Stored::Pairs {
             let (images, [height, width]) = from.grid();
             let shape = vec![images, height + 2 * wide, width + 2 * wide, from.channels()];
             let name = format!("{}: border", node.name);
