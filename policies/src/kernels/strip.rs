@@ -168,18 +168,31 @@ impl<'a> Strip<'a> {
     pub fn units(&self, lines: &Range<usize>) -> impl Iterator<Item = Unit> {
         let (all, columns, pitch) = (lines.clone(), self.taps.out[1], self.pitch);
         let down = self.taps.stride[0] * self.width * self.place;
-        self.images(lines).flat_map(move |(image, rows)| {
-            let start = self.start(image, &all);
-            let slots = (rows.len() - 1) * pitch + columns;
-            let first = image * self.taps.out[0] + rows.start;
-            (0..slots).step_by(SIDE).map(move |slot| {
-                let (line, column) = (slot / pitch, slot % pitch);
-                Unit {
-                    at: start + line * down + column * self.line,
-                    first: [first + line, column],
-                    count: (slots - slot).min(SIDE),
-                }
-            })
+        let mut images = self.images(lines);
+        // The next line of the image and its column, how many rows are left, and what lies before them.
+        let ([mut line, mut column], mut left, mut before) = ([0, 0], 0, [0, 0]);
+        std::iter::from_fn(move || {
+            if left == 0 {
+                let (image, rows) = images.next()?;
+                [line, column] = [0, 0];
+                left = (rows.len() - 1) * pitch + columns;
+                before = [self.start(image, &all), image * self.taps.out[0] + rows.start];
+            }
+            let unit = Unit {
+                at: before[0] + line * down + column * self.line,
+                first: [before[1] + line, column],
+                count: left.min(SIDE),
+            };
+            left -= unit.count;
+            column += SIDE;
+            // Seldom, and a division takes as long as many a product.
+            if column >= pitch {
+                (line, column) = match pitch {
+                    1 => (line + column, 0),
+                    _ => (line + column / pitch, column % pitch),
+                };
+            }
+            Some(unit)
         })
     }
 

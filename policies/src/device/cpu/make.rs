@@ -191,8 +191,12 @@ impl Making<'_> {
         let stage = &self.stages.list[index];
         let (from, made) = (self.rows(stage.inputs[0]), self.rows(index));
         let (images, out) = stage.grid();
-        let pool = stage.pool.map(|(window, grid)| {
-            MaxPool { kernels: self.kernels, grid, into: made, out, window }
+        let pool = stage.pool.map(|(window, grid)| MaxPool {
+            kernels: self.kernels,
+            grid,
+            into: made,
+            out,
+            window,
         });
         // What is pooled at once has no place of its own.
         let (into, out) = match &pool {

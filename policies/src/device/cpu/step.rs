@@ -142,10 +142,12 @@ impl Step {
     /// How many numbers all workers together need for whole ones.
     fn whole(&self) -> usize {
         match self {
-            Self::Product(product) | Self::Pooled(Pooled { product, .. }) => match product.packed.stored {
-                Stored::Int8 => whole::size(&product.from),
-                _ => 0,
-            },
+            Self::Product(product) | Self::Pooled(Pooled { product, .. }) => {
+                match product.packed.stored {
+                    Stored::Int8 => whole::size(&product.from),
+                    _ => 0,
+                }
+            }
             _ => 0,
         }
     }
