@@ -19,10 +19,6 @@ mod curves;
 mod neon;
 pub mod norms;
 pub mod packed;
-#[cfg_attr(
-    not(target_arch = "x86_64"),
-    expect(dead_code, reason = "no other processor's units are used yet")
-)]
 pub mod pairs;
 pub mod places;
 pub mod pooled;
@@ -30,10 +26,6 @@ pub mod product;
 pub mod rows;
 pub mod sheet;
 pub mod slab;
-#[cfg_attr(
-    not(target_arch = "x86_64"),
-    expect(dead_code, reason = "no other processor's units are used yet")
-)]
 mod strip;
 mod tile;
 pub mod whole;
