@@ -33,6 +33,19 @@ pub enum Activation {
     Mish,
     /// `x · sigmoid(x)`.
     Silu,
+    /// The hyperbolic tangent, from -1 to 1.
+    Tanh,
+    /// What is below zero becomes `eˣ - 1`.
+    Elu,
+    /// `1 / (1 + e⁻ˣ)`, from 0 to 1.
+    Sigmoid,
+}
+
+impl Activation {
+    /// All of them.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Relu, Self::Gelu, Self::Mish, Self::Silu, Self::Tanh, Self::Elu, Self::Sigmoid];
 }
 
 /// How a window moves over an image.

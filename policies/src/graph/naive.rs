@@ -243,6 +243,9 @@ fn curve(activation: Activation, x: f64) -> f64 {
         Activation::Gelu => gelu(x),
         Activation::Mish => x * x.exp().min(1e300).ln_1p().tanh(),
         Activation::Silu => x / (1.0 + (-x).exp()),
+        Activation::Tanh => x.tanh(),
+        Activation::Elu => x.max(0.0) + x.min(0.0).exp_m1(),
+        Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
     }
 }
 

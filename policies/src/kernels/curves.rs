@@ -39,8 +39,26 @@ fn relu(x: f32) -> f32 {
 }
 
 #[inline(always)]
+fn sigmoid<const FUSED: bool>(x: f32) -> f32 {
+    1.0 / (1.0 + exp::<FUSED>(-x))
+}
+
+#[inline(always)]
 fn silu<const FUSED: bool>(x: f32) -> f32 {
     x / (1.0 + exp::<FUSED>(-x))
+}
+
+#[inline(always)]
+fn elu<const FUSED: bool>(x: f32) -> f32 {
+    let below = exp::<FUSED>(x) - 1.0;
+    if x > 0.0 { x } else { below }
+}
+
+/// `(1 - e⁻²ˣ) / (1 + e⁻²ˣ)` on the right side, and the same upside down on the left.
+#[inline(always)]
+fn tanh<const FUSED: bool>(x: f32) -> f32 {
+    let power = exp::<FUSED>(-2.0 * x.abs());
+    ((1.0 - power) / (1.0 + power)).copysign(x)
 }
 
 /// `x · tanh(ln(1 + eˣ))`, which is `x · n / (n + 2)` with `n = eˣ · (eˣ + 2)`.
@@ -74,6 +92,9 @@ pub fn curve<const FUSED: bool>(activation: Activation, numbers: &mut [f32]) {
         Activation::Gelu => numbers.iter_mut().for_each(|x| *x = gelu::<FUSED>(*x)),
         Activation::Mish => numbers.iter_mut().for_each(|x| *x = mish::<FUSED>(*x)),
         Activation::Silu => numbers.iter_mut().for_each(|x| *x = silu::<FUSED>(*x)),
+        Activation::Tanh => numbers.iter_mut().for_each(|x| *x = tanh::<FUSED>(*x)),
+        Activation::Elu => numbers.iter_mut().for_each(|x| *x = elu::<FUSED>(*x)),
+        Activation::Sigmoid => numbers.iter_mut().for_each(|x| *x = sigmoid::<FUSED>(*x)),
     }
 }
 
@@ -200,6 +221,12 @@ mod tests {
             }
             close(silu::<true>(x), wide / (1.0 + (-wide).exp()), "silu");
             close(mish::<true>(x), wide * power.ln_1p().min(1e3).tanh(), "mish");
+            close(tanh::<true>(x), wide.tanh(), "tanh");
+            close(tanh::<false>(x), wide.tanh(), "tanh unfused");
+            close(elu::<true>(x), if x > 0.0 { wide } else { power - 1.0 }, "elu");
+            close(elu::<false>(x), if x > 0.0 { wide } else { power - 1.0 }, "elu unfused");
+            close(sigmoid::<true>(x), 1.0 / (1.0 + (-wide).exp()), "sigmoid");
+            close(sigmoid::<false>(x), 1.0 / (1.0 + (-wide).exp()), "sigmoid unfused");
             let gelu_wanted = crate::graph::naive::gelu(wide);
             let error = (f64::from(gelu::<true>(x)) - gelu_wanted).abs();
             assert!(error <= 3e-7 * wide.abs().max(1.0), "gelu({x}) is off by {error:e}");
@@ -212,7 +239,7 @@ mod tests {
         let mut row = [1.0, f32::NAN, 2.0];
         softmax::<true>(&mut row);
         assert!(row.iter().all(|share| share.is_nan()));
-        for activation in [Activation::Relu, Activation::Gelu, Activation::Mish, Activation::Silu] {
+        for activation in Activation::ALL {
             let mut row = [f32::NAN];
             curve::<false>(activation, &mut row);
             assert!(row[0].is_nan(), "{activation:?}");

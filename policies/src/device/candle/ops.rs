@@ -137,6 +137,9 @@ fn activate(x: &Tensor, activation: Activation) -> Computed<Tensor> {
             x * (x.relu()? + beyond)?.tanh()?
         }
         Activation::Silu => x.silu(),
+        Activation::Tanh => x.tanh(),
+        Activation::Elu => x.elu(1.0),
+        Activation::Sigmoid => (x.neg()?.exp()? + 1.0)?.recip(),
     }
 }
 

@@ -14,8 +14,6 @@ use crate::precision::Precision;
 const WIDTHS: [usize; 5] = [3, 8, 21, 32, 48];
 /// Kernels, height and width.
 const WINDOWS: [[usize; 2]; 5] = [[1, 1], [3, 3], [2, 3], [5, 1], [7, 7]];
-const CURVES: [Activation; 4] =
-    [Activation::Relu, Activation::Gelu, Activation::Mish, Activation::Silu];
 
 /// Weights for every operation between all widths.
 fn checkpoint() -> Tensors {
@@ -148,7 +146,7 @@ fn grow(builder: &mut Builder, values: &[Id], draw: &mut Draw) -> Option<Id> {
         10 => {
             builder.group_norm(x, &format!("norm{from}"), if from % 4 == 0 { 4 } else { 3 }, 1e-3)
         }
-        11 => Ok(builder.activate(x, CURVES[draw.below(4)])),
+        11 => Ok(builder.activate(x, Activation::ALL[draw.below(Activation::ALL.len())])),
         12 => {
             let (heads, causal) = (if from % 4 == 0 { 4 } else { 3 }, draw.below(2) == 0);
             builder.attention("attention", [x, other, other], heads, causal)
