@@ -94,6 +94,24 @@ impl<'a> Builder<'a> {
         Ok(self.push(prefix, Op::Conv2d(weights, window), &[x], shape))
     }
 
+    /// A linear map of all that an image is, `[images, out]`, with the tensors `PREFIX.weight` and, where
+    /// there is one, `PREFIX.bias`. The weights count an image channel by channel, as torch flattens it.
+    pub fn linear_over(&mut self, x: Id, prefix: &str) -> Result<Id> {
+        let weights = self.weights(prefix);
+        let [images, height, width, channels] = self.image(x, prefix)?;
+        let [out, into] = self.tensors.dims::<2>(&weights.weight)?;
+        if into != height * width * channels {
+            let what = format!("its weights take {into} numbers of {:?}", self.shape(x));
+            return Err(unfit(prefix, what));
+        }
+        self.offsets(&weights, out)?;
+        // What is under a window as large as the image.
+        let window = Window { kernel: [height, width], stride: 1, padding: 0, dilation: 1 };
+        let shape = vec![images, 1, 1, out];
+        let all = self.push(prefix, Op::Conv2d(weights, window), &[x], shape);
+        self.reshape(all, vec![images, out])
+    }
+
     /// A batch norm with frozen statistics.
     pub fn batch_norm(&mut self, x: Id, prefix: &str, eps: f32) -> Result<Id> {
         for part in ["weight", "bias", "running_mean", "running_var"] {

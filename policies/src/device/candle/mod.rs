@@ -165,8 +165,16 @@ fn load(node: &Node, tensors: &Tensors, device: &Device) -> Result<Vec<Tensor>> 
             let both = both.into_iter().collect::<Computed<_>>();
             both.map_err(|error| failed(node, &error))
         }
-        Op::Conv2d(weights, _)
-        | Op::Conv1d(weights, _)
+        Op::Conv2d(weights, window) => {
+            let mut all = all(weights)?;
+            if let (Some(weight), Some(out)) = (all.first_mut(), node.shape.last()) {
+                let [height, width] = window.kernel;
+                let shaped = weight.reshape((*out, (), height, width));
+                *weight = shaped.map_err(|error| failed(node, &error))?;
+            }
+            Ok(all)
+        }
+        Op::Conv1d(weights, _)
         | Op::ConvTranspose1d(weights, _)
         | Op::LayerNorm { weights, .. }
         | Op::GroupNorm { weights, .. } => all(weights),

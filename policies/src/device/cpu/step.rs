@@ -162,8 +162,8 @@ impl Step {
         }
     }
 
-    /// Does the step, with as many workers as it is worth; of products, norms over groups and copies only
-    /// the part that is wanted.
+    /// Does the step, with as many workers as it is worth; of products, norms and copies only the part
+    /// that is wanted.
     ///
     /// # Safety
     /// The memory that the step was made for is there and nobody else uses it; the scratch was made
@@ -194,7 +194,8 @@ impl Step {
                 });
             }
             Self::LayerNorm(step) => {
-                shared(pool, size(&step.from) * 4, step.from.count, |rows, _| {
+                let rows = part.of(step.from.count);
+                shared(pool, part.of(size(&step.from)) * 4, rows, |rows, _| {
                     // SAFETY: as promised; every worker has its own rows.
                     unsafe { step.run(rows) };
                 });

@@ -301,6 +301,43 @@ fn what_no_input_changes_is_computed_once() {
 }
 
 #[test]
+fn an_image_is_mapped_whole_channel_by_channel() {
+    for [height, width, channels] in [[2, 3, 8], [3, 3, 32], [1, 1, 21]] {
+        let into = height * width * channels;
+        let tensors = tensors(&[("whole.weight", &[40, into]), ("whole.bias", &[40])]);
+        let mut builder = Builder::new(&tensors);
+        let x = builder.input("x", vec![2, height, width, channels]);
+        let y = builder.linear_over(x, "whole").unwrap();
+        assert_eq!(builder.shape(y), &[2, 40]);
+        builder.output("y", y);
+        check(&builder.finish(), &tensors);
+        let mut builder = Builder::new(&tensors);
+        let x = builder.input("x", vec![2, height + 1, width, channels]);
+        assert!(builder.linear_over(x, "whole").is_err());
+    }
+}
+
+#[test]
+fn the_first_of_many_rows_are_made_alone() {
+    let tensors = checkpoint();
+    let mut builder = Builder::new(&tensors);
+    let left = builder.input("left", vec![9, 1, 1, 21]);
+    let right = builder.input("right", vec![9, 1, 1, 8]);
+    let left = builder.linear(left, "linear21to3").unwrap();
+    let x = builder.concat_channels(&[right, left, right, left, right, left]).unwrap();
+    let x = builder.some_channels(x, 0..32).unwrap();
+    let x = builder.linear(x, "linear32to48").unwrap();
+    let x = builder.layer_norm(x, "norm48", 1e-3).unwrap();
+    let x = builder.activate(x, Activation::Elu);
+    let y = builder.linear(x, "linear48to3").unwrap();
+    builder.output("y", y);
+    let graph = builder.finish();
+    check(&graph, &tensors);
+    let program = Program::compile(&graph, &tensors, &Options::default()).unwrap();
+    assert_eq!(program.images, Some(9));
+}
+
+#[test]
 fn only_one_whole_row_is_added_to_all_rows() {
     let tensors = checkpoint();
     let mut builder = Builder::new(&tensors);
