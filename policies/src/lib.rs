@@ -19,6 +19,7 @@ pub mod precision;
 pub mod preflight;
 pub mod processor;
 pub mod recorded;
+pub mod tdmpc;
 pub mod trial;
 pub mod vision;
 pub mod vqbet;

@@ -93,7 +93,7 @@ fn steps(inputs: &Tensors) -> Result<BTreeMap<usize, Step>> {
             "rng" if name.contains("randn") => {
                 steps.entry(at).or_default().draws.push(inputs.read(&tensor)?);
             }
-            "rng" if name.contains("multinomial") => {
+            "rng" if name.contains("multinomial") || name.contains("randint") => {
                 steps.entry(at).or_default().draws.push(inputs.choices(&tensor)?);
             }
             _ => {}

@@ -26,6 +26,11 @@ pub fn policy_config(bytes: &[u8]) {
             assert!((1..=diffusion.num_train_timesteps).contains(&diffusion.steps()));
         }
         Config::VqBet(_) => assert_eq!(common.images().count(), 1),
+        Config::Tdmpc(tdmpc) => {
+            assert!(tdmpc.n_elites <= tdmpc.samples() && tdmpc.n_action_steps <= tdmpc.horizon);
+            // What is held of all samples is taken before the first of them is drawn.
+            assert!(tdmpc.samples() * tdmpc.horizon * common.action_dim() <= 1 << 26);
+        }
     }
 }
 

@@ -322,9 +322,12 @@ fn policies() -> Vec<Seed> {
     let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/policies");
     let state = "policy_preprocessor_step_3_normalizer_processor.safetensors";
     let mut seeds = Vec::new();
-    for (name, folder) in
-        [("act", "act_vae_1cam"), ("diffusion", "diffusion_ddpm_crop"), ("vqbet", "vqbet_tiny")]
-    {
+    for (name, folder) in [
+        ("act", "act_vae_1cam"),
+        ("diffusion", "diffusion_ddpm_crop"),
+        ("vqbet", "vqbet_tiny"),
+        ("tdmpc", "tdmpc_image"),
+    ] {
         for (target, file) in [
             ("policy_config", "config.json"),
             ("policy_steps", "policy_preprocessor.json"),

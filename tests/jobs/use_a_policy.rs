@@ -218,5 +218,5 @@ fn what_is_no_policy_says_what_to_do() {
     fs::write(&config, text.replace("\"type\": \"act\"", "\"type\": \"pi0\"")).unwrap();
     let ended = sandbox.run(&["policy", "info", folder.to_str().unwrap()]);
     assert_eq!(ended.code, 4, "{ended:?}");
-    assert!(ended.err.contains("accepted: act, diffusion, vqbet"), "{}", ended.err);
+    assert!(ended.err.contains("accepted: act, diffusion, vqbet, tdmpc"), "{}", ended.err);
 }

@@ -10,6 +10,7 @@ mod act;
 mod diffusion;
 mod features;
 mod fields;
+mod tdmpc;
 #[cfg(test)]
 mod tests;
 mod vqbet;
@@ -24,6 +25,7 @@ pub use features::{Feature, FeatureKind, Features, NormMode, NormModes};
 pub(crate) use features::{read_features, read_modes};
 use fields::Readable;
 pub(crate) use fields::{Fields, Word, wrong};
+pub use tdmpc::TdmpcConfig;
 pub use vqbet::VqBetConfig;
 
 use crate::error::{Error, Result};
@@ -40,6 +42,8 @@ pub enum Config {
     Diffusion(DiffusionConfig),
     /// Chunks out of a code book, by a transformer.
     VqBet(VqBetConfig),
+    /// Plans that are searched for in a model of the world.
+    Tdmpc(TdmpcConfig),
 }
 
 /// What every policy's configuration holds.
@@ -121,7 +125,8 @@ impl Config {
             "act" => Ok(Self::Act(ActConfig::read(&fields)?)),
             "diffusion" => Ok(Self::Diffusion(DiffusionConfig::read(&fields)?)),
             "vqbet" => Ok(Self::VqBet(VqBetConfig::read(&fields)?)),
-            _ => Err(wrong("type", &Value::from(kind), "act, diffusion, vqbet", path)),
+            "tdmpc" => Ok(Self::Tdmpc(TdmpcConfig::read(&fields)?)),
+            _ => Err(wrong("type", &Value::from(kind), "act, diffusion, vqbet, tdmpc", path)),
         }
     }
 
@@ -132,6 +137,7 @@ impl Config {
             Self::Act(config) => &config.common,
             Self::Diffusion(config) => &config.common,
             Self::VqBet(config) => &config.common,
+            Self::Tdmpc(config) => &config.common,
         }
     }
 
@@ -142,6 +148,7 @@ impl Config {
             Self::Act(_) => "act",
             Self::Diffusion(_) => "diffusion",
             Self::VqBet(_) => "vqbet",
+            Self::Tdmpc(_) => "tdmpc",
         }
     }
 }

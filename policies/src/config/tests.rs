@@ -13,6 +13,13 @@ fn features() -> Value {
     })
 }
 
+fn square() -> Value {
+    json!({
+        "observation.state": {"type": "STATE", "shape": [6]},
+        "observation.image": {"type": "VISUAL", "shape": [3, 64, 64]},
+    })
+}
+
 fn config(kind: &str, more: &Value) -> Value {
     let mut config = json!({
         "type": kind,
@@ -22,6 +29,9 @@ fn config(kind: &str, more: &Value) -> Value {
     if kind == "vqbet" {
         config["input_features"].as_object_mut().unwrap().remove("observation.images.above");
         config["crop_shape"] = Value::Null;
+    }
+    if kind == "tdmpc" {
+        config["input_features"] = square();
     }
     for (name, value) in more.as_object().unwrap() {
         config[name] = value.clone();
@@ -50,6 +60,24 @@ fn absent_fields_take_the_defaults_of_lerobot_0_6_1_and_are_listed() {
     assert_eq!(diffusion.common.normalization[&FeatureKind::State], NormMode::MinMax);
     let Config::VqBet(vqbet) = parse("vqbet", &json!({})).unwrap() else { panic!() };
     assert_eq!((vqbet.common.n_obs_steps, vqbet.gpt_block_size), (5, 500));
+    let Config::Tdmpc(tdmpc) = parse("tdmpc", &json!({})).unwrap() else { panic!() };
+    assert_eq!((tdmpc.samples(), tdmpc.horizon, tdmpc.cem_iterations), (563, 5, 6));
+    assert_eq!(tdmpc.common.normalization[&FeatureKind::Action], NormMode::MinMax);
+}
+
+#[test]
+fn a_planned_chunk_is_what_is_carried_out() {
+    for (more, chunk, steps) in [
+        (json!({}), 2, 2),
+        (json!({"n_action_repeats": 7}), 7, 7),
+        (json!({"n_action_repeats": 1}), 5, 1),
+        (json!({"n_action_repeats": 1, "n_action_steps": 4}), 5, 4),
+        (json!({"n_action_repeats": 1, "use_mpc": false}), 1, 1),
+        (json!({"n_action_repeats": 3, "use_mpc": false}), 3, 3),
+    ] {
+        let Config::Tdmpc(config) = parse("tdmpc", &more).unwrap() else { panic!() };
+        assert_eq!((config.chunk(), config.steps()), (chunk, steps), "{more}");
+    }
 }
 
 #[test]
@@ -101,7 +129,7 @@ fn a_wrong_value_names_the_field_and_what_is_accepted() {
         (
             "act",
             json!({"type": "smolvla"}),
-            "type: \"smolvla\" is not accepted; accepted: act, diffusion, vqbet",
+            "type: \"smolvla\" is not accepted; accepted: act, diffusion, vqbet, tdmpc",
         ),
         (
             "act",
@@ -193,6 +221,44 @@ fn a_wrong_value_names_the_field_and_what_is_accepted() {
             json!({"bet_softmax_temperature": 0.0}),
             "bet_softmax_temperature: 0 is not accepted",
         ),
+        (
+            "tdmpc",
+            json!({"n_action_steps": 2}),
+            "n_action_repeats: 2 does not go with an n_action_steps of 2",
+        ),
+        (
+            "tdmpc",
+            json!({"n_action_steps": 2, "n_action_repeats": 1, "use_mpc": false}),
+            "use_mpc: false does not go with an n_action_steps of 2",
+        ),
+        (
+            "tdmpc",
+            json!({"n_action_steps": 6, "n_action_repeats": 1}),
+            "n_action_steps: 6 is more than the horizon of 5",
+        ),
+        ("tdmpc", json!({"n_gaussian_samples": 0}), "n_gaussian_samples: 0 is too small"),
+        ("tdmpc", json!({"n_elites": 564}), "n_elites: 564 is more than the 563 samples"),
+        ("tdmpc", json!({"n_pi_samples": 1_u64 << 31}), "n_gaussian_samples: 2147484160 samples"),
+        ("tdmpc", json!({"cem_iterations": 0}), "cem_iterations: 0 is too small"),
+        ("tdmpc", json!({"min_std": -0.1}), "min_std: -0.1 is not accepted"),
+        ("tdmpc", json!({"n_obs_steps": 2}), "n_obs_steps: 2 is not accepted; accepted: 1"),
+        (
+            "tdmpc",
+            json!({"normalization_mapping": {"ACTION": "MEAN_STD"}}),
+            "normalization_mapping: actions of -1 to 1 are planned",
+        ),
+        (
+            "tdmpc",
+            json!({"normalization_mapping": {}}),
+            "normalization_mapping: actions of -1 to 1 are planned",
+        ),
+        ("tdmpc", json!({"input_features": features()}), "input_features: has 2 images"),
+        (
+            "tdmpc",
+            json!({"input_features": {"x": {"type": "VISUAL", "shape": [3, 48, 64]}}}),
+            "input_features: x is [3, 48, 64], and only square images are taken",
+        ),
+        ("tdmpc", json!({"input_features": {}}), "input_features: has no image, no state"),
     ] {
         let refusal = refusal(kind, &more);
         assert!(refusal.starts_with(wanted), "{more}: {refusal}");

@@ -4,7 +4,7 @@ use crate::act;
 use crate::checkpoint::Tensors;
 use crate::config::Config;
 use crate::processor::{Pipeline, is_embedded};
-use crate::vqbet;
+use crate::{tdmpc, vqbet};
 
 /// What was found odd about a checkpoint that can be run. What is missing is an error before.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +37,7 @@ impl Audit {
                 Config::Act(_) => act::for_training(tensor),
                 Config::Diffusion(_) => false,
                 Config::VqBet(_) => vqbet::for_training(tensor),
+                Config::Tdmpc(config) => tdmpc::for_training(config, tensor),
             };
             is_embedded(tensor) || counter || trained
         };

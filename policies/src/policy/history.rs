@@ -50,7 +50,7 @@ impl History {
         let framing = match config {
             Config::Diffusion(config) => Some(config.framing()),
             Config::VqBet(config) => Some(config.framing()),
-            Config::Act(_) => None,
+            Config::Act(_) | Config::Tdmpc(_) => None,
         };
         let inputs = common.inputs.iter().filter(taken).map(|(name, feature)| {
             let framing = framing.clone().filter(|_| feature.kind == FeatureKind::Visual);

@@ -128,9 +128,10 @@ impl Policy {
         self.network.draw_from(draws);
     }
 
-    /// To be called when an episode begins: forgets observations and actions to come.
+    /// To be called when an episode begins: forgets observations, plans and actions to come.
     pub fn reset(&mut self) {
         self.history.clear();
+        self.network.forget();
         match &mut self.stock {
             Stock::Queue(queue) => queue.clear(),
             Stock::Ensemble(ensemble) => ensemble.clear(),
@@ -276,6 +277,7 @@ fn actions(config: &Config) -> usize {
         Config::Act(act) => act.chunk_size,
         Config::Diffusion(diffusion) => diffusion.n_action_steps,
         Config::VqBet(vqbet) => vqbet.action_chunk_size,
+        Config::Tdmpc(tdmpc) => tdmpc.chunk(),
     }
 }
 
@@ -295,6 +297,7 @@ impl Stock {
             },
             Config::Diffusion(diffusion) => queue(diffusion.n_action_steps),
             Config::VqBet(vqbet) => queue(vqbet.action_chunk_size),
+            Config::Tdmpc(tdmpc) => queue(tdmpc.steps()),
         }
     }
 

@@ -8,13 +8,14 @@ use crate::device::{Device, Options, Program};
 use crate::diffusion::Sampler;
 use crate::draws::Draws;
 use crate::error::Result;
-use crate::vqbet;
+use crate::{tdmpc, vqbet};
 
 /// A network made ready to run.
 pub(super) enum Network {
     Act(Box<Program>),
     Diffusion(Box<Sampler>),
     VqBet(Box<vqbet::Sampler>),
+    Tdmpc(Box<tdmpc::Planner>),
 }
 
 impl Network {
@@ -37,6 +38,10 @@ impl Network {
                 let sampler = vqbet::Sampler::compile(config, tensors, options, device)?;
                 Ok(Self::VqBet(Box::new(sampler)))
             }
+            Config::Tdmpc(config) => {
+                let planner = tdmpc::Planner::compile(config, tensors, options, device)?;
+                Ok(Self::Tdmpc(Box::new(planner)))
+            }
         }
     }
 
@@ -44,7 +49,7 @@ impl Network {
     pub(super) fn together(&self) -> usize {
         match self {
             Self::Diffusion(sampler) => sampler.together(),
-            Self::Act(_) | Self::VqBet(_) => 1,
+            Self::Act(_) | Self::VqBet(_) | Self::Tdmpc(_) => 1,
         }
     }
 
@@ -57,6 +62,7 @@ impl Network {
                 sampler.look(chunk)
             }
             Self::VqBet(sampler) => history.write(|name, write| write(sampler.input(name)?)),
+            Self::Tdmpc(planner) => history.write(|name, write| write(planner.input(name)?)),
         }
     }
 
@@ -78,8 +84,19 @@ impl Network {
                 let made = sampler.run()?;
                 chunks.iter_mut().for_each(|chunk| chunk.copy_from_slice(made));
             }
+            Self::Tdmpc(planner) => {
+                let made = planner.run()?;
+                chunks.iter_mut().for_each(|chunk| chunk.copy_from_slice(made));
+            }
         }
         Ok(())
+    }
+
+    /// Forgets what it remembers of an episode beside its observations.
+    pub(super) fn forget(&mut self) {
+        if let Self::Tdmpc(planner) = self {
+            planner.forget();
+        }
     }
 
     pub(super) fn draw_from(&mut self, draws: Draws) {
@@ -87,6 +104,7 @@ impl Network {
             Self::Act(_) => {}
             Self::Diffusion(sampler) => sampler.draws = draws,
             Self::VqBet(sampler) => sampler.draws = draws,
+            Self::Tdmpc(planner) => planner.draws = draws,
         }
     }
 
@@ -96,6 +114,7 @@ impl Network {
             Self::Act(program) => vec![("act", program, 1)],
             Self::Diffusion(sampler) => sampler.parts().to_vec(),
             Self::VqBet(sampler) => sampler.parts().collect(),
+            Self::Tdmpc(planner) => planner.parts().collect(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 mod resize;
 
-use crate::config::{Common, DiffusionConfig, VqBetConfig};
+use crate::config::{Common, DiffusionConfig, TdmpcConfig, VqBetConfig};
 use crate::error::{Error, Result};
 use resize::Axis;
 
@@ -97,6 +97,14 @@ impl VqBetConfig {
     #[must_use]
     pub fn framing(&self) -> Framing {
         framing(&self.common, None, self.crop_shape)
+    }
+}
+
+impl TdmpcConfig {
+    /// How the network frames its image: not at all.
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        framing(&self.common, None, None)
     }
 }
 

@@ -159,7 +159,8 @@ impl Case {
         let mut names: Vec<_> =
             self.inputs.names().filter(|name| name.starts_with(&prefix)).collect();
         names.sort();
-        let drawn = names.iter().map(|name| match name.ends_with("multinomial") {
+        let chosen = |name: &str| name.ends_with("multinomial") || name.ends_with("randint");
+        let drawn = names.iter().map(|name| match chosen(name) {
             true => self.inputs.choices(name).unwrap(),
             false => self.inputs.read(name).unwrap(),
         });

@@ -11,4 +11,5 @@ mod misfits;
 mod policy;
 mod run;
 mod switches;
+mod tdmpc;
 mod vqbet;

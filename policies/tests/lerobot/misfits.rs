@@ -3,7 +3,7 @@
 
 use serde_json::{Value as Json, json};
 use sinew_policies::diffusion::{self, Scheduler};
-use sinew_policies::{Config, Error, Result, act, vqbet};
+use sinew_policies::{Config, Error, Result, act, tdmpc, vqbet};
 
 use crate::case::Case;
 
@@ -24,12 +24,14 @@ fn build(case: &Case, field: &str, value: &Json) -> Result<()> {
             diffusion::Graphs::new(&config, &tensors, &times, 1).map(drop)
         }
         Config::VqBet(config) => vqbet::Graphs::new(&config, &tensors).map(drop),
+        Config::Tdmpc(config) => tdmpc::Graphs::new(&config, &tensors).map(drop),
     }
 }
 
 #[test]
 fn what_does_not_fit_is_named() {
     let state = "input_features/observation.state/shape";
+    let image = "input_features/observation.image/shape";
     let misfits = [
         ("act_vae_1cam", "chunk_size", json!(65_536), "model.decoder_pos_embed.weight"),
         ("act_vae_1cam", "chunk_size", json!(1_u64 << 40), "chunk_size"),
@@ -60,6 +62,16 @@ fn what_does_not_fit_is_named() {
         ("vqbet_tiny", "gpt_n_layer", json!(3), "vqbet.policy.transformer.h.2"),
         ("vqbet_tiny", "vqvae_n_embed", json!(17), "map_to_cbet_preds_offset"),
         ("vqbet_tiny", "sequentially_select", json!(true), "primary_bin"),
+        ("tdmpc_image", "q_ensemble_size", json!(6), "model._Qs.5.0.weight"),
+        ("tdmpc_image", "latent_dim", json!(13), "model._pi.0.weight"),
+        ("tdmpc_image", "mlp_dim", json!(33), "model._pi.0.weight"),
+        ("tdmpc_image", "state_encoder_hidden_dim", json!(25), "state_enc_layers.0.weight"),
+        ("tdmpc_image", "image_encoder_hidden_dim", json!(9), "image_enc_layers.0.weight"),
+        ("tdmpc_image", state, json!([3]), "state_enc_layers.0.weight"),
+        ("tdmpc_image", image, json!([3, 96, 96]), "image_enc_layers.9"),
+        ("tdmpc_image", image, json!([3, 16, 16]), "image_enc_layers.4"),
+        ("tdmpc_image", "output_features/action/shape", json!([3]), "model._pi.6.weight"),
+        ("tdmpc_image", "n_pi_samples", json!(1_u64 << 31), "n_gaussian_samples"),
     ];
     for (name, field, value, wanted) in misfits {
         let error = build(&Case::open(name), field, &value).unwrap_err();

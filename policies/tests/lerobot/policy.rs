@@ -7,11 +7,12 @@ use sinew_policies::policy::{Image, Policy, Seen};
 
 use crate::case::Case;
 use crate::run::{DEVICES, compare};
-use crate::{act, diffusion, vqbet};
+use crate::{act, diffusion, tdmpc, vqbet};
 
 #[test]
 fn actions_are_lerobots() {
-    let cases = act::CASES.iter().chain(&diffusion::CASES).chain(&vqbet::CASES);
+    let chunks = act::CASES.iter().chain(&diffusion::CASES);
+    let cases = chunks.chain(&vqbet::CASES).chain(&tdmpc::CASES);
     for name in cases.filter(|name| !name.ends_with("full_size")) {
         let case = Case::open(name);
         for &device in DEVICES {

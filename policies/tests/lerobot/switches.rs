@@ -6,14 +6,14 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use crate::{act, diffusion, vqbet};
+use crate::{act, diffusion, tdmpc, vqbet};
 
 /// A field, and what it was run with: these values, or where none are named, several of any.
 type Switch = (&'static str, &'static [&'static str]);
 
 /// In every policy's configuration.
 const COMMON: [Switch; 4] = [
-    ("type", &[r#""act""#, r#""diffusion""#, r#""vqbet""#]),
+    ("type", &[r#""act""#, r#""diffusion""#, r#""vqbet""#, r#""tdmpc""#]),
     ("input_features", &[]),
     ("output_features", &[]),
     ("n_obs_steps", &["1", "2", "3"]),
@@ -89,8 +89,31 @@ const VQBET: [Switch; 18] = [
     ("sequentially_select", BOTH),
 ];
 
+const TDMPC: [Switch; 20] = [
+    ("n_action_repeats", &["1", "2"]),
+    ("horizon", &[]),
+    ("n_action_steps", &["1", "2"]),
+    ("normalization_mapping", &[]),
+    ("image_encoder_hidden_dim", &[]),
+    ("state_encoder_hidden_dim", &[]),
+    ("latent_dim", &[]),
+    ("q_ensemble_size", &["2", "3", "5"]),
+    ("mlp_dim", &[]),
+    ("discount", &[]),
+    ("use_mpc", BOTH),
+    ("cem_iterations", &[]),
+    ("max_std", &[]),
+    ("min_std", &["0.0", "0.05"]),
+    ("n_gaussian_samples", &[]),
+    ("n_pi_samples", &["0", "6"]),
+    ("uncertainty_regularizer_coeff", &["0.0", "1.0"]),
+    ("n_elites", &[]),
+    ("elite_weighting_temperature", &[]),
+    ("gaussian_mean_momentum", &[]),
+];
+
 /// What tells where a policy was trained, how, and under what name; no action depends on it.
-const BESIDE: [&str; 33] = [
+const BESIDE: [&str; 42] = [
     "device",
     "use_amp",
     "use_peft",
@@ -124,6 +147,15 @@ const BESIDE: [&str; 33] = [
     "offset_loss_weight",
     "primary_code_loss_weight",
     "secondary_code_loss_weight",
+    "max_random_shift_ratio",
+    "reward_coeff",
+    "expectile_weight",
+    "value_coeff",
+    "consistency_coeff",
+    "advantage_scaling",
+    "pi_coeff",
+    "temporal_decay_coeff",
+    "target_model_momentum",
 ];
 
 #[test]
@@ -133,6 +165,7 @@ fn every_switch_was_thrown() {
         (&act::CASES[..], &ACT[..]),
         (&diffusion::CASES[..], &DIFFUSION[..]),
         (&vqbet::CASES[..], &VQBET[..]),
+        (&tdmpc::CASES[..], &TDMPC[..]),
     ] {
         let run = values(cases);
         check(&run, switches, cases[0]);

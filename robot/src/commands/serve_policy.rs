@@ -128,7 +128,7 @@ fn describe(policy: &Policy, name: &str, fps: Option<f64>) -> Thinker {
     });
     let averaged = match policy.config() {
         Config::Act(act) => act.temporal_ensemble_coeff,
-        Config::Diffusion(_) | Config::VqBet(_) => None,
+        Config::Diffusion(_) | Config::VqBet(_) | Config::Tdmpc(_) => None,
     };
     Thinker {
         v: VERSION,

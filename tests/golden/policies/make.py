@@ -28,12 +28,14 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import formula  # noqa: E402
-from lerobot.configs.types import FeatureType, PolicyFeature  # noqa: E402
+from lerobot.configs.types import FeatureType, NormalizationMode, PolicyFeature  # noqa: E402
 from lerobot.policies.act.configuration_act import ACTConfig  # noqa: E402
 from lerobot.policies.act.modeling_act import ACTPolicy  # noqa: E402
 from lerobot.policies.diffusion.configuration_diffusion import DiffusionConfig  # noqa: E402
 from lerobot.policies.diffusion.modeling_diffusion import DiffusionPolicy  # noqa: E402
 from lerobot.policies.factory import make_pre_post_processors  # noqa: E402
+from lerobot.policies.tdmpc.configuration_tdmpc import TDMPCConfig  # noqa: E402
+from lerobot.policies.tdmpc.modeling_tdmpc import TDMPCPolicy  # noqa: E402
 from lerobot.policies.vqbet.configuration_vqbet import VQBeTConfig  # noqa: E402
 from lerobot.policies.vqbet.modeling_vqbet import VQBeTPolicy  # noqa: E402
 
@@ -110,7 +112,7 @@ def observe(features, step):
 class Draws:
     """Every random tensor that torch hands out, in the order of the calls."""
 
-    NAMES = ("randn", "randn_like", "multinomial")
+    NAMES = ("randn", "randn_like", "multinomial", "randint")
 
     def __enter__(self):
         self.drawn = []
@@ -131,6 +133,27 @@ class Draws:
     def __exit__(self, *_):
         for name, function in self.own.items():
             setattr(torch, name, function)
+
+
+class Ranks:
+    """Insists on best values that lie so far apart that no rounding changes their order."""
+
+    APART = 1e-4
+
+    def __enter__(self):
+        self.own, self.nearest = torch.topk, float("inf")
+
+        def watched(values, count, **options):
+            best = values.flatten().sort(descending=True).values[: count + 1]
+            self.nearest = min(self.nearest, (best[:-1] - best[1:]).min().item())
+            return self.own(values, count, **options)
+
+        torch.topk = watched
+        return self
+
+    def __exit__(self, *_):
+        torch.topk = self.own
+        assert self.nearest > self.APART, f"values lie only {self.nearest} apart: take another seed"
 
 
 def watch_modules(policy, names):
@@ -168,7 +191,7 @@ def keep_old_normalization(folder, model, all_stats, config):
     return {**model, **extra}
 
 
-def make(name, config, kind, steps, modules=(), base=4, dtype=None, old=False, beside=None):
+def make(name, config, kind, steps, modules=(), base=4, dtype=None, old=False, beside=None, seed=7):
     if WANTED and name not in WANTED:
         return
     folder = OUT / name
@@ -195,8 +218,8 @@ def make(name, config, kind, steps, modules=(), base=4, dtype=None, old=False, b
     (folder / "README.md").unlink(missing_ok=True)
     given = watch_modules(policy, modules)
     inputs, outputs = {}, {}
-    torch.manual_seed(7)
-    with torch.inference_mode(), Draws() as draws:
+    torch.manual_seed(seed)
+    with torch.inference_mode(), Draws() as draws, Ranks():
         policy.reset()
         for step in range(steps):
             raw = observe({**config.input_features, **(beside or {})}, step)
@@ -386,6 +409,51 @@ OTHER = {
 vqbet("vqbet_other_sizes", 2, crop_shape=(56, 60), **OTHER)
 vqbet("vqbet_group_norm", 1, base=16, crop_shape=None, use_group_norm=True)
 vqbet("vqbet_resnet34", 1, crop_shape=None, vision_backbone="resnet34")
+
+TDMPC = {
+    "device": "cpu",
+    "n_action_repeats": 1,
+    "horizon": 3,
+    "image_encoder_hidden_dim": 8,
+    "state_encoder_hidden_dim": 24,
+    "latent_dim": 12,
+    "mlp_dim": 32,
+    "cem_iterations": 3,
+    "n_gaussian_samples": 24,
+    "n_pi_samples": 6,
+    "n_elites": 5,
+}
+
+
+def tdmpc(name, inputs, steps, seed=7, **fields):
+    config = TDMPCConfig(input_features=inputs, output_features=action(2), **(TDMPC | fields))
+    make(name, config, TDMPCPolicy, steps, ("model._encoder",), seed=seed)
+
+
+tdmpc("tdmpc_image", HAND | SEEN, 3)
+tdmpc("tdmpc_world", HAND | WORLD, 2, uncertainty_regularizer_coeff=0.0, q_ensemble_size=2, min_std=0.1, max_std=1.0, n_gaussian_samples=11, n_pi_samples=15)
+tdmpc("tdmpc_own_action", HAND | WORLD, 3, use_mpc=False, n_action_repeats=2)
+tdmpc("tdmpc_all_inputs", HAND | SEEN | WORLD, 4, n_action_steps=2, n_pi_samples=0, horizon=4, cem_iterations=2)
+SCALED = BY | {"ACTION": "MIN_MAX", "ENV": "MEAN_STD"}
+OTHER = {
+    "n_action_repeats": 2,
+    "horizon": 2,
+    "image_encoder_hidden_dim": 5,
+    "state_encoder_hidden_dim": 17,
+    "latent_dim": 21,
+    "q_ensemble_size": 3,
+    "mlp_dim": 40,
+    "discount": 0.7,
+    "min_std": 0.0,
+    "n_gaussian_samples": 37,
+    "n_pi_samples": 1,
+    "uncertainty_regularizer_coeff": 0.3,
+    "n_elites": 7,
+    "elite_weighting_temperature": 2.0,
+    "gaussian_mean_momentum": 0.4,
+    "normalization_mapping": {key: NormalizationMode(mode) for key, mode in SCALED.items()},
+}
+tdmpc("tdmpc_other_sizes", HAND | {"observation.image": images(90, 90)} | WORLD, 5, **OTHER)
 
 if not WANTED or "act_full_size" in WANTED:
     config = ACTConfig(input_features=ARM | {"observation.images.top": images(480, 640)}, output_features=action(6), **HERE)

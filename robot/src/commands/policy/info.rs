@@ -96,6 +96,7 @@ fn chunk(config: &Config) -> (usize, usize) {
         Config::Act(act) => (act.chunk_size, act.n_action_steps),
         Config::Diffusion(diffusion) => (diffusion.horizon, diffusion.n_action_steps),
         Config::VqBet(vqbet) => (vqbet.action_chunk_size, vqbet.action_chunk_size),
+        Config::Tdmpc(tdmpc) => (tdmpc.chunk(), tdmpc.steps()),
     }
 }
 
@@ -107,7 +108,7 @@ fn rhythm(config: &Config) -> String {
     };
     let ensemble = match config {
         Config::Act(act) => act.temporal_ensemble_coeff,
-        Config::Diffusion(_) | Config::VqBet(_) => None,
+        Config::Diffusion(_) | Config::VqBet(_) | Config::Tdmpc(_) => None,
     };
     match ensemble {
         Some(coefficient) => format!(
