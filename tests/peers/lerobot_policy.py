@@ -16,9 +16,12 @@ from lerobot.configs.types import FeatureType, NormalizationMode, PolicyFeature
 from lerobot.policies.factory import get_policy_class, make_pre_post_processors
 from lerobot.policies.act.configuration_act import ACTConfig
 from lerobot.policies.diffusion.configuration_diffusion import DiffusionConfig
+from lerobot.policies.tdmpc.configuration_tdmpc import TDMPCConfig
 from safetensors.torch import save_file
 
 STEPS = 7
+# Where torch's random numbers come from.
+DRAWS = ("randn", "randn_like", "multinomial", "randint")
 JOINTS = 5
 torch.set_num_threads(1)
 
@@ -42,6 +45,12 @@ def config(kind):
     }
     act = {**common, "dim_model": 64, "dim_feedforward": 128, "chunk_size": 8, "latent_dim": 16}
     diffusion = {**common, "horizon": 8, "n_action_steps": 4, "down_dims": (32, 64), "num_inference_steps": 5}
+    eye, world = PolicyFeature(FeatureType.VISUAL, (3, 64, 64)), PolicyFeature(FeatureType.ENV, (4,))
+    seen = {"observation.state": inputs["observation.state"], "observation.image": eye}
+    planned = {**common, "input_features": seen, "mlp_dim": 64, "n_gaussian_samples": 40, "n_pi_samples": 8}
+    planned |= {"n_elites": 6, "cem_iterations": 3}
+    planned.pop("pretrained_backbone_weights")
+    told = {**planned, "input_features": seen | {"observation.environment_state": world}}
     quantiles = {"VISUAL": "MEAN_STD", "STATE": "QUANTILES", "ACTION": "QUANTILE10"}
     quantiles = {name: NormalizationMode(mode) for name, mode in quantiles.items()}
     kinds = {
@@ -53,6 +62,8 @@ def config(kind):
         "diffusion_ddim": lambda: DiffusionConfig(
             **diffusion, noise_scheduler_type="DDIM", use_group_norm=True, use_separate_rgb_encoder_per_camera=False
         ),
+        "tdmpc": lambda: TDMPCConfig(**planned),
+        "tdmpc_steps": lambda: TDMPCConfig(**told, n_action_repeats=1, n_action_steps=3),
     }
     return kinds[kind]()
 
@@ -81,6 +92,9 @@ def make(root, kind):
             tensor.copy_(torch.randn(tensor.shape) * 0.1)
         if name.endswith("running_var"):
             tensor.copy_(torch.rand(tensor.shape) + 0.5)
+        # Rewards and values of nothing but zeros would leave a plan nothing to look for.
+        if name.endswith("weight") and tensor.dim() > 1 and not tensor.any():
+            tensor.copy_(torch.randn(tensor.shape) * 0.3)
     stats = statistics({**made.input_features, **made.output_features})
     steps = make_pre_post_processors(made, dataset_stats=stats)
     for part in (policy, *steps):
@@ -94,11 +108,14 @@ def answer(root):
     policy = get_policy_class(loaded.type).from_pretrained(root, config=loaded).eval()
     before, after = make_pre_post_processors(loaded, pretrained_path=str(root))
     drawn = []
-    randn = torch.randn
+    own = {name: getattr(torch, name) for name in DRAWS}
 
-    def recorded(*shape, **options):
-        drawn.append(randn(*shape, **options))
-        return drawn[-1].clone()
+    def recording(name):
+        def recorded(*arguments, **options):
+            drawn.append((name, own[name](*arguments, **options)))
+            return drawn[-1][1].clone()
+
+        return recorded
 
     inputs, outputs = {}, {}
     with torch.inference_mode():
@@ -111,14 +128,17 @@ def answer(root):
                     inputs[f"step{step}/raw_u8/{name}"] = image
                     seen[name] = image.float() / 255
                 else:
-                    seen[name] = randn(feature.shape) * 20
+                    seen[name] = torch.randn(feature.shape) * 20
                     inputs[f"step{step}/raw/{name}"] = seen[name].clone()
             batch = before(seen)
-            torch.randn, drawn = recorded, []
+            drawn = []
+            for name in DRAWS:
+                setattr(torch, name, recording(name))
             action = policy.select_action(dict(batch))
-            torch.randn = randn
-            for nth, tensor in enumerate(drawn):
-                inputs[f"step{step}/rng/{nth:03}_randn"] = tensor
+            for name in DRAWS:
+                setattr(torch, name, own[name])
+            for nth, (name, tensor) in enumerate(drawn):
+                inputs[f"step{step}/rng/{nth:03}_{name}"] = tensor
             for name, tensor in batch.items():
                 if name.startswith("observation.") and isinstance(tensor, torch.Tensor) and tensor.ndim == 2:
                     outputs[f"step{step}/pre/{name}"] = tensor.clone()

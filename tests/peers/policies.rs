@@ -36,7 +36,15 @@ fn compare(folder: &Path) -> f32 {
 
 #[test]
 fn lerobots_policies_answer_the_same_here() {
-    for kind in ["act", "act_ensemble", "act_quantiles", "diffusion_ddpm", "diffusion_ddim"] {
+    for kind in [
+        "act",
+        "act_ensemble",
+        "act_quantiles",
+        "diffusion_ddpm",
+        "diffusion_ddim",
+        "tdmpc",
+        "tdmpc_steps",
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().to_str().unwrap();
         let test = format!("policies: {kind}");
