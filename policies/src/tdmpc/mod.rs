@@ -2,9 +2,9 @@
 //! plans say where to draw the next ones, several times over, and one of the last best is carried out.
 //!
 //! ```text
-//! image ─▶ convolutions ─┐              ┌▶ pi ─▶ the policy's own action
+//! image ─▶ convolutions ─┐                ┌▶ pi ─▶ the policy's own action
 //! world ─▶ linear ───────┤ mean ─▶ latent ┼▶ step (with an action) ─▶ the next latent, and the reward
-//! joints ─▶ linear ──────┘              └▶ judge (with an action) ─▶ what several judges expect of it
+//! joints ─▶ linear ──────┘                └▶ judge (with an action) ─▶ what several judges expect of it
 //! ```
 
 mod planner;
