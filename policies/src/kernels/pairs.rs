@@ -227,6 +227,7 @@ mod tests {
     use crate::kernels::{Kernels, Tail};
 
     /// All ways of multiplying pairs that this processor has.
+    #[allow(clippy::print_stderr)] // who runs the tests should know what was not tried
     fn all() -> Vec<&'static Pairs> {
         #[cfg(target_arch = "x86_64")]
         if Kernels::best().pairs().is_some() {
@@ -234,6 +235,8 @@ mod tests {
             let granted = amx::granted().then_some(&amx::BLOCKS);
             return granted.into_iter().chain([&amx::REGISTERS]).collect();
         }
+        static SAID: std::sync::Once = std::sync::Once::new();
+        SAID.call_once(|| eprintln!("SKIPPED: this processor multiplies no pairs of bf16"));
         Vec::new()
     }
 
@@ -242,19 +245,24 @@ mod tests {
     }
 
     proptest! {
-        /// A convolution of 3×3 with a border, whose taps do not always fill blocks.
+        /// A convolution of 3×3 with a border, whose taps do not always fill blocks, over images whose
+        /// lines are as long as blocks or not, and with a stride or without.
         #[test]
         fn every_kernel_is_the_sum_of_rounded_numbers(
-            sides in [1usize..9, 1usize..9],
+            height in 1usize..9,
+            width in prop::sample::select(vec![1usize, 2, 7, 16, 19, 32, 33]),
+            [images, stride] in [1usize..3, 1usize..4],
             channels in 1usize..80,
             outputs in 1usize..70,
             ends in any::<[bool; 2]>(),
             seed in any::<u64>(),
         ) {
-            let ([height, width], channels, mut draw) = (sides, 2 * channels, Draw(seed));
-            let (count, inputs) = (height * width, 9 * channels);
+            let (sides, channels, mut draw) = ([height, width], 2 * channels, Draw(seed));
+            let out = sides.map(|side| (side - 1) / stride + 1);
+            let (places, inputs) = (images * height * width, 9 * channels);
+            let count = images * out[0] * out[1];
             let [residual, relu] = ends;
-            let mut numbers = draw.numbers(count * channels);
+            let mut numbers = draw.numbers(places * channels);
             let weights = draw.numbers(outputs * inputs);
             let (bias, scale) = (draw.numbers(outputs), vec![1.0; outputs]);
             let mut added = draw.numbers(count * outputs);
@@ -277,8 +285,8 @@ mod tests {
             let product = Product {
                 kernels: Kernels::best(),
                 packed: Packed::new(std::sync::Arc::new(slab.into()), &source, Stored::Pairs),
-                taps: Taps { grid: sides, out: sides, stride: [1, 1], offsets, length: channels },
-                from: Rows::dense(numbers.as_mut_ptr(), count, channels),
+                taps: Taps { grid: sides, out, stride: [stride; 2], offsets, length: channels },
+                from: Rows::dense(numbers.as_mut_ptr(), places, channels),
                 zeros: Rows::dense(zeros.as_mut_ptr(), 1, channels),
                 into: Rows::dense(into.as_mut_ptr(), count, outputs),
                 residual: residual.then(|| Rows::dense(added.as_mut_ptr(), count, outputs)),
@@ -298,12 +306,15 @@ mod tests {
                 }
                 for (at, got) in into.iter().enumerate() {
                     let (place, output) = (at / outputs, at % outputs);
+                    let (image, place) = (place / (out[0] * out[1]), place % (out[0] * out[1]));
+                    let [down, across] = [place / out[1] * stride, place % out[1] * stride];
                     let mut sum = f64::from(bias[output]);
                     for tap in 0..9 {
-                        let y = (place / width + tap / 3).wrapping_sub(1);
-                        let x = (place % width + tap % 3).wrapping_sub(1);
+                        let y = (down + tap / 3).wrapping_sub(1);
+                        let x = (across + tap % 3).wrapping_sub(1);
                         if y < height && x < width {
-                            let from = &seen[(y * width + x) * channels..][..channels];
+                            let place = (image * height + y) * width + x;
+                            let from = &seen[place * channels..][..channels];
                             let by = &worth[output * inputs..];
                             sum += from.iter().enumerate().map(|(c, n)| n * by[c * 9 + tap]).sum::<f64>();
                         }
