@@ -274,6 +274,7 @@ fn nobody_else_drives_and_garbage_moves_nothing() {
 
     // Out of the room and back: no hand is that fast. Its line was closed meanwhile, unused for so long.
     phone.line = None;
+    phone.say(lifted(false, 0.0));
     for up in [0.0, 5.0, 0.0, -5.0, 0.0] {
         phone.say(lifted(true, up));
     }

@@ -34,7 +34,7 @@ impl News {
     /// For people.
     pub fn line(self) -> &'static str {
         match self {
-            Self::Here => "the phone is there: hold its button, and move it",
+            Self::Here => "the phone is there: press its button, and move it",
             Self::Silent => {
                 "the phone fell silent: the arm holds where it is, and goes on once the button is pressed anew"
             }
@@ -171,6 +171,7 @@ mod tests {
 
     use sinew_drivers::clock::MILLI;
     use sinew_teleop::jog::{Ear, WAYS, Way, stick};
+    use sinew_teleop::phone::SILENCE;
 
     use super::*;
 
@@ -183,18 +184,26 @@ mod tests {
         format!(r#"{{"n":{number},"held":true,"move":[0,0,1]}}"#).into_bytes()
     }
 
+    fn there(number: u64) -> Vec<u8> {
+        format!(r#"{{"n":{number}}}"#).into_bytes()
+    }
+
     #[test]
     fn one_phone_drives_and_another_only_once_that_is_gone() {
         let (mut seat, mut ear, _pressed) = seat();
-        assert_eq!(seat.take("a", &up(1), 0), (Ok("moves"), Some(News::Here)));
+        assert_eq!(seat.take("a", &there(1), 0), (Ok("waits"), Some(News::Here)));
+        assert_eq!(seat.take("a", &up(2), 0), (Ok("moves"), None));
         assert_eq!(ear.rates(0)[Way::Up.place()], 0.1);
         assert_eq!(seat.take("b", &up(1), MILLI), (Err(Refusal::Taken), Some(News::Other)));
         assert_eq!(seat.take("b", &up(2), MILLI), (Err(Refusal::Taken), None), "told once");
         assert_eq!(seat.leave("b"), None);
         assert_eq!(seat.leave("a"), Some(News::Gone));
         assert_eq!(ear.rates(MILLI), [0.0; WAYS]);
-        // What it was once told is nothing to the next.
-        assert_eq!(seat.take("b", &up(1), 2 * MILLI), (Ok("moves"), Some(News::Here)));
+        // What it held while another drove is nothing that it was asked for.
+        assert_eq!(seat.take("b", &up(3), 2 * MILLI), (Ok("anew"), Some(News::Here)));
+        assert_eq!(ear.rates(2 * MILLI), [0.0; WAYS]);
+        assert_eq!(seat.take("b", &there(4), 2 * MILLI), (Ok("waits"), None));
+        assert_eq!(seat.take("b", &up(5), 2 * MILLI), (Ok("moves"), None));
         assert_eq!(seat.look(2 * MILLI + KEPT + 1), Some(News::Gone));
         assert_eq!(seat.look(2 * MILLI + KEPT + 1), None);
     }
@@ -202,6 +211,7 @@ mod tests {
     #[test]
     fn silence_is_told_once_and_stops_until_the_button_is_pressed_anew() {
         let (mut seat, mut ear, _pressed) = seat();
+        seat.take("a", &there(0), 0).0.unwrap();
         assert_eq!(seat.take("a", &up(1), 0).0, Ok("moves"));
         assert_eq!(seat.look(200 * MILLI), None);
         assert_eq!(seat.look(301 * MILLI), Some(News::Silent));
@@ -211,23 +221,41 @@ mod tests {
         assert_eq!(seat.take("a", &up(2), now), (Ok("anew"), Some(News::Back)));
         assert_eq!(ear.rates(now), [0.0; WAYS]);
         assert_eq!(seat.take("a", &up(2), now), (Ok("late"), None));
-        assert_eq!(seat.take("a", br#"{"n":3}"#, now), (Ok("waits"), None));
+        assert_eq!(seat.take("a", &there(3), now), (Ok("waits"), None));
         assert_eq!(seat.take("a", &up(4), now), (Ok("moves"), None));
         assert_eq!(ear.rates(now)[Way::Up.place()], 0.1);
     }
 
     #[test]
+    fn a_line_lost_for_however_long_waits_for_a_new_press() {
+        for lost in [SILENCE + 1, SECOND, KEPT + 1, 10 * KEPT] {
+            let (mut seat, mut ear, _pressed) = seat();
+            seat.take("a", &there(1), 0).0.unwrap();
+            assert_eq!(seat.take("a", &up(2), 0).0, Ok("moves"));
+            for now in (0..=lost).step_by(50 * MILLI as usize) {
+                seat.look(now);
+            }
+            assert_eq!(seat.take("a", &up(3), lost).0, Ok("anew"), "{lost}");
+            assert_eq!(seat.take("a", &up(4), lost + MILLI).0, Ok("anew"), "{lost}");
+            assert_eq!(ear.rates(lost + MILLI), [0.0; WAYS]);
+            assert_eq!(seat.take("a", &there(5), lost + MILLI).0, Ok("waits"));
+            assert_eq!(seat.take("a", &up(6), lost + MILLI).0, Ok("moves"));
+        }
+    }
+
+    #[test]
     fn leaps_of_the_tracking_are_told_now_and_then() {
         let (mut seat, _ear, _pressed) = seat();
+        assert_eq!(seat.take("a", &there(1), 0).1, Some(News::Here));
         let mut said = |number: u64, up: f64, now: Nanos| {
             let turn = "[-0.7071,0,0,0.7071]";
             let text = format!(r#"{{"n":{number},"held":true,"place":[0,{up},0],"turn":{turn}}}"#);
             seat.take("a", text.as_bytes(), now).1
         };
-        assert_eq!(said(1, 0.0, 0), Some(News::Here));
-        assert_eq!(said(2, 0.1, MILLI), None);
-        assert_eq!(said(3, 5.0, 2 * MILLI), Some(News::Leapt));
-        assert_eq!(said(4, 0.0, 3 * MILLI), None, "not each of them");
+        assert_eq!(said(2, 0.0, 0), None);
+        assert_eq!(said(3, 0.01, MILLI), None);
+        assert_eq!(said(4, 5.0, 2 * MILLI), Some(News::Leapt));
+        assert_eq!(said(5, 0.0, 3 * MILLI), None, "not each of them");
     }
 
     #[test]

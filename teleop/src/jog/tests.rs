@@ -398,7 +398,7 @@ proptest! {
             let far = if kind % 2 == 0 { 0.05 } else { 40.0 };
             let text = serde_json::json!({
                 "n": number + 1,
-                "held": kind != 5,
+                "held": kind != 5 && number > 0,
                 "place": [share(0) * far, share(1) * far, share(2) * far],
                 "turn": [(share(3) * far).sin(), 0, 0, (share(3) * far).cos()],
                 "move": [share(4), share(5), share(6)],

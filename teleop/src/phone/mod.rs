@@ -3,11 +3,12 @@
 //! ```text
 //!  message ─▶ Hand: how far it went since the button was pressed ─▶ wish ─▶ jog
 //! ```
-//! Nothing moves unless the button is held; pressing it anew takes the phone from where it is then. As with
-//! LeRobot's phone, the first press says where ahead is: where the phone's upper end points, or its back where
-//! it stands upright. Its way ahead, left and up is the tip's, and the tool turns as it turns: about that line
-//! (roll), about the line to its left (tilt) and about the vertical (swing). Where a phone knows only how it is
-//! turned, its pads move the tip. What no hand does, a leap of the tracking, is left out.
+//! Nothing moves unless the button is held, and was pressed while the phone was heard; pressing it anew takes
+//! the phone from where it is then. As with LeRobot's phone, the first press says where ahead is: where the
+//! phone's upper end points, or its back where it stands upright. Its way ahead, left and up is the tip's, and
+//! the tool turns as it turns: about that line (roll), about the line to its left (tilt) and about the vertical
+//! (swing). Where a phone knows only how it is turned, its pads move the tip. What no hand does, a leap of the
+//! tracking, is left out.
 
 mod message;
 
@@ -33,8 +34,9 @@ const FAST: usize = 2;
 #[derive(Debug, Default)]
 pub struct Hand {
     last: Option<Heard>,
-    /// Whether it fell silent while it was held, or its slider: they have to be pressed anew.
-    lapsed: bool,
+    /// Whether neither button nor slider was held at some time since it was heard first, or anew after it fell
+    /// silent while they were: what is held from before that has to be pressed anew.
+    free: bool,
     /// How often the button was pressed.
     hold: u64,
     /// Where ahead and left are.
@@ -65,9 +67,9 @@ impl Hand {
         let last = self.last.take();
         let before = last.as_ref().filter(|last| now - last.at <= SILENCE);
         let touched = message.held || message.open != 0.0;
-        self.lapsed |= before.is_none() && last.as_ref().is_some_and(|last| last.touched);
-        self.lapsed &= touched;
-        let (held, touched) = (message.held && !self.lapsed, touched && !self.lapsed);
+        self.free &= before.is_some() || !last.as_ref().is_some_and(|last| last.touched);
+        self.free |= !touched;
+        let (held, touched) = (message.held && self.free, touched && self.free);
         if message.aim {
             self.ahead = None;
         }
@@ -99,14 +101,15 @@ impl Hand {
         *self = Self { hold: self.hold, leaps: self.leaps, ..Self::default() };
     }
 
-    /// Whether its button or its slider is held, and was not let go by silence.
+    /// Whether its button or its slider is held, and was pressed since it is heard.
     pub fn holds(&self) -> bool {
         self.last.as_ref().is_some_and(|last| last.touched)
     }
 
-    /// Whether what is held has to be pressed anew, because it fell silent meanwhile.
+    /// Whether what is held has to be pressed anew: it was held before the phone was heard, or it fell silent
+    /// meanwhile.
     pub fn has_lapsed(&self) -> bool {
-        self.lapsed
+        !self.free
     }
 
     /// Whether nothing has been heard of it for too long.

@@ -15,6 +15,13 @@ struct Phone {
 }
 
 impl Phone {
+    /// Heard of, and not pressed.
+    fn there() -> Self {
+        let mut phone = Self::default();
+        phone.say(false, [0.0; 3], flat());
+        phone
+    }
+
     fn message(&mut self, held: bool, place: [f64; 3], turn: UnitQuaternion<f64>) -> Message {
         self.number += 1;
         let number = self.number;
@@ -44,7 +51,7 @@ fn its_way_since_the_button_was_pressed_is_the_tips_in_its_own_directions() {
     // Flat, held up slantwise and upright: ahead is the same.
     for tipped in [0.0, FRAC_PI_4, FRAC_PI_2] {
         let turn = UnitQuaternion::from_axis_angle(&Vector3::x_axis(), tipped) * flat();
-        let mut phone = Phone::default();
+        let mut phone = Phone::there();
         assert_eq!(phone.say(false, [0.0; 3], turn).pull, None);
         assert_eq!(way(&phone.say(true, [1.0, 2.0, 3.0], turn)), [0.0; 6]);
         let wish = phone.say(true, [1.01, 2.02, 2.97], turn);
@@ -66,7 +73,7 @@ fn its_turns_are_the_tools() {
         (Vector3::x_axis(), [0.0, 0.0, 0.0, 0.0, degrees, 0.0]),
         (Vector3::y_axis(), [0.0, 0.0, 0.0, 0.0, 0.0, degrees]),
     ] {
-        let mut phone = Phone::default();
+        let mut phone = Phone::there();
         phone.say(true, [0.0; 3], flat());
         let turned = UnitQuaternion::from_axis_angle(&axis, small) * flat();
         assert_eq!(way(&phone.say(true, [0.0; 3], turned)), wanted);
@@ -75,7 +82,7 @@ fn its_turns_are_the_tools() {
 
 #[test]
 fn the_first_press_says_where_ahead_is_until_it_is_aimed_anew() {
-    let mut phone = Phone::default();
+    let mut phone = Phone::there();
     phone.say(true, [0.0; 3], flat());
     phone.say(false, [0.0; 3], flat());
     // Turned to the left by a quarter: ahead stays where it was.
@@ -91,7 +98,7 @@ fn the_first_press_says_where_ahead_is_until_it_is_aimed_anew() {
 
 #[test]
 fn silence_lets_go_and_only_a_new_press_takes_hold_again() {
-    let mut phone = Phone::default();
+    let mut phone = Phone::there();
     phone.say(true, [0.0; 3], flat());
     phone.say(true, [0.0, 0.1, 0.0], flat());
     assert!(phone.hand.holds() && !phone.hand.is_silent(phone.now + SILENCE));
@@ -108,8 +115,19 @@ fn silence_lets_go_and_only_a_new_press_takes_hold_again() {
 }
 
 #[test]
-fn a_slider_that_was_held_through_silence_moves_nothing_either() {
+fn what_was_held_before_a_phone_was_heard_moves_nothing() {
     let mut phone = Phone::default();
+    assert_eq!(phone.say(true, [0.0; 3], flat()).pull, None);
+    phone.say(false, [0.0; 3], flat());
+    assert!(phone.say(true, [0.0; 3], flat()).pull.is_some());
+    phone.hand.let_go();
+    assert_eq!(phone.say(true, [0.0; 3], flat()).pull, None);
+    assert!(phone.hand.has_lapsed());
+}
+
+#[test]
+fn a_slider_that_was_held_through_silence_moves_nothing_either() {
+    let mut phone = Phone::there();
     let mut open = |open: f64, after: Nanos| {
         let message = Message { open, ..phone.message(false, [0.0; 3], flat()) };
         phone.now += after;
@@ -125,7 +143,7 @@ fn a_slider_that_was_held_through_silence_moves_nothing_either() {
 
 #[test]
 fn what_comes_late_or_leaps_moves_nothing() {
-    let mut phone = Phone::default();
+    let mut phone = Phone::there();
     let late = phone.message(true, [0.0, 5.0, 0.0], flat());
     phone.say(true, [0.0; 3], flat());
     assert_eq!(phone.hand.take(&late, phone.now), None);
@@ -139,7 +157,7 @@ fn what_comes_late_or_leaps_moves_nothing() {
 
 #[test]
 fn pads_move_the_tip_while_the_button_is_held_and_the_slider_the_gripper_always() {
-    let mut phone = Phone::default();
+    let mut phone = Phone::there();
     let mut said = |held: bool, scale: f64| {
         let message = phone.message(held, [0.0; 3], flat());
         let message = Message {
