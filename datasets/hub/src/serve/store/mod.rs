@@ -78,7 +78,7 @@ pub struct Store {
     xorbs: Xorbs,
     repositories: RwLock<Known>,
     moved: RwLock<Moved>,
-    /// Why some repositories are not served.
+    /// Why some repositories, or the names that they had, are not served.
     aside: Vec<Error>,
     alone: Alone,
     /// Kept for its lock.
@@ -124,8 +124,15 @@ impl Store {
             durable::write_value(&path, &keys)?;
         }
         let objects = Objects::open(folder, &incoming)?;
-        let (known, aside) = repositories(&folder.join("repositories"))?;
-        let moved = RwLock::new(Moved::open(&folder.join("moved.json"))?);
+        let (known, mut aside) = repositories(&folder.join("repositories"))?;
+        let path = folder.join("moved.json");
+        let mut moved = Moved::open(&path).unwrap_or_else(|error| {
+            aside.push(error);
+            Moved::unknown(&path)
+        });
+        // The power may have gone before a repository went.
+        moved.change(|moved| known.keys().for_each(|repo| moved.take(repo)))?;
+        let moved = RwLock::new(moved);
         let (folder, repositories) = (folder.to_owned(), RwLock::new(known));
         let (alone, _lock) = (Alone::default(), lock);
         let store = Self { folder, objects, keys, xorbs, repositories, moved, aside, alone, _lock };
@@ -133,7 +140,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Why some repositories are not served, whose folders stay as they are.
+    /// Why some repositories, or the names that they had, are not served: their files stay as they are.
     pub fn aside(&self) -> &[Error] {
         &self.aside
     }
@@ -225,12 +232,19 @@ impl Store {
         let (old, new) = (self.place(from), self.place(to));
         let above = new.parent().unwrap_or(&self.folder);
         durable::make_secret_folders(above)?;
-        found.leave(&new)?;
+        // Its old name is found first as long as it has that, and leads to the new one from then on.
+        let mut moved = self.moved.write().unwrap_or_else(PoisonError::into_inner);
+        let before = moved.clone();
+        moved.change(|moved| moved.go(from, to))?;
+        if let Err(error) = found.leave(&new) {
+            moved.change(|moved| *moved = before)?;
+            return Err(error.into());
+        }
         known.remove(from);
         durable::sync_folder(above)?;
         durable::sync_folder(old.parent().unwrap_or(&self.folder))?;
         known.insert(to.clone(), Arc::new(Repository::open(to.clone(), &new)?));
-        Ok(self.change_moved(|moved| moved.go(from, to))?)
+        Ok(())
     }
 
     /// A folder that nobody sees, and that is gone unless it is moved.
@@ -356,6 +370,35 @@ mod tests {
 
     fn dataset(name: &str) -> Repo {
         Repo::new(Kind::Dataset, name).unwrap()
+    }
+
+    #[test]
+    fn a_new_name_is_known_before_the_old_one_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let (from, to) = (dataset("me/pick"), dataset("me/other"));
+        store.create(&from, &about(), "me").unwrap();
+        // The disk takes no names: the repository stays where it is.
+        let names = folder.path().join("moved.json");
+        std::fs::create_dir(&names).unwrap();
+        store.rename(&from, &to).unwrap_err();
+        assert!(store.find(&from).is_some() && store.find(&to).is_none());
+        std::fs::remove_dir(&names).unwrap();
+        // It cannot be moved: it keeps its name.
+        let (place, away) = (store.place(&from), folder.path().join("away"));
+        std::fs::rename(&place, &away).unwrap();
+        store.rename(&from, &to).unwrap_err();
+        assert_eq!(store.moved(&from), None);
+        std::fs::rename(&away, &place).unwrap();
+        // The power goes in between.
+        store.change_moved(|moved| moved.go(&from, &to)).unwrap();
+        drop(store);
+        let store = Store::open(folder.path()).unwrap();
+        assert!(store.find(&from).is_some() && store.moved(&from).is_none());
+        store.rename(&from, &to).unwrap();
+        drop(store);
+        let store = Store::open(folder.path()).unwrap();
+        assert!(store.find(&to).is_some() && store.moved(&from) == Some(to));
     }
 
     #[test]

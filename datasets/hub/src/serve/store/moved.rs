@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::{Error, Kind, Repo, Result, durable};
 
 /// The names of before, and what they lead to. None of them leads to another of them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Moved {
     path: PathBuf,
+    /// Whether the file could be read.
+    known: bool,
     names: BTreeMap<Repo, Repo>,
 }
 
@@ -24,7 +26,12 @@ impl Moved {
             |error: Error| Error::Damaged { what: error.to_string(), path: path.to_owned() };
         let names = kept.unwrap_or_default().into_iter();
         let names: Result<_> = names.map(|(from, to)| Ok((repo(from)?, repo(to)?))).collect();
-        Ok(Self { path: path.to_owned(), names: names.map_err(damaged)? })
+        Ok(Self { path: path.to_owned(), known: true, names: names.map_err(damaged)? })
+    }
+
+    /// Nothing is known of them, and the file stays as it is until somebody has mended it.
+    pub fn unknown(path: &Path) -> Self {
+        Self { path: path.to_owned(), known: false, names: BTreeMap::new() }
     }
 
     /// What has had this name.
@@ -38,6 +45,11 @@ impl Moved {
         change(self);
         if self.names == before {
             return Ok(());
+        }
+        if !self.known {
+            self.names = before;
+            let what = "the names that repositories had could not be read".to_owned();
+            return Err(Error::Damaged { what, path: self.path.clone() });
         }
         let kept = |repo: &Repo| (repo.kind(), repo.id());
         let all: Vec<_> = self.names.iter().map(|(from, to)| (kept(from), kept(to))).collect();

@@ -173,6 +173,25 @@ fn what_nobody_speaks_of_is_cleared_away_when_it_is_old() {
 }
 
 #[test]
+fn damaged_names_of_before_keep_nobody_from_anything_but_new_names() {
+    let mut bench = Bench::new();
+    bench.create("pick");
+    let names = bench.folder.path().join("hub/moved.json");
+    std::fs::write(&names, "[[").unwrap();
+    bench.restart();
+    let aside = bench.server.as_ref().unwrap().aside();
+    assert!(matches!(aside, [crate::Error::Damaged { path, .. }] if *path == names), "{aside:?}");
+    bench.create("other");
+    let renamed = json!({ "fromRepo": "me/pick", "toRepo": "me/new", "type": "dataset" });
+    assert_eq!(bench.post("/api/repos/move", renamed.clone()).status, 500);
+    assert_eq!(bench.get(REPO).status, 200);
+    assert_eq!(std::fs::read(&names).unwrap(), b"[[", "somebody may mend it");
+    std::fs::write(&names, "[]").unwrap();
+    bench.restart();
+    assert_eq!(bench.post("/api/repos/move", renamed).status, 200);
+}
+
+#[test]
 fn a_damaged_repository_keeps_nobody_from_the_others() {
     let mut bench = Bench::new();
     bench.create("pick");
