@@ -363,7 +363,7 @@ impl Error {
             Self::Conflict { .. } | Self::Untrusted { .. } | Self::Nonsense { .. } => true,
             Self::Altered { .. } | Self::Unverified { .. } | Self::Ended => true,
             Self::Io { source, .. } => source.kind() != std::io::ErrorKind::NotFound,
-            Self::Status { status, .. } => *status >= 500,
+            Self::Status { status, .. } => is_unwell(*status),
             _ => false,
         }
     }
@@ -373,7 +373,7 @@ impl Error {
     pub fn passes(&self) -> bool {
         match self {
             Self::GaveUp { .. } | Self::Unreachable { .. } => true,
-            Self::Status { status, .. } => *status >= 500,
+            Self::Status { status, .. } => is_unwell(*status),
             _ => false,
         }
     }
@@ -382,6 +382,12 @@ impl Error {
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Missing { .. })
     }
+}
+
+/// Whether this is what a server answers that fails for the moment: what it does not know how to do it does not
+/// know later either.
+pub(crate) fn is_unwell(status: u16) -> bool {
+    matches!(status, 500 | 502..=599)
 }
 
 fn denied(with_token: bool) -> &'static str {

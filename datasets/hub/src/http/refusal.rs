@@ -7,7 +7,7 @@ use serde_json::Value;
 use ureq::http::HeaderMap;
 
 use super::Client;
-use crate::error::Absent;
+use crate::error::{Absent, is_unwell};
 use crate::{Error, address};
 
 /// The most of a server's own words that is repeated.
@@ -58,8 +58,7 @@ impl Client {
             412 => Error::Stale { url },
             _ => Error::Status { status, message, url },
         };
-        // What a server does not know how to do it does not know later either.
-        let passes = matches!(status, 408 | 429 | 500 | 502..=599);
+        let passes = matches!(status, 408 | 429) || is_unwell(status);
         let wait = || asked_wait(status, headers).map_or(Wait::Usual, Wait::Asked);
         Failed { error, again: passes.then(wait) }
     }

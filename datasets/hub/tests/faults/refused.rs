@@ -155,3 +155,11 @@ fn a_pull_request_is_asked_for_once() {
     let asked = asked.iter().filter(|passed| passed.question.path.contains("create_pr"));
     assert_eq!(asked.count(), 6);
 }
+
+#[test]
+fn what_a_hub_cannot_do_it_cannot_do_later() {
+    for (status, passes) in [(500, true), (501, false), (502, true), (599, true), (400, false)] {
+        let error = refused("/preupload/", answer(status, &["Retry-After: 0"], ""));
+        assert_eq!((error.may_pass(), error.passes()), (passes, passes), "{error}");
+    }
+}
