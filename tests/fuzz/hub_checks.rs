@@ -1,10 +1,11 @@
 //! What must hold for any bytes in the place of what a hub answers, and of what is kept of it.
 
 use std::path::{Component, Path};
+use std::sync::LazyLock;
 
 use sinew_hub::{
-    Stored, read_batch, read_commit, read_ledger, read_list, read_person, read_plan, read_tree,
-    write_tree,
+    Client, Options, Stored, read_batch, read_commit, read_ledger, read_list, read_person,
+    read_plan, read_tree, write_tree,
 };
 
 /// A page of a hub's list of files: what passes names files below a folder, by hashes that can be
@@ -69,9 +70,15 @@ pub fn hub_commit(bytes: &[u8]) {
     assert!(commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{commit}");
 }
 
+/// As long as the Hub's are: a shorter one may be somebody's name.
+const TOKEN: &str = "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";
+
 /// Whom a hub takes somebody for: nothing of that is the token.
 pub fn hub_person(bytes: &[u8]) {
-    const TOKEN: &str = "hf_mine";
-    let Some(person) = read_person(bytes, TOKEN) else { return };
+    static CLIENT: LazyLock<Option<Client>> = LazyLock::new(|| {
+        Client::new(Options { token: Some(TOKEN.to_owned()), ..Options::default() }).ok()
+    });
+    let Some(client) = CLIENT.as_ref() else { panic!("no client can be made") };
+    let Some(person) = read_person(bytes, client) else { return };
     assert!(!format!("{person:?}").contains(TOKEN) && person.token_name() != Some(""));
 }

@@ -15,8 +15,8 @@ pub const HUB: [(&str, &str); 8] = [
     ),
     (
         "hub_person",
-        r#"{"type":"user","name":"me","fullname":"hf_mine","orgs":[{"name":"lab"},{"name":"hf_mine"}],"auth":
-{"type":"access_token","accessToken":{"displayName":"board hf_mine","role":"write"}}}"#,
+        r#"{"type":"user","name":"me","fullname":"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","orgs":[{"name":"lab"},{"name":"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"}],"auth":
+{"type":"access_token","accessToken":{"displayName":"board 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","role":"write"}}}"#,
     ),
     (
         "hub_list",

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::Client;
+
 /// Who a token belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Person {
@@ -68,9 +70,9 @@ impl Person {
     }
 }
 
-/// Takes bytes for what a hub answers about whoever shows this token. For fuzzing.
+/// Takes bytes for what a hub answers about whoever asks with this client. For fuzzing.
 #[doc(hidden)]
-pub fn read_person(bytes: &[u8], token: &str) -> Option<Person> {
+pub fn read_person(bytes: &[u8], client: &Client) -> Option<Person> {
     let person: Person = serde_json::from_slice(bytes).ok()?;
-    Some(person.shown(|name| name.replace(token, "(hidden)")))
+    Some(person.shown(|name| client.name(name)))
 }
