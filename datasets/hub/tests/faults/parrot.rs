@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sinew_hub::{Account, Client, Error, Hub, Link, Options, Part, Result, Target};
+use sinew_hub::{
+    Account, Client, Error, Flow, Hub, Ledger, Link, Local, Options, Part, Push, Result, Target,
+};
 
 use crate::proxy::Fault;
 use crate::refused::{always, answer, batch, refused};
-use crate::stand::{PART, PATIENCE, Stand, TOKEN, hub, is_clear, repo};
+use crate::stand::{PART, PATIENCE, Stand, TOKEN, hub, is_clear, push_of, repo};
 
 /// The file that all of them are asked for.
 const OWN: &str = "videos/file-000.mp4";
@@ -105,6 +107,24 @@ fn a_push_does_not_tell() {
     assert!(told > 200, "{told} errors");
     let href = json!({ "href": format!("ftp://x/{TOKEN}?{TOKEN}") });
     is_clear(&refused("/objects/batch", batch(&href)));
+}
+
+#[test]
+fn a_pull_request_does_not_tell() {
+    let stand = Stand::new();
+    let push = || {
+        // Never what is there already.
+        let (hub, repo) = (hub(&stand.proxy.url(), PATIENCE), repo());
+        let files = [Local::bytes("README.md", b"---\nlicense: mit\n---\n".to_vec()).unwrap()];
+        let push = Push { request: true, ..push_of(&hub, &repo, &files) };
+        push.run(&Ledger::default(), &Flow::default())
+    };
+    let told = told(&stand, &["/validate-yaml", "create_pr=1"], 3, push);
+    assert!(told > 100, "{told} errors");
+    let asked = stand.proxy.passed();
+    for stage in ["/validate-yaml", "create_pr=1"] {
+        assert!(asked.iter().any(|passed| passed.question.path.contains(stage)), "{stage}");
+    }
 }
 
 #[test]
