@@ -10,6 +10,7 @@ use ureq::{AsSendBody, Body, SendBody};
 use super::pace::Going;
 use super::refusal::{Failed, text, unanswered};
 use super::{AT_WORK, Client, nonsense};
+use crate::error::is_unwell;
 use crate::{Error, Result, address};
 
 /// The longest answer that is taken: a page of a tree has a thousand files.
@@ -25,6 +26,8 @@ pub(crate) struct Ask<'a> {
     /// Whether asking twice does no more than asking once, so that an answer that was lost on the
     /// way may be asked for again.
     pub repeatable: bool,
+    /// Whether it is not asked again where the server failed at it either: it may have done its part.
+    pub once: bool,
     /// Whether the token is shown. Some addresses are a permission themselves.
     pub signed: bool,
     /// Whether the server has work to do before it answers, and may take its time.
@@ -55,7 +58,16 @@ impl<'a> Ask<'a> {
     /// A question that only looks.
     pub fn get(url: &'a str) -> Self {
         let (method, content) = (Method::GET, Content::Nothing);
-        Self { method, url, headers: &[], content, repeatable: true, signed: true, work: false }
+        Self {
+            method,
+            url,
+            headers: &[],
+            content,
+            repeatable: true,
+            once: false,
+            signed: true,
+            work: false,
+        }
     }
 
     /// One that does something, and is asked once unless [`Ask::repeatable`] says otherwise.
@@ -96,7 +108,12 @@ impl Client {
                     let url = address::shown(url).to_owned();
                     return Err(Error::Status { status, message, url }.into());
                 }
-                return Err(self.refused(url, status, response.headers(), &said));
+                let refused = self.refused(url, status, response.headers(), &said);
+                return Err(if ask.once && is_unwell(status) {
+                    refused.error.into()
+                } else {
+                    refused
+                });
             }
             let bytes = bytes.map_err(lost)?;
             if bytes.len() as u64 > LONGEST_ANSWER {

@@ -95,7 +95,8 @@ pub(crate) fn commit(
         Ok(Box::new(Joined { pieces, now: None }))
     };
     let ask = Ask::post(&url, Content::Stream(length, &open)).work();
-    let ask = Ask { headers: &[("content-type", "application/x-ndjson")], ..ask };
+    // A change knows its parent and is made once; a pull request is another one each time.
+    let ask = Ask { headers: &[("content-type", "application/x-ndjson")], once: asks, ..ask };
     let made: Made = hub.client.ask(&ask)?.json()?;
     hub.check_commit(&made.commit_oid, &url).map(|()| made)
 }

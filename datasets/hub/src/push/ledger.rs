@@ -31,6 +31,7 @@ struct Known {
     given: HashMap<String, String>,
     meant: HashMap<String, String>,
     started: HashMap<String, Started>,
+    request: Option<u64>,
 }
 
 /// A large file that is on its way in parts.
@@ -62,6 +63,8 @@ enum Line {
     Part(String, usize, String),
     /// All of it is there, or it has to begin again.
     Over(String),
+    /// The pull request of this number has some of it; nothing: all of it, or there is none.
+    Request(Option<u64>),
 }
 
 impl Ledger {
@@ -126,6 +129,15 @@ impl Ledger {
 
     pub(crate) fn over(&self, oid: &str) -> Result<()> {
         self.learn(Line::Over(oid.to_owned()), false)
+    }
+
+    /// The pull request that a push has begun, and not ended.
+    pub(crate) fn requested(&self) -> Option<u64> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).request
+    }
+
+    pub(crate) fn request(&self, number: Option<u64>) -> Result<()> {
+        if number == self.requested() { Ok(()) } else { self.learn(Line::Request(number), true) }
     }
 
     /// Waits until everything learned is on the disk.
@@ -197,6 +209,7 @@ impl Known {
             Line::Over(oid) => {
                 self.started.remove(&oid);
             }
+            Line::Request(number) => self.request = number,
         }
     }
 
@@ -212,7 +225,8 @@ impl Known {
             let parts = parts.map(|(part, etag)| Line::Part(oid.clone(), *part, etag.clone()));
             std::iter::once(Line::Started(oid.clone(), started.clone())).chain(parts)
         });
-        hashes.chain(given).chain(meant).chain(started)
+        let request = self.request.map(|number| Line::Request(Some(number)));
+        hashes.chain(given).chain(meant).chain(started).chain(request)
     }
 }
 
@@ -252,6 +266,7 @@ mod tests {
         ledger.part("cc", 9, "no such part").unwrap();
         ledger.start("dd", &started).unwrap();
         ledger.over("dd").unwrap();
+        ledger.request(Some(7)).unwrap();
         drop(ledger);
 
         let whole = fs::read(&path).unwrap();
@@ -265,6 +280,7 @@ mod tests {
                 let etags = HashMap::from([(1, "\"e\"".to_owned())]);
                 assert_eq!(ledger.started("cc"), Some(Started { etags, ..started.clone() }));
                 assert_eq!(ledger.started("dd"), None);
+                assert_eq!(ledger.requested(), Some(7));
             }
             // What is appended after half a line is a line of its own.
             ledger.give("z", Some("zz")).unwrap();

@@ -111,6 +111,7 @@ impl Push<'_> {
 
     fn bring(&self, head: String, ledger: &Ledger, flow: &Flow) -> Result<Pushed> {
         let mut way = Way::begin(self, head, ledger, flow);
+        way.go_on()?;
         for files in self.files.chunks(MOST_FILES) {
             way.bring(files)?;
             if way.is_full() {
@@ -120,6 +121,9 @@ impl Push<'_> {
         way.take_away()?;
         way.commit()?;
         way.verify()?;
+        if self.request {
+            ledger.request(None)?;
+        }
         ledger.sync()?;
         Ok(way.end())
     }

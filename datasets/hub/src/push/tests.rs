@@ -362,9 +362,11 @@ fn a_repository_that_was_moved_is_found_and_not_made_again() {
 fn a_pull_request_leaves_the_branch_as_it_is() {
     let bench = Bench::new();
     bench.write("meta/info.json", 100, 0);
+    bench.write("meta/gone.json", 100, 0);
     let ledger = Ledger::default();
     let before = bench.push(&ledger, &Flow::default()).unwrap();
     assert_eq!(before.request, None);
+    fs::remove_file(bench.source().join("meta/gone.json")).unwrap();
     bench.write("meta/info.json", 120, 1);
     bench.write("videos/file-000.mp4", 3 * PART as usize, 0);
     // More than goes into one commit.
@@ -375,11 +377,13 @@ fn a_pull_request_leaves_the_branch_as_it_is() {
     let ask = || bench.pushed(&files, &ledger, &Flow::default(), |push| push.request = true);
     let pushed = ask().unwrap();
     let page = format!("{}/datasets/local/pick/discussions", bench.server.url());
-    assert_eq!((pushed.request, pushed.changed), (Some(format!("{page}/1")), 1102));
+    assert_eq!((pushed.request.clone(), pushed.changed), (Some(format!("{page}/1")), 1102));
     let head = |revision| bench.hub.state(&bench.repo, Some(revision)).unwrap().sha;
-    assert_eq!((head("main"), head("refs/pr/1")), (before.commit.clone(), pushed.commit));
+    assert_eq!((head("main"), head("refs/pr/1")), (before.commit.clone(), pushed.commit.clone()));
     let there = bench.hub.files(&bench.repo, "refs/pr/1", "").unwrap();
     assert!(there.len() >= 1102, "{}", there.len());
+    assert_eq!(pushed.removed, 0);
+    assert!(there.iter().any(|entry| entry.path == "meta/gone.json"), "nothing is taken away");
     assert_eq!(ask().unwrap().request, Some(format!("{page}/2")));
     // What is there already is not asked for.
     bench.pushed(&files, &ledger, &Flow::default(), |push| push.replace = true).unwrap();

@@ -10,7 +10,7 @@ use super::room::Room;
 use super::store::{self, Large, Store};
 use super::{Flow, Ledger, Local, Push, Pushed};
 use crate::abreast::abreast;
-use crate::http::nonsense;
+use crate::error::is_unwell;
 use crate::hub::Digest;
 use crate::{Error, Result};
 
@@ -24,6 +24,11 @@ const MOST_CARRIED: u64 = 64 << 20;
 
 /// How often a commit is made anew because somebody else's came first.
 const MOST_REBASES: usize = 20;
+
+/// What a pull request's commits go to.
+fn reference(number: u64) -> String {
+    format!("refs/pr/{number}")
+}
 
 /// A push on its way.
 pub(crate) struct Way<'a> {
@@ -175,7 +180,7 @@ impl<'a> Way<'a> {
 
     /// Adds to the next commit what is to be taken away.
     pub fn take_away(&mut self) -> Result<()> {
-        if !self.push.mirror {
+        if !self.push.mirror || self.push.request {
             return Ok(());
         }
         let mut gone = self.ledger.given();
@@ -231,9 +236,19 @@ impl<'a> Way<'a> {
                 Err(error @ (Error::Ended | Error::Altered { .. } | Error::Denied { .. })) => {
                     return Err(error);
                 }
-                // Another try would make another.
-                Err(Error::Unreachable { .. }) if asks => {
-                    return Err(Error::Unheard { url: hub.page(repo) });
+                // It may have been made all the same, and another try would make another.
+                Err(Error::Unreachable { .. } | Error::Nonsense { .. }) if asks => {
+                    return Err(self.unheard());
+                }
+                Err(Error::Status { status, .. }) if asks && is_unwell(status) => {
+                    return Err(self.unheard());
+                }
+                // Where it is closed or taken over, the next push makes another.
+                Err(error @ Error::Status { status: ..500, .. })
+                    if self.pushed.request.is_some() =>
+                {
+                    self.ledger.request(None)?;
+                    return Err(error);
                 }
                 // Somebody else's came first, or nobody knows whether this one came: what is there
                 // tells.
@@ -260,15 +275,37 @@ impl<'a> Way<'a> {
         Ok(())
     }
 
-    /// The pull request is made: what else there is goes there.
+    /// Goes on in the pull request that an earlier try made, if it is still there.
+    pub fn go_on(&mut self) -> Result<()> {
+        let Push { hub, repo, request, .. } = *self.push;
+        let Some(number) = self.ledger.requested().filter(|_| request) else { return Ok(()) };
+        match hub.state(repo, Some(&reference(number))) {
+            Ok(state) => {
+                self.head = state.sha;
+                self.enter(number);
+                Ok(())
+            }
+            Err(error) if error.is_missing() => self.ledger.request(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The pull request is made: what else there is goes there, and whatever ends this, the next try as well.
     fn ask(&mut self, number: Option<u64>) -> Result<()> {
-        let Push { hub, repo, .. } = *self.push;
-        let number = number.ok_or_else(|| {
-            nonsense(&hub.page(repo), "it makes a pull request and does not say which")
-        })?;
-        self.branch = format!("refs/pr/{number}");
-        self.pushed.request = Some(format!("{}/discussions/{number}", hub.page(repo)));
+        let number = number.ok_or_else(|| self.unheard())?;
+        self.ledger.request(Some(number))?;
+        self.enter(number);
         Ok(())
+    }
+
+    fn enter(&mut self, number: u64) {
+        self.branch = reference(number);
+        let page = self.push.hub.page(self.push.repo);
+        self.pushed.request = Some(format!("{page}/discussions/{number}"));
+    }
+
+    fn unheard(&self) -> Error {
+        Error::Unheard { url: self.push.hub.page(self.push.repo) }
     }
 
     /// Leaves out of what is pending what is there by now.

@@ -144,16 +144,61 @@ fn a_pull_request_is_asked_for_once() {
         error
     };
     // Its answer is lost: the hub has done what it was asked.
-    let lost = ask(Fault::CutAnswer(20));
-    assert!(matches!(lost, Error::Unheard { .. }) && !lost.may_pass(), "{lost}");
+    let unheard = |fault| {
+        let error = ask(fault);
+        assert!(matches!(error, Error::Unheard { .. }) && !error.may_pass(), "{error}");
+    };
+    unheard(Fault::CutAnswer(20));
+    // Whoever answers so, it may be done all the same.
+    for status in [500, 502, 503, 504] {
+        unheard(answer(status, &["Retry-After: 0"], ""));
+    }
+    unheard(answer(200, &[], "<p>Welcome to this network"));
     let commit = "1".repeat(40);
     for url in ["null", "7", "\"/discussions/x\"", "\"http://x/discussions/\"", "\"../1\""] {
         let said = format!("{{\"commitOid\":\"{commit}\",\"pullRequestUrl\":{url}}}");
-        assert!(matches!(ask(answer(200, &[], &said)), Error::Nonsense { .. }), "{url}");
+        unheard(answer(200, &[], &said));
     }
     let asked = stand.proxy.passed();
     let asked = asked.iter().filter(|passed| passed.question.path.contains("create_pr"));
-    assert_eq!(asked.count(), 6);
+    assert_eq!(asked.count(), 11);
+}
+
+#[test]
+fn a_pull_request_that_was_begun_is_gone_on_with() {
+    let stand = Stand::new();
+    stand.write("meta/info.json", 300, 0);
+    stand.push().unwrap();
+    let page = format!("{}/datasets/local/pick/discussions", stand.proxy.url());
+    let ask = |ledger: &std::path::Path| {
+        let (hub, repo) = (hub(&stand.proxy.url(), PATIENCE), repo());
+        let files = sinew_hub::Local::below(&stand.source(), |_| true).unwrap();
+        let push = sinew_hub::Push { request: true, replace: true, ..push_of(&hub, &repo, &files) };
+        push.run(&Ledger::open(ledger).unwrap(), &Flow::default())
+    };
+    let kept = stand.folder.path().join("request.ledger");
+    for state in 1..3 {
+        stand.write("meta/info.json", 400, state);
+        // It is made, and nobody can look whether all of it is there.
+        stand.proxy.plan(always("/tree/", answer(502, &[], "")));
+        assert!(ask(&kept).unwrap_err().may_pass());
+        stand.proxy.calm();
+        stand.write("meta/more.json", 500, state);
+        let pushed = ask(&kept).unwrap();
+        assert_eq!((pushed.request, pushed.changed), (Some(format!("{page}/{state}")), 1));
+    }
+    // One that is gone is not.
+    fs::write(&kept, "{\"request\":77}\n").unwrap();
+    assert_eq!(ask(&kept).unwrap().request, Some(format!("{page}/3")));
+    // Nor one that takes nothing more, the time after.
+    fs::write(&kept, "{\"request\":3}\n").unwrap();
+    stand.write("meta/more.json", 500, 9);
+    stand.proxy.plan(always("/commit/refs", answer(403, &[], "")));
+    assert!(matches!(ask(&kept), Err(Error::Denied { .. })));
+    stand.proxy.plan(always("/commit/refs", answer(400, &[], "{\"error\":\"it is closed\"}")));
+    assert!(matches!(ask(&kept), Err(Error::Status { status: 400, .. })));
+    stand.proxy.calm();
+    assert_eq!(ask(&kept).unwrap().request, Some(format!("{page}/4")));
 }
 
 #[test]
