@@ -9,12 +9,13 @@
 //! WebSocket, which Safari does not open over such a certificate (WebKit bug 145819). Whoever has not the
 //! address with its token is told nothing.
 
+mod line;
 mod networks;
 mod papers;
 mod request;
 mod seat;
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -34,6 +35,7 @@ use sinew_teleop::keys::Key;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::Report;
 use crate::door::Door;
+use line::Line;
 use request::{Request, answer};
 use seat::{News, Refusal, Seat};
 
@@ -134,7 +136,7 @@ impl Room {
     fn serve(&self, stream: TcpStream) -> io::Result<()> {
         let connection =
             ServerConnection::new(Arc::clone(&self.papers)).map_err(io::Error::other)?;
-        let mut stream = StreamOwned::new(connection, stream);
+        let mut stream = StreamOwned::new(connection, Line::new(stream));
         let ended = self.requests(&mut stream);
         // A line that ends without this word may have been cut by anybody.
         stream.conn.send_close_notify();
@@ -142,7 +144,7 @@ impl Room {
         ended
     }
 
-    fn requests(&self, stream: &mut (impl Read + Write)) -> io::Result<()> {
+    fn requests(&self, stream: &mut StreamOwned<ServerConnection, Line>) -> io::Result<()> {
         let mut waiting = Vec::new();
         while !self.over.load(Ordering::Acquire) {
             let request = match request::read(stream, &mut waiting) {
@@ -152,15 +154,16 @@ impl Room {
                 }
                 Err(error) => return Err(error),
             };
-            self.answer(stream, &request)?;
-            if !request.stays {
+            if !self.answer(stream, &request)? {
                 break;
             }
+            stream.sock.again();
         }
         Ok(())
     }
 
-    fn answer(&self, stream: &mut impl Write, request: &Request) -> io::Result<()> {
+    /// Answers a request. Returns whether more may follow: strangers take nobody's place for long.
+    fn answer(&self, stream: &mut impl Write, request: &Request) -> io::Result<bool> {
         let path = request.path.trim_matches('/');
         let (token, rest) = path.split_once('/').unwrap_or((path, ""));
         let (word, phone) = rest.split_once('/').unwrap_or((rest, ""));
@@ -184,7 +187,8 @@ impl Room {
             }
             _ => ("404 Not Found", plain, String::new()),
         };
-        answer(stream, status, kind, body.as_bytes(), request.stays)
+        let stays = request.stays && known;
+        answer(stream, status, kind, body.as_bytes(), stays).map(|()| stays)
     }
 }
 

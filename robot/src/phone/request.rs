@@ -1,11 +1,8 @@
 //! Requests as a phone's browser makes them, one after the other over one connection.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::time::Instant;
 
 use sinew_teleop::phone::LONGEST;
-
-use crate::door::PATIENCE;
 
 /// The longest head of a request, in bytes.
 const LONGEST_HEAD: usize = 8 << 10;
@@ -31,17 +28,11 @@ fn wrong(what: &str) -> io::Error {
 
 /// Reads the next request; `waiting` has what was read beyond the one before.
 pub fn read(stream: &mut impl Read, waiting: &mut Vec<u8>) -> io::Result<Request> {
-    let begun = Instant::now();
     let mut more = |waiting: &mut Vec<u8>| -> io::Result<()> {
         let mut bytes = [0; 2048];
         let count = stream.read(&mut bytes)?;
         waiting.extend_from_slice(bytes.get(..count).unwrap_or_default());
-        match count {
-            0 => Err(ErrorKind::UnexpectedEof.into()),
-            // Somebody who sends byte by byte keeps others out.
-            _ if begun.elapsed() > PATIENCE * 2 => Err(ErrorKind::TimedOut.into()),
-            _ => Ok(()),
-        }
+        if count == 0 { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     };
     let (mut request, head, length) = loop {
         if let Some(read) = parse(waiting)? {
