@@ -263,10 +263,10 @@ const PHONE: &str = r#"{"n":1,"held":false,"place":[0,1,0],"turn":[-0.7071,0,0,0
 {"n":2,"held":true,"place":[0,1,0],"turn":[-0.7071,0,0,0.7071]}
 {"n":3,"held":true,"place":[0.01,1.02,-0.03],"turn":[-0.7071,0,0,0.7071],"scale":0.25}
 {"n":4,"held":true,"place":[0.01,1.02,-0.03],"turn":[-0.7,0.1,0.1,0.7],"scale":2}
-{"n":5,"held":false,"aim":true,"open":-1}
-{"n":6,"held":true,"move":[1,-0.5,0],"open":0.5,"press":"next"}
-{"n":7,"held":true,"place":[900,1,0],"turn":[0,0,0,1],"press":"again"}
-{"n":8,"held":true,"place":[0,1,0],"turn":[0,1,0,0],"press":"stop"}
+{"n":5,"held":false,"aim":1,"open":-1}
+{"n":6,"held":true,"move":[1,-0.5,0],"open":0.5,"press":[1,"next"]}
+{"n":7,"held":true,"place":[900,1,0],"turn":[0,0,0,1],"press":[2,"again"]}
+{"n":8,"held":true,"place":[0,1,0],"turn":[0,1,0,0],"press":[3,"stop"]}
 "#;
 
 /// Keys as terminals send them: plain, arrows of both kinds, Esc, kitty's with modifiers and releases,

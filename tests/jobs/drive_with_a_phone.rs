@@ -226,7 +226,7 @@ fn the_arm_follows_while_the_button_is_held_and_holds_once_the_line_is_lost() {
     phone.until(lower, || far(&positions(&arm), &lost) > 60);
     let open = |_| json!({ "open": 1.0 });
     phone.until(open, || (positions(&arm)[5] - before[5]).abs() > 100);
-    assert_eq!(phone.say(json!({ "press": "stop" })).1, "waits");
+    assert_eq!(phone.say(json!({ "press": [1, "stop"] })).1, "waits");
     let result = running.result();
     assert_eq!(running.end().0, 0, "{result}");
     assert_eq!(arm.torques(), [false; 6]);
@@ -249,6 +249,9 @@ fn nobody_else_drives_and_garbage_moves_nothing() {
     let mut stranger = Phone::open(&url, "mine");
     stranger.token = "a".repeat(stranger.token.len());
     assert_eq!(stranger.say(lifted(true, 0.0)).0, 404);
+    let mut more = Vec::new();
+    stranger.line.take().unwrap().read_to_end(&mut more).unwrap();
+    assert_eq!(more, b"", "it is hung up on them");
     let root = stranger.ask("GET", "/", b"");
     assert_eq!(root, (404, String::new()), "nothing is told to strangers");
 
@@ -303,7 +306,7 @@ fn episodes_are_recorded_and_ended_with_the_phone() {
         said += 1;
         said > 150
     });
-    phone.say(json!({ "press": "next" }));
+    phone.say(json!({ "press": [1, "next"] }));
     let result = running.result();
     assert_eq!(running.end().0, 0, "{result}");
     assert_eq!(result["episodes"], 1, "{result}");

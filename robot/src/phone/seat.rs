@@ -71,6 +71,8 @@ pub enum Refusal {
 pub struct Seat {
     stick: Stick,
     press: SyncSender<Key>,
+    /// Who pressed last, and which press of theirs it was: it may be said again after the phone was gone.
+    pressed: Option<(String, u64)>,
     hand: Hand,
     sitting: Option<String>,
     heard: Nanos,
@@ -86,7 +88,8 @@ impl Seat {
     pub fn new(stick: Stick, press: SyncSender<Key>) -> Self {
         let hand = Hand::default();
         let (sitting, heard, silent, refused) = (None, 0, false, false);
-        Self { stick, press, hand, sitting, heard, silent, refused, leapt: (0, -KEPT) }
+        let (pressed, leapt) = (None, (0, -KEPT));
+        Self { stick, press, pressed, hand, sitting, heard, silent, refused, leapt }
     }
 
     /// Takes what a phone says. Answers what its page shows, and what is to be told.
@@ -113,6 +116,15 @@ impl Seat {
             self.sitting = Some(phone.to_owned());
             news = Some(News::Here);
         }
+        // A press counts even where what was said later came first, and once however often it is said.
+        if let Some((count, key)) = message.press {
+            let known = self.pressed.as_ref().filter(|(by, _)| by == phone);
+            if known.is_none_or(|(_, last)| count > *last) {
+                self.pressed = Some((phone.to_owned(), count));
+                // Where nobody has looked at the last ones yet, one more is nothing new.
+                self.press.try_send(key).unwrap_or_default();
+            }
+        }
         let Some(wish) = self.hand.take(&message, now) else { return (Ok("late"), news) };
         self.heard = now;
         if std::mem::take(&mut self.silent) {
@@ -123,10 +135,6 @@ impl Seat {
             news = news.or(Some(News::Leapt));
         }
         self.stick.tell(wish);
-        if let Some(key) = message.press {
-            // Where nobody has looked at the last ones yet, one more is nothing new.
-            self.press.try_send(key).unwrap_or_default();
-        }
         let state = match (self.hand.has_lapsed(), self.hand.holds()) {
             (true, _) => "anew",
             (false, true) => "moves",
@@ -259,12 +267,29 @@ mod tests {
     }
 
     #[test]
+    fn a_press_counts_though_it_comes_late_and_once_however_often_it_is_said() {
+        let (mut seat, _ear, pressed) = seat();
+        let mut said = |phone: &str, number: u64, press: &str, now: Nanos| {
+            let text = format!(r#"{{"n":{number},"press":{press}}}"#);
+            (seat.take(phone, text.as_bytes(), now).0, pressed.try_recv().ok())
+        };
+        assert_eq!(said("a", 3, "null", 0), (Ok("waits"), None));
+        assert_eq!(said("a", 2, r#"[1,"next"]"#, 0), (Ok("late"), Some(Key::Next)));
+        assert_eq!(said("a", 4, r#"[1,"next"]"#, 0), (Ok("waits"), None));
+        assert_eq!(said("a", 5, r#"[2,"next"]"#, 0), (Ok("waits"), Some(Key::Next)));
+        assert_eq!(said("b", 1, r#"[1,"stop"]"#, 0), (Err(Refusal::Taken), None));
+        let later = 2 * KEPT;
+        assert_eq!(said("a", 6, r#"[2,"next"]"#, later), (Ok("waits"), None));
+        assert_eq!(said("b", 2, r#"[1,"stop"]"#, 2 * later), (Ok("waits"), Some(Key::Quit)));
+    }
+
+    #[test]
     fn garbage_moves_nothing_and_takes_no_seat() {
         let (mut seat, mut ear, pressed) = seat();
         assert!(matches!(seat.take("a", b"{}", 0), (Err(Refusal::Message(_)), None)));
         let long = "a".repeat(65);
         assert!(matches!(seat.take(&long, &up(1), 0), (Err(Refusal::Message(_)), None)));
-        assert_eq!(seat.take("b", br#"{"n":1,"press":"stop"}"#, 0).0, Ok("waits"));
+        assert_eq!(seat.take("b", br#"{"n":1,"press":[1,"stop"]}"#, 0).0, Ok("waits"));
         assert_eq!(ear.rates(0), [0.0; WAYS]);
         assert_eq!(pressed.try_recv(), Ok(Key::Quit));
     }

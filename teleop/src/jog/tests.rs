@@ -404,7 +404,7 @@ proptest! {
                 "move": [share(4), share(5), share(6)],
                 "open": share(7),
                 "scale": 0.05 + 1.95 * share(8).abs(),
-                "aim": parts[9] % 7 == 0,
+                "aim": u64::from(parts[9] % 7 == 0),
             });
             let message = Message::read(text.to_string().as_bytes()).unwrap();
             if let Some(wish) = hand.take(&message, bench.due) {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! {"n": 7, "held": true, "place": [x, y, z], "turn": [x, y, z, w], "move": [ahead, left, up],
-//!  "open": 0, "scale": 1, "aim": false, "press": "next"}
+//!  "open": 0, "scale": 1, "aim": 0, "press": [1, "next"]}
 //! ```
 //! Only `n` has to be there. Place and turn are the phone's own axes (right, towards its upper end, out of its
 //! screen) in a room whose second axis points up, as WebXR has them.
@@ -36,10 +36,11 @@ pub struct Message {
     pub open: f64,
     /// How far something moves for each metre and degree of the phone.
     pub scale: f64,
-    /// Whether ahead is where the phone points when its button is pressed next.
-    pub aim: bool,
-    /// What it asks of a recording, or of the program.
-    pub press: Option<Key>,
+    /// How often it was asked that ahead is where the phone points when its button is pressed next.
+    pub aim: u64,
+    /// What it asks of a recording, or of the program, and how often it asked for something: what is said again
+    /// is not meant again.
+    pub press: Option<(u64, Key)>,
 }
 
 /// Why a message is none.
@@ -71,8 +72,8 @@ struct Written {
     open: f64,
     scale: Option<f64>,
     #[serde(default)]
-    aim: bool,
-    press: Option<Press>,
+    aim: u64,
+    press: Option<(u64, Press)>,
 }
 
 /// The page's buttons.
@@ -120,10 +121,10 @@ impl Message {
             open: written.open,
             scale,
             aim: written.aim,
-            press: written.press.map(|press| match press {
-                Press::Next => Key::Next,
-                Press::Again => Key::Again,
-                Press::Stop => Key::Quit,
+            press: written.press.map(|(count, press)| match press {
+                Press::Next => (count, Key::Next),
+                Press::Again => (count, Key::Again),
+                Press::Stop => (count, Key::Quit),
             }),
         })
     }
@@ -136,13 +137,13 @@ mod tests {
     #[test]
     fn a_message_is_read_whole_or_with_its_number_alone() {
         let text = br#"{"n":7,"held":true,"place":[1,2,-3],"turn":[0,0,0,1],"move":[0.5,0,-1],
-            "open":-1,"scale":0.25,"aim":true,"press":"again"}"#;
+            "open":-1,"scale":0.25,"aim":2,"press":[3,"again"]}"#;
         let message = Message::read(text).unwrap();
-        assert_eq!((message.number, message.held, message.aim), (7, true, true));
+        assert_eq!((message.number, message.held, message.aim), (7, true, 2));
         assert_eq!(message.place, Some(Vector3::new(1.0, 2.0, -3.0)));
         assert_eq!(message.turn, Some(UnitQuaternion::identity()));
         assert_eq!((message.pads, message.open, message.scale), ([0.5, 0.0, -1.0], -1.0, 0.25));
-        assert_eq!(message.press, Some(Key::Again));
+        assert_eq!(message.press, Some((3, Key::Again)));
         let message = Message::read(br#"{"n":0}"#).unwrap();
         assert!(!message.held && message.place.is_none() && message.scale == 1.0);
     }
@@ -164,7 +165,8 @@ mod tests {
             (r#"{"n":1,"move":[2,0,0]}"#, "move"),
             (r#"{"n":1,"open":-1.5}"#, "open"),
             (r#"{"n":1,"scale":0}"#, "scale"),
-            (r#"{"n":1,"press":"limp"}"#, "limp"),
+            (r#"{"n":1,"press":[1,"limp"]}"#, "limp"),
+            (r#"{"n":1,"press":"next"}"#, "makes no sense"),
         ] {
             let refused = Message::read(text.as_bytes()).map_err(|error| error.to_string());
             assert!(refused.as_ref().is_err_and(|what| what.contains(told)), "{text}: {refused:?}");

@@ -41,6 +41,8 @@ pub struct Hand {
     hold: u64,
     /// Where ahead and left are.
     ahead: Option<(Vector3<f64>, Vector3<f64>)>,
+    /// How often it was asked to say that anew.
+    aim: u64,
     way: [f64; PULLED],
     leaps: u64,
 }
@@ -70,8 +72,8 @@ impl Hand {
         self.free &= before.is_some() || !last.as_ref().is_some_and(|last| last.touched);
         self.free |= !touched;
         let (held, touched) = (message.held && self.free, touched && self.free);
-        if message.aim {
-            self.ahead = None;
+        if message.aim != self.aim {
+            (self.aim, self.ahead) = (message.aim, None);
         }
         match before.filter(|before| before.held && held) {
             Some(before) => self.go(before, message),
