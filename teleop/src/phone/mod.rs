@@ -14,7 +14,7 @@ mod message;
 
 use nalgebra::{UnitQuaternion, Vector3};
 use sinew_drivers::Nanos;
-use sinew_drivers::clock::MILLI;
+use sinew_drivers::clock::{MILLI, SECOND};
 
 use crate::jog::{PULLED, Pull, Way, Wish};
 
@@ -23,10 +23,13 @@ pub use message::{LONGEST, Message, MessageError};
 /// How long nothing may be heard before the arm is held where it is.
 pub const SILENCE: Nanos = 300 * MILLI;
 
-/// The farthest a hand goes from one message to the next, in metres.
-const LEAP: f64 = 0.2;
-/// And how far it turns, in radians.
-const TWIST: f64 = 1.0;
+/// How fast a hand goes, in metres a second, and the farthest from one message to the next, in metres. Tracking is
+/// off by the least, and messages wait for one another.
+const FASTEST: f64 = 3.0;
+const LEAP: std::ops::RangeInclusive<f64> = 0.02..=0.2;
+/// The same of its turns, in radians.
+const FASTEST_TURN: f64 = 12.0;
+const TWIST: std::ops::RangeInclusive<f64> = 0.1..=1.0;
 /// Which of a way's speeds pads and slider have at their ends.
 const FAST: usize = 2;
 
@@ -76,7 +79,7 @@ impl Hand {
             (self.aim, self.ahead) = (message.aim, None);
         }
         match before.filter(|before| before.held && held) {
-            Some(before) => self.go(before, message),
+            Some(before) => self.go(before, message, now),
             None if held => {
                 (self.hold, self.way) = (self.hold + 1, [0.0; PULLED]);
                 self.ahead = self.ahead.or_else(|| message.turn.and_then(|turn| ahead(&turn)));
@@ -125,13 +128,17 @@ impl Hand {
     }
 
     /// Adds how far it went since the message before.
-    fn go(&mut self, before: &Heard, now: &Message) {
+    fn go(&mut self, before: &Heard, now: &Message, at: Nanos) {
         let Some((ahead, left)) = self.ahead else { return };
         let axes = [ahead, left, Vector3::y()];
         let step = before.place.zip(now.place).map_or(Vector3::zeros(), |(then, now)| now - then);
         let turn = before.turn.zip(now.turn);
         let turn = turn.map_or(Vector3::zeros(), |(then, now)| (now / then).scaled_axis());
-        if step.norm() > LEAP || turn.norm() > TWIST {
+        let seconds = (at - before.at) as f64 / SECOND as f64;
+        let most = |speed: f64, bounds: std::ops::RangeInclusive<f64>| {
+            (bounds.start() + speed * seconds).min(*bounds.end())
+        };
+        if step.norm() > most(FASTEST, LEAP) || turn.norm() > most(FASTEST_TURN, TWIST) {
             self.leaps += 1;
             return;
         }

@@ -88,7 +88,7 @@ fn the_first_press_says_where_ahead_is_until_it_is_aimed_anew() {
     // Turned to the left by a quarter: ahead stays where it was.
     let left = UnitQuaternion::from_axis_angle(&Vector3::y_axis(), FRAC_PI_2) * flat();
     phone.say(true, [0.0; 3], left);
-    assert_eq!(way(&phone.say(true, [0.0, 0.0, -0.1], left))[..2], [0.1, 0.0]);
+    assert_eq!(way(&phone.say(true, [0.0, 0.0, -0.05], left))[..2], [0.05, 0.0]);
     phone.say(false, [0.0; 3], left);
     // The message in which it is asked for first is lost, and those after it say it again.
     phone.message(false, [0.0; 3], left);
@@ -98,7 +98,7 @@ fn the_first_press_says_where_ahead_is_until_it_is_aimed_anew() {
         phone.hand.take(&message, phone.now).unwrap()
     };
     aimed([0.0; 3]);
-    assert_eq!(way(&aimed([0.0, 0.0, -0.1]))[..2], [0.0, -0.1]);
+    assert_eq!(way(&aimed([0.0, 0.0, -0.05]))[..2], [0.0, -0.05]);
 }
 
 #[test]
@@ -158,6 +158,28 @@ fn what_comes_late_or_leaps_moves_nothing() {
     assert_eq!(way(&phone.say(true, [0.0, 3.0, 0.0], around)), [0.0; 6]);
     assert_eq!(way(&phone.say(true, [0.0, 3.01, 0.0], around))[2], 0.01, "it goes on from there");
     assert_eq!(phone.hand.leaps(), 2);
+}
+
+#[test]
+fn how_far_a_hand_goes_depends_on_how_long_it_had() {
+    let turned = |angle| UnitQuaternion::from_axis_angle(&Vector3::y_axis(), angle) * flat();
+    for (after, far, angle, leaps) in [
+        (TICK, 0.06, 0.0, 0),
+        (TICK, 0.08, 0.0, 1),
+        (TICK, 0.19, 0.0, 1),
+        (4 * TICK, 0.19, 0.0, 0),
+        (TICK, 0.0, 0.25, 0),
+        (TICK, 0.0, 0.9, 1),
+        (5 * TICK, 0.0, 0.9, 0),
+        (SILENCE, 0.21, 0.0, 1),
+        (SILENCE, 0.0, 1.1, 1),
+    ] {
+        let mut phone = Phone::there();
+        phone.say(true, [0.0; 3], flat());
+        phone.now += after - TICK;
+        phone.say(true, [0.0, far, 0.0], turned(angle));
+        assert_eq!(phone.hand.leaps(), leaps, "{far} m and {angle} within {after}");
+    }
 }
 
 #[test]
