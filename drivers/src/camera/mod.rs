@@ -74,6 +74,9 @@ pub struct CameraSpec {
 pub trait Source: Send {
     /// Waits for the next picture, and says when it was taken.
     fn shoot(&mut self) -> Result<Taken, Error>;
+
+    /// Waits no longer for a picture once this is raised, should it wait for long.
+    fn heed(&mut self, _over: &Arc<AtomicBool>) {}
 }
 
 /// What opens a source, again after each failure.
@@ -137,7 +140,7 @@ struct Shared {
     failures: AtomicU64,
     doubted: AtomicU64,
     longest_gap: AtomicI64,
-    stopping: AtomicBool,
+    stopping: Arc<AtomicBool>,
     /// What it failed with last, for whoever waits for a picture.
     trouble: Mutex<Option<String>>,
 }
@@ -226,12 +229,14 @@ impl Drop for Camera {
 }
 
 impl Shared {
-    fn run(&self, source: Box<dyn Source>, mut opener: Opener, clock: &Clock) {
+    fn run(&self, mut source: Box<dyn Source>, mut opener: Opener, clock: &Clock) {
+        source.heed(&self.stopping);
         let mut source = Some(source);
         while !self.stopping.load(Ordering::Acquire) {
             let shot = match &mut source {
                 Some(source) => source.shoot(),
                 None => opener().and_then(|mut opened| {
+                    opened.heed(&self.stopping);
                     let shot = opened.shoot();
                     source = Some(opened);
                     shot

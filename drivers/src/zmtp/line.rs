@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::descriptor::waiting;
 
-use super::{Socket, greet, head};
+use super::{COMMAND, Socket, greet, head};
 
 /// How often it is looked at whether anybody still waits.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -58,7 +58,12 @@ impl Line {
         Ok(Self { stream, end: Instant::now(), over: Arc::clone(over) })
     }
 
-    /// Whether a frame has come whole that nobody has read.
+    /// Ends whatever is being done once this is raised.
+    pub fn heed(&mut self, over: &Arc<AtomicBool>) {
+        self.over = Arc::clone(over);
+    }
+
+    /// Whether a frame of a message has come whole that nobody has read: what follows a command may never come.
     pub fn has_frame(&self) -> bool {
         let here = waiting(self.stream.as_fd()) as u64;
         let mut begin = [0; 9];
@@ -67,8 +72,8 @@ impl Line {
         let mut begin = begin.get(..looked.unwrap_or_default()).unwrap_or_default();
         let longest = begin.len();
 
-        let Ok((_, length)) = head(&mut begin) else { return false };
-        length.saturating_add((longest - begin.len()) as u64) <= here
+        let Ok((flags, length)) = head(&mut begin) else { return false };
+        flags & COMMAND == 0 && length.saturating_add((longest - begin.len()) as u64) <= here
     }
 
     /// For something that lasts so long at most, all its bytes together.

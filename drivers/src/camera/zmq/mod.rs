@@ -9,6 +9,7 @@ mod message;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::http::address;
@@ -82,11 +83,13 @@ pub fn look(name: &str, at: &Address, clock: Clock) -> Result<(u32, u32), Error>
 pub struct Zmq {
     name: String,
     at: Address,
-    /// What the server calls it.
-    camera: String,
+    /// What the server calls it, once that is known.
+    camera: Option<String>,
     size: (u32, u32),
     clock: Clock,
     line: Line,
+    /// What went wrong after a picture that was still shown.
+    trouble: Option<Error>,
 }
 
 impl Zmq {
@@ -101,9 +104,7 @@ impl Zmq {
         let mut line = line.map_err(gone)?;
         zmtp::subscribe(line.within(PATIENCE)).map_err(gone)?;
         let (name, at, camera) = (name.to_owned(), at.clone(), at.camera.clone());
-        let mut opened = Self { name, at, camera: String::new(), size, clock, line };
-        opened.camera = camera.map_or_else(|| opened.only(), Ok)?;
-        Ok(opened)
+        Ok(Self { name, at, camera, size, clock, line, trouble: None })
     }
 
     fn failed(&self, what: impl fmt::Display) -> Error {
@@ -141,24 +142,44 @@ impl Zmq {
 
     /// The file of the newest picture that is here, or else of the next one.
     fn newest(&mut self) -> Result<Vec<u8>, Error> {
+        if let Some(error) = self.trouble.take() {
+            return Err(error);
+        }
+        let camera = match self.camera.clone() {
+            Some(camera) => camera,
+            None => self.only()?,
+        };
+        self.camera = Some(camera.clone());
         let (mut newest, mut others) = (None, String::new());
         self.line.within(self.at.silence);
         for _ in 0..MOST_LEFT_OUT {
-            let bytes = self.message().map_err(|error| match (error.kind(), &*others) {
-                (ErrorKind::TimedOut, others) if !others.is_empty() => {
-                    self.failed(format!("no camera is called {}, but {others}", self.camera))
+            match self.next(&camera, &mut others) {
+                Ok(file) => newest = file.or(newest),
+                // A picture that is here is shown, whatever became of those after it.
+                Err(error) if newest.is_some() => {
+                    self.trouble = Some(error);
+                    break;
                 }
-                _ => self.failed(told(&error, self.at.silence)),
-            })?;
-            let message = Message::read(&bytes).map_err(|what| self.failed(what))?;
-            let file = message.file(&self.camera).map_err(|what| self.failed(what))?;
-            newest = file.or(newest);
+                Err(error) => return Err(error),
+            }
             if newest.is_some() && !self.line.has_frame() {
                 break;
             }
-            others = message.names().collect::<Vec<_>>().join(" and ");
         }
         newest.ok_or_else(|| self.failed("no picture of it in a thousand messages"))
+    }
+
+    /// The camera's file in the next message, if it has one; `others` is what the last one showed instead.
+    fn next(&mut self, camera: &str, others: &mut String) -> Result<Option<Vec<u8>>, Error> {
+        let bytes = self.message().map_err(|error| match (error.kind(), &**others) {
+            (ErrorKind::TimedOut, others) if !others.is_empty() => {
+                self.failed(format!("no camera is called {camera}, but {others}"))
+            }
+            _ => self.failed(told(&error, self.at.silence)),
+        })?;
+        let message = Message::read(&bytes).map_err(|what| self.failed(what))?;
+        *others = message.names().collect::<Vec<_>>().join(" and ");
+        message.file(camera).map_err(|what| self.failed(what))
     }
 }
 
@@ -170,6 +191,10 @@ impl Source for Zmq {
         let decode = if self.at.exchanged { jpeg::decode_exchanged } else { jpeg::decode };
         let picture = decode(&file, width, height).map_err(|what| self.failed(what))?;
         Ok(Taken { at, moment: Moment::Arrival, picture })
+    }
+
+    fn heed(&mut self, over: &Arc<AtomicBool>) {
+        self.line.heed(over);
     }
 }
 

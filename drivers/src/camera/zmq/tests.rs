@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use base64::Engine;
@@ -103,7 +104,7 @@ fn whose_name_is_not_given_is_the_only_one_or_refused() {
         say(stream, &message(&[("front", SEA)]));
     });
     assert!(is(&open(&at).shoot().unwrap().picture, SEA));
-    let refused = Zmq::open("top", &at, (32, 16), Clock::Real).err().unwrap().to_string();
+    let refused = open(&at).shoot().unwrap_err().to_string();
     assert!(refused.contains("front and wrist") && refused.contains("/front"), "{refused}");
     server.join().unwrap();
 }
@@ -134,6 +135,56 @@ fn whoever_is_slow_sees_the_newest_picture() {
     let _open = server.join().unwrap();
     let taken = camera.shoot().unwrap();
     assert!(is(&taken.picture, [200; 3]), "{}", taken.picture.pixels[0]);
+}
+
+#[test]
+fn a_picture_that_is_here_is_shown_whatever_follows_it() {
+    const PING: &[u8] = b"\x04\x07\x04PING\0\0";
+    const HALF_A_MESSAGE: &[u8] = b"\x01\x01x";
+    for (follows, fails) in [(PING, false), (HALF_A_MESSAGE, true)] {
+        let (mut at, server) = server(1, move |_, stream| {
+            let mut all = Vec::new();
+            zmtp::send(&mut all, &[message(&[("front", ORANGE)]).as_bytes()]).unwrap();
+            stream.write_all(&[&all, follows].concat()).unwrap();
+        });
+        (at.camera, at.silence) = (Some("front".to_owned()), Duration::from_millis(200));
+        let mut camera = open(&at);
+        let mut streams = server.join().unwrap();
+        assert!(is(&camera.shoot().unwrap().picture, ORANGE));
+        if fails {
+            camera.shoot().unwrap_err();
+        } else {
+            say(&mut streams[0], &message(&[("front", SEA)]));
+            assert!(is(&camera.shoot().unwrap().picture, SEA));
+        }
+    }
+}
+
+/// Tells when somebody begins to wait for a picture.
+struct Watched(Zmq, SyncSender<()>);
+
+impl Source for Watched {
+    fn shoot(&mut self) -> Result<Taken, Error> {
+        self.1.send(()).unwrap();
+        self.0.shoot()
+    }
+
+    fn heed(&mut self, over: &Arc<AtomicBool>) {
+        self.0.heed(over);
+    }
+}
+
+#[test]
+fn a_camera_that_waits_for_long_ends_at_once() {
+    let (mut at, server) = server(1, |_, stream| say(stream, &message(&[("front", ORANGE)])));
+    (at.camera, at.silence) = (Some("front".to_owned()), Duration::from_secs(600));
+    let (begins, begun) = sync_channel(4);
+    let opener =
+        move || Ok(Box::new(Watched(open(&at), SyncSender::clone(&begins))) as Box<dyn Source>);
+    let camera = Camera::start("top", Box::new(opener), &Clock::Real, camera::PATIENCE).unwrap();
+    let _open = server.join().unwrap();
+    (0..2).for_each(|_| begun.recv().unwrap());
+    drop(camera);
 }
 
 #[test]
