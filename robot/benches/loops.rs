@@ -313,13 +313,25 @@ fn teleoperate(home: &Path, white: &Path, black: &Path, seconds: u64) {
     lerobot(home, "teleoperate 60 Hz", "loops.py", &[white, black], &["60", &length]);
 }
 
-/// Whether this part was asked for: all are where none is named.
-fn asked(part: &str) -> bool {
-    let mut words = std::env::args().skip(1).filter(|word| !word.starts_with('-')).peekable();
-    words.peek().is_none() || words.any(|word| word == part)
+/// What can be asked for.
+const PARTS: [&str; 4] = ["teleoperate", "record", "push", "rollout"];
+
+/// The parts that were asked for: all where none is named.
+fn parts() -> Vec<String> {
+    let mut parts: Vec<_> =
+        std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    for part in &parts {
+        assert!(PARTS.contains(&&**part), "there is no part {part:?}, but {PARTS:?}");
+    }
+    if parts.is_empty() {
+        parts.extend(PARTS.map(str::to_owned));
+    }
+    parts
 }
 
 fn main() {
+    let parts = parts();
+    let asked = |part: &str| parts.iter().any(|asked| asked == part);
     let (seconds, rounds) = (setting("SINEW_BENCH_SECONDS", 10), setting("SINEW_BENCH_ROUNDS", 5));
     let length = seconds.to_string();
     let home = tempfile::tempdir().unwrap();
