@@ -74,6 +74,22 @@ fn it_ends_by_itself_after_the_time_given_and_can_hold() {
 }
 
 #[test]
+fn a_leader_that_falls_silent_leaves_the_follower_safe_and_is_told() {
+    let sandbox = Sandbox::new();
+    let (follower, leader) = (sandbox.arm("so101", "white"), sandbox.arm("so101_leader", "black"));
+    let mut loop_ = sandbox.start(&words(&follower, &leader, &[]));
+    follower.wait_for_torque();
+    leader.control(r#"{"faults":"lost=1"}"#);
+    assert_eq!(loop_.result()["stopped"]["cause"], "dead_man");
+    let told = loop_.result();
+    let words = |field: &str| told[field].as_str().unwrap_or_default();
+    assert!(words("error").contains("no command for too long"), "{told}");
+    assert!(words("remedy").contains("leader"), "{told}");
+    assert_eq!(loop_.end().0, 3);
+    assert_eq!(follower.torques(), [false; 6]);
+}
+
+#[test]
 fn an_arm_without_calibration_is_not_moved() {
     let sandbox = Sandbox::new();
     let (follower, leader) = (sandbox.arm("so101", "white"), sandbox.arm("so101_leader", "black"));

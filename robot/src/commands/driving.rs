@@ -352,7 +352,11 @@ pub fn finish(
     }
     match outcome.lap.error {
         None => Ok(Exit::Done),
-        Some(sinew_drivers::Error::Stopped { cause }) => Ok(failure::stopped(cause)),
+        Some(error @ sinew_drivers::Error::Stopped { cause }) => match failure::stopped(cause) {
+            // Nobody asked for it, so that it needs a word.
+            Exit::Hardware | Exit::Failed => Err(error.into()),
+            exit => Ok(exit),
+        },
         Some(error) => Err(error.into()),
     }
 }

@@ -117,6 +117,11 @@ pub fn stopped(cause: sinew_drivers::stop::Cause) -> Exit {
 
 fn remedy_of(error: &Error) -> Option<String> {
     Some(match error {
+        Error::Stopped { cause: sinew_drivers::stop::Cause::DeadMan } => {
+            "see why nothing commanded it any more: the leader's cable and power, the policy's machine, \
+             or a computer with too much to do"
+                .to_owned()
+        }
         Error::NoSuchPort { .. } => {
             "plug the adapter in, and find its port: sinew find-port".into()
         }
