@@ -72,8 +72,9 @@ fn a_phone_that_follows_itself_through_the_room_lifts_the_arm() {
         assert!(pressed < 50, "nothing moves");
         phone.ask("lift 1");
         phone.ask("touch hold 0 0");
-        for step in 1..=30 {
-            phone.ask(&format!("lift {}", 1.0 + f64::from(step) * 0.002));
+        // As long as a hand takes for it: what is let go of sooner than it is heard moves nothing.
+        for step in 1..=120 {
+            phone.ask(&format!("lift {}", 1.0 + f64::from(step) * 0.0005));
         }
         phone.ask("let go");
     }
