@@ -27,6 +27,8 @@ pub struct Strip<'a> {
     width: usize,
     /// Where the first line of taps is, from a row's place.
     top: isize,
+    /// Lines that a row's taps reach over.
+    span: usize,
     /// Lines of an image, at most.
     height: usize,
     /// From a row's first place to the next row's.
@@ -54,7 +56,8 @@ impl<'a> Strip<'a> {
         let left = first.min(0).unsigned_abs();
         let seen = ((columns - 1) * across).saturating_add_signed(last + 1);
         let width = left + seen.max(taps.grid[1]);
-        let height = (lines.min(taps.out[0]).max(1) - 1) * down + (bottom - top).unsigned_abs() + 1;
+        let span = (bottom - top).unsigned_abs() + 1;
+        let height = (lines.min(taps.out[0]).max(1) - 1) * down + span;
         // A tap of several places goes from one to the next.
         let place = if taps.length == channels { filled(channels) } else { channels };
         let single = columns == 1;
@@ -62,7 +65,7 @@ impl<'a> Strip<'a> {
         let pitch = if single { 1 } else { width * down / across };
         let whole = columns.next_multiple_of(SIDE);
         let pitch = if down == across && pitch < whole || single { pitch } else { whole };
-        Self { taps, channels, place, left, width, top, height, line, pitch }
+        Self { taps, channels, place, left, width, top, span, height, line, pitch }
     }
 
     /// How many lines of a product's rows are worked on at a time so that they stay near.
@@ -128,7 +131,7 @@ impl<'a> Strip<'a> {
         let dense = self.place == self.channels && from.stride == self.channels;
         for (image, rows) in self.images(lines) {
             let first = (rows.start * self.taps.stride[0]).wrapping_add_signed(self.top);
-            let count = self.height - (self.most(lines) - rows.len()) * self.taps.stride[0];
+            let count = (rows.len() - 1) * self.taps.stride[0] + self.span;
             // SAFETY: as the caller promises. What a line writes too far the next one, or what is here
             // written last, sets right.
             unsafe {
@@ -157,11 +160,6 @@ impl<'a> Strip<'a> {
                 into.write_bytes(0, self.beyond());
             }
         }
-    }
-
-    /// Lines of rows in the image with the most of them.
-    fn most(&self, lines: &Range<usize>) -> usize {
-        lines.len().min(self.taps.out[0])
     }
 
     /// All rows of some lines.
