@@ -99,6 +99,11 @@ impl SystemDecoder {
                 Err(error) if is_pause(&error) => return Ok(()),
                 Err(error) => return Err(failed(path, error)),
             }
+            // SAFETY: the frame is there for as long as it is borrowed here.
+            if unsafe { (*self.frame.as_ptr()).decode_error_flags } != 0 || self.frame.is_corrupt()
+            {
+                return Err(failed(path, "a picture is damaged"));
+            }
             if let Some(pts) = self.frame.pts() {
                 // Those shown before it that never came were left out.
                 self.held = self.held.split_off(&pts.saturating_add(1));
@@ -148,6 +153,8 @@ fn configure(context: &mut Context, config: &[u8], pixels: i64) -> Option<()> {
     unsafe {
         let context = context.as_mut_ptr();
         (*context).max_pixels = pixels;
+        // What is damaged is told, not painted over.
+        (*context).err_recognition |= ffi::AV_EF_EXPLODE;
         let memory: *mut u8 = ffi::av_mallocz(config.len() + padding).cast();
         if memory.is_null() {
             return None;
