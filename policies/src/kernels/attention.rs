@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::Kernels;
-use super::pairs::{Pairs, Rounded, filled, nearest};
+use super::blocks::{Blocks, PAIRS, Rounded, Worth};
 use super::product::Taps;
 use super::rows::Rows;
 use super::sheet::Sheet;
@@ -51,24 +51,27 @@ impl Attention {
     }
 
     /// How this processor multiplies what is rounded first.
-    fn pairs(&self) -> Option<&'static Pairs> {
-        self.kernels.pairs().filter(|_| self.rounded)
+    fn pairs(&self) -> Option<&'static Blocks> {
+        self.kernels.blocks(Stored::Pairs).filter(|_| self.rounded)
     }
 
     /// How many f32 so many weights of so many panels take.
     fn panels(&self, deep: usize, outputs: usize) -> usize {
         let outputs = outputs.next_multiple_of(LANES);
-        if self.pairs().is_some() { filled(deep) * outputs / 2 } else { deep * outputs }
+        match self.pairs() {
+            Some(_) => Stored::Pairs.filled(deep) * outputs / 2,
+            None => deep * outputs,
+        }
     }
 
     /// Packed keys, packed values, scores, rounded queries and scores.
     fn parts(&self) -> [usize; 4] {
         let (keys, depth) = (self.keys.count, self.depth());
-        let strip = |channels| {
+        let strip = |channels, pairs| {
             let taps = Taps::plain(QUERIES, channels);
-            Strip::new(&taps, channels, QUERIES).numbers(QUERIES, 1).div_ceil(2)
+            Strip::new(&taps, channels, QUERIES, pairs).floats(QUERIES, 1)
         };
-        let rounded = self.pairs().map_or(0, |_| strip(keys).max(strip(depth)));
+        let rounded = self.pairs().map_or(0, |pairs| strip(keys, pairs).max(strip(depth, pairs)));
         let scores = QUERIES * keys.next_multiple_of(LANES);
         [self.panels(depth, keys), self.panels(keys, depth), scores, rounded]
     }
@@ -88,7 +91,7 @@ impl Attention {
             let scores = values.add(sizes[1]);
             let rounded = scores.add(sizes[2]);
             match self.pairs() {
-                Some(_) => self.pack_pairs(&head, keys.cast(), values.cast()),
+                Some(kind) => self.pack_pairs(kind, &head, keys.cast(), values.cast()),
                 None => self.pack(&head, keys, values),
             }
             for start in (0..self.queries.count).step_by(QUERIES) {
@@ -123,44 +126,51 @@ impl Attention {
     }
 
     /// The same as pairs of bf16.
-    unsafe fn pack_pairs(&self, head: &Range<usize>, keys: *mut u16, values: *mut u16) {
+    unsafe fn pack_pairs(
+        &self,
+        kind: &Blocks,
+        head: &Range<usize>,
+        keys: *mut [u16; 2],
+        values: *mut [u16; 2],
+    ) {
         let (count, depth) = (self.keys.count, head.len());
         let scale = 1.0 / (depth as f32).sqrt();
-        let [key, value] = [filled(depth) * LANES, filled(count) * LANES];
-        // SAFETY: as `run`'s caller promises; the loops stay within what `parts` says.
+        let [deep, long] = [depth, count].map(|numbers| kind.filled(numbers));
+        let round = |numbers: [f32; PAIRS]| {
+            let mut near = [0u16; PAIRS];
+            // SAFETY: the kernels are this processor's, and all of a block is there.
+            unsafe {
+                (kind.round)(numbers.as_ptr(), PAIRS, near.as_mut_ptr().cast(), Worth::ONE);
+            }
+            near
+        };
+        // SAFETY: as `run`'s caller promises; the loops stay within what `parts` says, and zeros fill the
+        // blocks.
         unsafe {
-            keys.write_bytes(0, key * count.div_ceil(LANES));
-            values.write_bytes(0, value * depth.div_ceil(LANES));
-            for row in 0..count {
-                let (pairs, rest) = self.keys.row(row)[head.clone()].as_chunks::<2>();
-                let block = keys.add(row / LANES * key + row % LANES * 2);
-                for (at, pair) in pairs.iter().enumerate() {
-                    let pair = pair.map(|number| nearest(number * scale));
-                    block.add(at * 2 * LANES).cast::<[u16; 2]>().write_unaligned(pair);
-                }
-                for number in rest {
-                    *block.add(pairs.len() * 2 * LANES) = nearest(number * scale);
+            for row in 0..count.next_multiple_of(LANES) {
+                let key = if row < count { &self.keys.row(row)[head.clone()] } else { &[] };
+                let mut place = keys.add(row / LANES * deep / 2 * LANES + row % LANES);
+                for start in (0..deep).step_by(PAIRS) {
+                    let key = key.get(start..).unwrap_or_default().iter();
+                    let mut numbers = [0.0; PAIRS];
+                    numbers.iter_mut().zip(key).for_each(|(into, number)| *into = number * scale);
+                    for pair in round(numbers).as_chunks().0 {
+                        *place = *pair;
+                        place = place.add(LANES);
+                    }
                 }
             }
-            for row in (0..count).step_by(2) {
-                let first = &self.values.row(row)[head.clone()];
-                let last = (row + 1 < count).then(|| &self.values.row(row + 1)[head.clone()]);
-                for (block, first) in first.chunks(LANES).enumerate() {
-                    let place = values.add(block * value + row * LANES);
-                    let into = std::slice::from_raw_parts_mut(place, 2 * first.len());
-                    let (pairs, _) = into.as_chunks_mut::<2>();
-                    match last {
-                        Some(last) => {
-                            let both = first.iter().zip(&last[block * LANES..]);
-                            for (pair, (first, last)) in pairs.iter_mut().zip(both) {
-                                *pair = [nearest(*first), nearest(*last)];
-                            }
-                        }
-                        None => {
-                            for (pair, first) in pairs.iter_mut().zip(first) {
-                                *pair = [nearest(*first), 0];
-                            }
-                        }
+            for row in (0..long).step_by(2) {
+                for start in (0..depth).step_by(LANES) {
+                    let mut numbers = [0.0; PAIRS];
+                    for (row, numbers) in (row..count).zip(numbers.as_chunks_mut::<LANES>().0) {
+                        let value = self.values.row(row)[head.clone()][start..].iter();
+                        numbers.iter_mut().zip(value).for_each(|(into, number)| *into = *number);
+                    }
+                    let near = round(numbers);
+                    let place = values.add(start * long / 2 + row / 2 * LANES);
+                    for lane in 0..LANES {
+                        *place.add(lane) = [near[lane], near[LANES + lane]];
                     }
                 }
             }
@@ -218,17 +228,17 @@ impl Attention {
         match self.pairs() {
             Some(pairs) => {
                 let rows = Rounded {
-                    pairs,
+                    kind: pairs,
                     taps: &Taps::plain(from.count, length),
                     from,
                     lines: 0..from.count,
                     weights,
-                    beside: filled(length) * LANES * size_of::<u16>(),
+                    beside: Stored::Pairs.filled(length) * LANES * size_of::<u16>(),
                     outputs: into.channels,
                     first,
                 };
                 // SAFETY: as `run`'s caller promises.
-                unsafe { rows.run(pointers.cast(), rounded.cast()) };
+                unsafe { rows.run(pointers.cast(), rounded) };
             }
             None => {
                 for row in 0..from.count {

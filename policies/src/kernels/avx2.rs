@@ -27,6 +27,7 @@ static KERNELS: Kernels = Kernels {
         &[tile::<1, 1>, tile::<2, 1>, tile::<3, 1>, tile::<4, 1>],
         &[tile::<1, 2>, tile::<2, 2>, tile::<3, 2>, tile::<4, 2>],
         &[],
+        &[],
         &[whole::<1>, whole::<2>, whole::<3>, whole::<4>],
     ],
     wide: [&[]; Stored::KINDS],
@@ -40,7 +41,7 @@ static KERNELS: Kernels = Kernels {
     greatest,
     winograd_in,
     winograd_out,
-    pairs: || None,
+    blocks: |_| None,
 };
 
 /// Eight lanes, twice.

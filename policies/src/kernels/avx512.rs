@@ -41,8 +41,8 @@ macro_rules! rows {
 
 static KERNELS: Kernels = Kernels {
     name: "avx512",
-    tile: [rows!(tile, 1, 0), rows!(tile, 1, 1), rows!(tile, 1, 2), &[], rows!(whole, 1)],
-    wide: [rows!(tile, 2, 0), rows!(tile, 2, 1), rows!(tile, 2, 2), &[], rows!(whole, 2)],
+    tile: [rows!(tile, 1, 0), rows!(tile, 1, 1), rows!(tile, 1, 2), &[], &[], rows!(whole, 1)],
+    wide: [rows!(tile, 2, 0), rows!(tile, 2, 1), rows!(tile, 2, 2), &[], &[], rows!(whole, 2)],
     round,
     curve,
     softmax,
@@ -53,7 +53,7 @@ static KERNELS: Kernels = Kernels {
     greatest,
     winograd_in,
     winograd_out,
-    pairs: super::amx::pairs,
+    blocks: super::amx::blocks,
 };
 
 /// Eight rows times twice sixteen outputs: their sums fill half of the registers, and their pointers all

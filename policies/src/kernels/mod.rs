@@ -14,12 +14,12 @@ pub mod attention;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub mod blocks;
 mod curves;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 pub mod norms;
 pub mod packed;
-pub mod pairs;
 pub mod places;
 pub mod pooled;
 pub mod product;
@@ -32,7 +32,7 @@ pub mod whole;
 pub mod winograd;
 
 use crate::graph::Activation;
-use pairs::Pairs;
+use blocks::Blocks;
 use tile::Tile;
 pub use tile::{ROWS, Stored};
 
@@ -55,8 +55,9 @@ pub struct Kernels {
     greatest: unsafe fn(&[*const f32], &mut [f32]),
     winograd_in: unsafe fn(&[*const f32; 36], usize, *mut f32, usize),
     winograd_out: unsafe fn(*const f32, usize, &[winograd::Place; 16], &winograd::Finish),
-    /// How it multiplies pairs of bf16, asked once the processor is known; none where it does not.
-    pairs: fn() -> Option<&'static Pairs>,
+    /// How it multiplies weights that are stored so in blocks, asked once the processor is known; none where
+    /// it does not.
+    blocks: fn(Stored) -> Option<&'static Blocks>,
 }
 
 /// Runs everywhere.
@@ -82,6 +83,7 @@ static PORTABLE: Kernels = Kernels {
             tile::portable::<4, 2>,
         ],
         &[],
+        &[],
         &[whole::portable::<1>, whole::portable::<2>, whole::portable::<3>, whole::portable::<4>],
     ],
     wide: [&[]; Stored::KINDS],
@@ -95,7 +97,7 @@ static PORTABLE: Kernels = Kernels {
     greatest: curves::greatest,
     winograd_in: winograd::patch_in::<8>,
     winograd_out: winograd::patch_out::<8>,
-    pairs: || None,
+    blocks: |_| None,
 };
 
 impl Kernels {
@@ -128,9 +130,9 @@ impl Kernels {
         &PORTABLE
     }
 
-    /// How this processor multiplies pairs of bf16, if it does.
-    pub fn pairs(&self) -> Option<&'static Pairs> {
-        (self.pairs)()
+    /// How this processor multiplies weights that are stored so in blocks, if it does.
+    pub fn blocks(&self, stored: Stored) -> Option<&'static Blocks> {
+        (self.blocks)(stored)
     }
 
     /// Applies a curve to every number.

@@ -27,6 +27,7 @@ static KERNELS: Kernels = Kernels {
         &[tile::<1, 1>, tile::<2, 1>, tile::<3, 1>, tile::<4, 1>],
         &[tile::<1, 2>, tile::<2, 2>, tile::<3, 2>, tile::<4, 2>],
         &[],
+        &[],
         &[pairs::<1>, pairs::<2>, pairs::<3>, pairs::<4>],
     ],
     wide: [&[]; Stored::KINDS],
@@ -40,7 +41,7 @@ static KERNELS: Kernels = Kernels {
     greatest: curves::greatest,
     winograd_in: winograd::patch_in::<8>,
     winograd_out: winograd::patch_out::<8>,
-    pairs: || None,
+    blocks: |_| None,
 };
 
 /// Four lanes, four times.

@@ -41,7 +41,7 @@ impl Source<'_> {
     /// How many bytes the packed weights are.
     pub fn bytes(&self, stored: Stored) -> usize {
         let numbers = self.deep(stored) * LANES;
-        let scales = if stored == Stored::Int8 { LANES * size_of::<f32>() } else { 0 };
+        let scales = stored.scales() * LANES * size_of::<f32>();
         self.scale.len().div_ceil(LANES) * (numbers * stored.bytes() + scales)
     }
 
@@ -65,8 +65,8 @@ impl Source<'_> {
                 |bits| half::bf16::from_bits(bits).is_finite(),
             ),
             Stored::Pairs => self.pack_pairs(numbers, &mut weights),
-            Stored::Int8 => {
-                self.pack_whole(numbers, &mut weights);
+            Stored::Int8 | Stored::Fours => {
+                self.pack_whole(numbers, stored, &mut weights);
                 true
             }
         };
@@ -97,12 +97,13 @@ impl Source<'_> {
         whole
     }
 
-    /// Packs weights as whole numbers, channels two by two, and behind them all what one is worth
-    /// for each output.
-    fn pack_whole(&self, numbers: &[f32], into: &mut Slab) {
-        let Self { channels, taps, .. } = *self;
+    /// Packs weights as whole numbers, channels two by two or four by four, and behind them all what one
+    /// is worth for each output.
+    fn pack_whole(&self, numbers: &[f32], stored: Stored, into: &mut Slab) {
+        let Self { channels, taps, segment, .. } = *self;
+        let (panel, filled) = (self.deep(stored) * LANES, stored.filled(segment));
+        let side_by_side = if stored == Stored::Fours { 4 } else { 2 };
         let blocks = self.scale.len().div_ceil(LANES);
-        let panel = taps.len() * channels * LANES;
         let (weights, scales) = into.numbers::<u8>().split_at_mut(blocks * panel);
         let (scales, _) = scales.as_chunks_mut::<4>();
         for (output, by) in self.scale.iter().enumerate() {
@@ -112,24 +113,32 @@ impl Source<'_> {
             };
             let all = taps.iter().flatten().flat_map(|tap| (0..channels).map(|c| at(*tap, c)));
             let scale = all.fold(0.0, |most: f32, number| most.max(number.abs())) / 127.0;
-            scales[output] = scale.to_ne_bytes();
             let worth = if scale > 0.0 { 1.0 / scale } else { 0.0 };
             let panel = &mut weights[output / LANES * panel..][..panel];
-            let (pairs, _) = panel.as_chunks_mut::<{ 2 * LANES }>();
+            let mut sum = 0;
             for (nth, tap) in taps.iter().enumerate() {
                 let Some(tap) = tap else { continue };
                 for channel in 0..channels {
-                    let pair = &mut pairs[(nth * channels + channel) / 2];
                     let whole = (at(*tap, channel) * worth).round() as i8;
-                    pair[output % LANES * 2 + channel % 2] = whole.cast_unsigned();
+                    sum += i32::from(whole);
+                    let at = nth * channels + channel;
+                    let at = at / segment * filled + at % segment;
+                    let (group, place) = (at / side_by_side, at % side_by_side);
+                    let at = (group * LANES + output % LANES) * side_by_side + place;
+                    panel[at] = whole.cast_unsigned();
                 }
+            }
+            let behind = output / LANES * stored.scales() * LANES + output % LANES;
+            scales[behind] = scale.to_ne_bytes();
+            if stored == Stored::Fours {
+                scales[behind + LANES] = (sum as f32).to_ne_bytes();
             }
         }
     }
 }
 
-/// Weights, sixteen outputs side by side: `[blocks][taps · channels][LANES]`; as whole numbers two
-/// by two, `[blocks][taps · channels / 2][LANES][2]`.
+/// Weights, sixteen outputs side by side: `[blocks][taps · channels][LANES]`; two by two or four by four,
+/// `[blocks][taps · channels / 4][LANES][4]`.
 pub struct Packed {
     weights: Arc<Held>,
     bias: Slab,
@@ -168,11 +177,14 @@ impl Packed {
         self.deep * LANES * self.stored.bytes()
     }
 
-    /// What one is worth in a block's sixteen outputs' weights, where they are whole numbers.
+    /// What one is worth in a block's sixteen outputs' weights, where they are whole numbers, and as
+    /// [`super::tile::Tile::scales`] has it what follows.
     pub fn scales(&self, block: usize) -> *const f32 {
         let behind = self.panel(self.blocks(), 0).cast::<f32>();
-        let whole = self.stored == Stored::Int8;
-        if whole { behind.wrapping_add(block * LANES) } else { std::ptr::null() }
+        match self.stored.scales() {
+            0 => std::ptr::null(),
+            count => behind.wrapping_add(block * count * LANES),
+        }
     }
 
     /// A block's sixteen offsets.

@@ -3,19 +3,19 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::blocks::{Blocks, SIDE};
 use super::packed::Packed;
-use super::pairs::{Pairs, SIDE};
 use super::rows::Rows;
 use super::sheet::Sheet;
 use super::strip::Strip;
-use super::tile::{CHUNK, LANES, ROWS, Stored, Tile};
+use super::tile::{CHUNK, LANES, ROWS, Tile};
 use super::{Kernels, Tail};
 
 /// Rows of one block: their numbers of one chunk stay in the second cache while all the weights
 /// pass by.
 pub const BLOCK: usize = 160;
 /// Few rows.
-const SKINNY: usize = 24;
+pub const SKINNY: usize = 24;
 
 /// Where each row of a product finds its numbers: in the places of a grid, one for every tap.
 #[derive(Clone, Debug)]
@@ -123,23 +123,21 @@ pub struct Product {
 impl Product {
     /// How many pointers it needs room for.
     pub fn pointers(&self) -> usize {
-        let rows = if self.pairs().is_some() { 1 } else { BLOCK };
+        let rows = if self.kind().is_some() { 1 } else { BLOCK };
         rows * self.taps.offsets.len()
     }
 
     /// How many rows are worked on at a time.
     fn together(&self) -> usize {
-        if self.pairs().is_none() {
-            return BLOCK;
-        }
-        let lines = Strip::lines(&self.taps, self.from.channels);
+        let Some(kind) = self.kind() else { return BLOCK };
+        let lines = Strip::lines(&self.taps, self.from.channels, kind);
         (lines * self.taps.out[1] / self.grain()).max(1) * self.grain()
     }
 
     /// How many rows stay together, whoever works on them.
     pub fn grain(&self) -> usize {
         match self.taps.out[1] {
-            _ if self.pairs().is_none() => ROWS,
+            _ if self.kind().is_none() => ROWS,
             1 => 2 * SIDE,
             columns => columns,
         }
@@ -181,11 +179,11 @@ impl Product {
         blocks: Range<usize>,
         (pointers, scratch): (*mut *const f32, *mut f32),
     ) {
-        match self.pairs() {
+        match self.kind() {
             // SAFETY: as the caller of `run` promises.
-            Some(pairs) => unsafe {
+            Some(kind) => unsafe {
                 let room = (pointers.cast(), scratch);
-                self.paired(pairs, [from, into], rows.clone(), blocks.clone(), room);
+                self.in_blocks(kind, [from, into], rows.clone(), blocks.clone(), room);
             },
             // SAFETY: as above; there are no more rows than it has pointers for.
             None => unsafe {
@@ -198,20 +196,19 @@ impl Product {
         unsafe { self.kernels.finish(&self.tails, into, rows, channels) };
     }
 
-    /// How its numbers are multiplied where they are pairs.
-    fn pairs(&self) -> Option<&'static Pairs> {
-        self.kernels.pairs().filter(|_| self.packed.stored == Stored::Pairs)
+    /// How its numbers are multiplied where it is in blocks.
+    fn kind(&self) -> Option<&'static Blocks> {
+        self.kernels.blocks(self.packed.stored)
     }
 
     /// How many numbers of scratch it needs.
     pub fn scratch(&self) -> usize {
-        if self.pairs().is_none() {
-            return 0;
-        }
+        let Some(kind) = self.kind() else { return 0 };
         let [height, columns] = self.taps.out;
         let (all, lines) = (self.into.count / columns, self.together() / columns);
-        let strip = Strip::new(&self.taps, self.from.channels, lines.min(all));
-        strip.numbers(lines.min(all), all / height).div_ceil(2)
+        let lines = lines.min(all);
+        let strip = Strip::new(&self.taps, self.from.channels, lines, kind);
+        strip.floats(lines, all / height)
     }
 
     unsafe fn sheets(

@@ -4,7 +4,7 @@
 //! each begins is told by a pointer, so no image is ever rearranged into columns, and padding is a
 //! pointer to zeros. The weights of sixteen outputs lie side by side, number by number.
 
-use super::pairs;
+use super::blocks::{FOURS, PAIRS};
 
 /// Outputs side by side in packed weights: two AVX2 registers, one AVX-512 register, four NEON ones.
 pub const LANES: usize = 16;
@@ -33,7 +33,8 @@ pub struct Tile {
     /// their offsets, scales and results follow the first sixteen's.
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "too few registers"))]
     pub beside: usize,
-    /// What one is worth in each of sixteen outputs' weights, where they are whole numbers.
+    /// What one is worth in each of sixteen outputs' weights, where they are whole numbers; where these lie
+    /// four by four, the sixteen outputs' sums of weights follow.
     pub scales: *const f32,
     /// The first row's outputs.
     pub into: *mut f32,
@@ -106,8 +107,11 @@ pub enum Stored {
     /// The upper half of f32.
     Bf16,
     /// The same two by two, for processors that multiply pairs of them; rows are rounded as well, as
-    /// [`super::pairs`] does it.
+    /// [`super::blocks`] does it.
     Pairs,
+    /// Whole numbers of a byte, with a scale for each output, four by four, for processors that multiply
+    /// blocks of them; rows are bytes as well.
+    Fours,
     /// Whole numbers of a byte, with a scale for each output; rows are whole numbers as well, as
     /// [`super::whole`] makes them.
     Int8,
@@ -115,11 +119,29 @@ pub enum Stored {
 
 impl Stored {
     /// How many kinds there are.
-    pub const KINDS: usize = 5;
+    pub const KINDS: usize = 6;
 
-    /// How many numbers a segment's weights take: pairs fill whole blocks.
+    /// How many numbers a segment's weights take: some fill whole blocks.
     pub fn filled(self, segment: usize) -> usize {
-        if self == Self::Pairs { pairs::filled(segment) } else { segment }
+        match self {
+            Self::Pairs => segment.next_multiple_of(PAIRS),
+            Self::Fours => segment.next_multiple_of(FOURS),
+            _ => segment,
+        }
+    }
+
+    /// How many numbers there are for each output beside its weights: what one is worth, and their sum.
+    pub fn scales(self) -> usize {
+        match self {
+            Self::Fours => 2,
+            Self::Int8 => 1,
+            _ => 0,
+        }
+    }
+
+    /// Whether rows are rounded in pieces and multiplied in blocks.
+    pub fn in_blocks(self) -> bool {
+        matches!(self, Self::Pairs | Self::Fours)
     }
 
     /// How many bytes a weight takes.
@@ -127,7 +149,7 @@ impl Stored {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 | Self::Pairs => 2,
-            Self::Int8 => 1,
+            Self::Fours | Self::Int8 => 1,
         }
     }
 }

@@ -116,7 +116,7 @@ impl Making<'_> {
                 into,
                 heads: *heads,
                 causal: *causal,
-                rounded: self.stored == Stored::Pairs,
+                rounded: self.stored.in_blocks(),
             }),
             Kind::SpatialSoftmax => Step::SpatialSoftmax(SpatialSoftmax {
                 kernels,
@@ -217,8 +217,7 @@ impl Making<'_> {
         let tails: Vec<Tail> = stage.tails.iter().map(|then| self.tail(*then)).collect();
         let (residual, relu, tails) = fused(&tails, &into);
         let (kernels, zeros) = (self.kernels, self.zeros);
-        let pairs = kernels.pairs().filter(|_| self.stored == Stored::Pairs);
-        let direct = pairs.is_some_and(|pairs| pairs.direct);
+        let direct = kernels.blocks(self.stored).is_some_and(|blocks| blocks.direct);
         Ok(match pack(map, &sides, self.tensors, self.stored, direct)? {
             Parts::Winograd(weights, window) => vec![Step::Winograd(Winograd {
                 kernels,

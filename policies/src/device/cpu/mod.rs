@@ -101,8 +101,9 @@ impl Program {
         let stored = match options.precision {
             Precision::F32 => Stored::F32,
             Precision::F16 => Stored::F16,
-            Precision::Bf16 if kernels.pairs().is_some() => Stored::Pairs,
+            Precision::Bf16 if kernels.blocks(Stored::Pairs).is_some() => Stored::Pairs,
             Precision::Bf16 => Stored::Bf16,
+            Precision::Int8 if kernels.blocks(Stored::Fours).is_some() => Stored::Fours,
             Precision::Int8 => Stored::Int8,
         };
         let stages = stage::stages(graph, tensors, stored)?;

@@ -5,13 +5,17 @@ use crate::checkpoint::Tensors;
 use crate::error::{Error, Result};
 use crate::graph::Window;
 use crate::kernels::Stored;
+use crate::kernels::blocks::FOURS;
 use crate::kernels::packed::{Packed, Source};
-use crate::kernels::product::Taps;
+use crate::kernels::product::{SKINNY, Taps};
 use crate::kernels::winograd::{self, Transformed};
 
 /// What has fewer channels on one of its sides stays in f32: it has few weights, and they are those
 /// through which everything comes in and goes out.
 const NARROW: usize = 32;
+
+/// So many bytes, each times another, are certain to fit into 32 bits.
+const MOST: usize = i32::MAX as usize / (255 * 127);
 
 /// A map in the form in which it runs.
 pub enum Parts {
@@ -58,10 +62,7 @@ pub fn pack(
         Form::Linear(rows) => rows.start,
         _ => 0,
     };
-    // Pairs are for those that would rather be fast, and pictures are most of what comes in.
-    let narrow = inputs.min(outputs) < NARROW && stored != Stored::Pairs;
-    let odd = !inputs.is_multiple_of(2) && stored == Stored::Int8;
-    let stored = if narrow || odd { Stored::F32 } else { stored };
+    let stored = kept_as(stored, sides, map);
     let (bias, scale) = ends(map, first, outputs, tensors)?;
     let base = Source {
         first: first * inputs,
@@ -129,6 +130,28 @@ pub fn pack(
     Ok(Parts::Products(parts))
 }
 
+/// What a map's weights are kept as, where those of most are kept as this.
+fn kept_as(stored: Stored, sides: &Sides, map: &Map) -> Stored {
+    let narrow = sides.into.min(sides.outputs) < NARROW;
+    let rows = sides.from.0 * sides.out[0] * sides.out[1];
+    let taps = match &map.form {
+        Form::Linear(_) => 1,
+        Form::Conv(window, _) | Form::Transposed(window) => window.kernel[0] * window.kernel[1],
+    };
+    match stored {
+        // Pairs are for those that would rather be fast, and pictures are most of what comes in.
+        Stored::Pairs => Stored::Pairs,
+        // With few rows it is the weights that are waited for, and rows of more bits cost nothing.
+        Stored::Fours if rows <= SKINNY || taps * sides.into > MOST => {
+            kept_as(Stored::Int8, sides, map)
+        }
+        Stored::Fours if narrow || sides.into < FOURS => Stored::Pairs,
+        Stored::Int8 if !sides.into.is_multiple_of(2) => Stored::F32,
+        Stored::F16 | Stored::Bf16 | Stored::Int8 if narrow => Stored::F32,
+        stored => stored,
+    }
+}
+
 /// What is added to each output at the end, and what its weights are multiplied by.
 fn ends(
     map: &Map,
@@ -154,7 +177,7 @@ fn conv_taps(sides: &Sides, window: Window, beside: usize, stored: Stored) -> Ta
     let (stride, dilation) = (window.stride, window.dilation);
     // Rows of whole numbers have their scales between them.
     let dense = sides.dense && stored != Stored::Int8;
-    let bordered = window.padding == 0 || stored == Stored::Pairs && sides.into < FEW;
+    let bordered = window.padding == 0 || stored.in_blocks() && sides.into < FEW;
     let lines = dense && bordered && dilation == 1;
     let (across, length) = if lines { (1, across * sides.into) } else { (across, sides.into) };
     let offset = |tap: usize| {

@@ -294,7 +294,7 @@ impl Making<'_> {
         let wide = window.padding;
         let lines = from.channels() < FEW && window.kernel[1] > 1 && window.dilation == 1;
         // Where images are rounded first, they get their border then.
-        if lines && wide > 0 && self.stored != Stored::Pairs {
+        if lines && wide > 0 && !self.stored.in_blocks() {
             let (images, [height, width]) = from.grid();
             let shape = vec![images, height + 2 * wide, width + 2 * wide, from.channels()];
             let name = format!("{}: border", node.name);
