@@ -28,6 +28,17 @@ pub enum Block {
         /// Pixels from left to right.
         width: usize,
     },
+    /// Depth in millimetres, in shape `[frames, steps, height, width]`.
+    Depths {
+        /// Every image's pixels, 0 where there is no reading.
+        millimetres: Vec<u16>,
+        /// Steps in time.
+        steps: usize,
+        /// Pixels from top to bottom.
+        height: usize,
+        /// Pixels from left to right.
+        width: usize,
+    },
     /// A text per frame.
     Texts(Vec<String>),
 }
@@ -107,29 +118,35 @@ fn block(all: &[&Series], steps: usize) -> Option<Block> {
         }
         Series::Images(first) => {
             let like = first.first()?;
-            let (height, width) = (like.height() as usize, like.width() as usize);
-            let mut pixels = Vec::with_capacity(all.len() * first.len() * height * width * 3);
+            let mut images: Vec<&Image> = Vec::with_capacity(all.len() * first.len());
             for series in all {
-                let Series::Images(images) = series else { return None };
-                for image in images {
-                    let fits = (image.height(), image.width()) == (like.height(), like.width());
-                    if !fits {
-                        return None;
-                    }
-                    planes(image, &mut pixels)?;
-                }
+                let Series::Images(some) = series else { return None };
+                images.extend(some);
             }
-            Some(Block::Images { pixels, steps: first.len(), height, width })
+            let is_depth = |image: &Image| image.format() == PixelFormat::Gray16;
+            let form = |image: &Image| (image.height(), image.width(), is_depth(image));
+            if images.iter().any(|image| form(image) != form(like)) {
+                return None;
+            }
+            let (height, width) = (like.height() as usize, like.width() as usize);
+            let (steps, count) = (first.len(), images.len() * height * width);
+            if is_depth(like) {
+                let mut millimetres = Vec::with_capacity(count);
+                for image in images {
+                    let pixels = image.pixels().as_chunks().0.iter();
+                    millimetres.extend(pixels.map(|two| u16::from_le_bytes(*two)));
+                }
+                return Some(Block::Depths { millimetres, steps, height, width });
+            }
+            let mut pixels = Vec::with_capacity(count * 3);
+            images.iter().for_each(|image| planes(image, &mut pixels));
+            Some(Block::Images { pixels, steps, height, width })
         }
     }
 }
 
 /// Appends an image's red, then green, then blue plane.
-fn planes(image: &Image, out: &mut Vec<u8>) -> Option<()> {
+fn planes(image: &Image, out: &mut Vec<u8>) {
     let rgb = image.to_rgb();
-    if rgb.format() != PixelFormat::Rgb8 {
-        return None;
-    }
     (0..3).for_each(|channel| out.extend(rgb.pixels().iter().skip(channel).step_by(3)));
-    Some(())
 }

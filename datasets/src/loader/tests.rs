@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::*;
-use crate::PixelFormat;
+use crate::schema::{Dtype, Feature, Info};
+use crate::writer::Options;
+use crate::{Frame, PixelFormat, Stamps, Writer};
 
 fn dataset() -> Arc<Dataset> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/datasets/v30_image");
@@ -75,4 +77,33 @@ fn a_loader_can_be_left_in_the_middle() {
     let mut loader = Loader::start(&dataset(), &plan(3), 0).unwrap();
     assert!(loader.next().unwrap().is_ok());
     assert_eq!(loader.len(), 7);
+}
+
+#[test]
+fn depth_comes_in_millimetres() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("set");
+    let camera = ("depth".to_owned(), Feature::depth(Dtype::Image, 4, 2));
+    let info = Info::new(30, None, [camera].into()).unwrap();
+    let mut writer = Writer::create(&root, info, Options::default()).unwrap();
+    let pixels = |frame: u16| (0..8).map(move |pixel| frame * 1000 + pixel);
+    for frame in 0..3 {
+        let bytes: Vec<u8> = pixels(frame).flat_map(u16::to_le_bytes).collect();
+        let image = Image::new(4, 2, PixelFormat::Gray16, bytes).unwrap();
+        let frame = Frame {
+            task: Arc::from("look"),
+            values: vec![],
+            images: vec![Some(image)],
+            stamps: Stamps::default(),
+        };
+        writer.push(&frame).unwrap();
+    }
+    writer.save_episode().unwrap();
+    writer.finish().unwrap();
+    let plan = Plan { order: Order::Sequential, batch: 2, threads: 1, ..Plan::default() };
+    let dataset = Arc::new(Dataset::open(&root).unwrap());
+    let first = Loader::start(&dataset, &plan, 0).unwrap().next().unwrap().unwrap();
+    let millimetres = pixels(0).chain(pixels(1)).collect();
+    let wanted = Block::Depths { millimetres, steps: 1, height: 2, width: 4 };
+    assert_eq!(first.get("depth"), Some(&wanted));
 }
