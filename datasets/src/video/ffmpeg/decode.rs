@@ -20,6 +20,11 @@ use crate::image::{Image, PixelFormat};
 /// and room for twice as many rows.
 const MARGIN: i64 = 128;
 
+/// Whether this FFmpeg decodes H.264.
+pub fn has_h264() -> bool {
+    decoder::find(Id::H264).is_some()
+}
+
 /// A decoder of the system's FFmpeg.
 pub struct SystemDecoder {
     decoder: decoder::Video,

@@ -5,7 +5,7 @@ mod decode;
 mod encode;
 mod graphics;
 
-pub use decode::SystemDecoder;
+pub use decode::{SystemDecoder, has_h264};
 pub use encode::{Coded, SystemEncoder, has_encoder};
 
 use ffmpeg_next::util::error::EAGAIN;
