@@ -23,15 +23,24 @@ pub(crate) struct Ask<'a> {
     pub url: &'a str,
     pub headers: &'a [(&'a str, &'a str)],
     pub content: Content<'a>,
-    /// Whether asking twice does no more than asking once, so that an answer that was lost on the
-    /// way may be asked for again.
-    pub repeatable: bool,
-    /// Whether it is not asked again where the server failed at it either: it may have done its part.
-    pub once: bool,
+    /// After what it is asked again.
+    pub again: Again,
     /// Whether the token is shown. Some addresses are a permission themselves.
     pub signed: bool,
     /// Whether the server has work to do before it answers, and may take its time.
     pub work: bool,
+}
+
+/// After what a question is asked again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// After everything: asking twice does no more than asking once, so that an answer that was lost on the
+    /// way may be asked for again.
+    Always,
+    /// After every answer that is not for ever, even that the server failed at it.
+    Answered,
+    /// After an answer that puts it off. Where the server failed at it, it may have done its part.
+    PutOff,
 }
 
 /// What a question carries.
@@ -58,21 +67,12 @@ impl<'a> Ask<'a> {
     /// A question that only looks.
     pub fn get(url: &'a str) -> Self {
         let (method, content) = (Method::GET, Content::Nothing);
-        Self {
-            method,
-            url,
-            headers: &[],
-            content,
-            repeatable: true,
-            once: false,
-            signed: true,
-            work: false,
-        }
+        Self { method, url, headers: &[], content, again: Again::Always, signed: true, work: false }
     }
 
     /// One that does something, and is asked once unless [`Ask::repeatable`] says otherwise.
     pub fn post(url: &'a str, content: Content<'a>) -> Self {
-        Self { method: Method::POST, content, repeatable: false, ..Self::get(url) }
+        Self { method: Method::POST, content, again: Again::Answered, ..Self::get(url) }
     }
 
     /// Bytes for an address that is a permission itself.
@@ -87,7 +87,7 @@ impl<'a> Ask<'a> {
 
     /// Says that asking twice does no harm.
     pub fn repeatable(self) -> Self {
-        Self { repeatable: true, ..self }
+        Self { again: Again::Always, ..self }
     }
 }
 
@@ -96,7 +96,10 @@ impl Client {
     pub(crate) fn ask(&self, ask: &Ask<'_>) -> Result<Answer<'_>> {
         address::check(ask.url)?;
         let url = ask.url;
-        let lost = |failed: Failed| if ask.repeatable { failed } else { failed.error.into() };
+        let lost = |failed: Failed| match ask.again {
+            Again::Always => failed,
+            Again::Answered | Again::PutOff => failed.error.into(),
+        };
         self.patiently(|| {
             let (mut response, _) = self.follow(ask, url).map_err(lost)?;
             let status = response.status().as_u16();
@@ -109,10 +112,9 @@ impl Client {
                     return Err(Error::Status { status, message, url }.into());
                 }
                 let refused = self.refused(url, status, response.headers(), &said);
-                return Err(if ask.once && is_unwell(status) {
-                    refused.error.into()
-                } else {
-                    refused
+                return Err(match ask.again {
+                    Again::PutOff if is_unwell(status) => refused.error.into(),
+                    _ => refused,
                 });
             }
             let bytes = bytes.map_err(lost)?;

@@ -27,7 +27,7 @@ use crate::waiting::wait_until;
 use crate::{Error, Result};
 use refusal::{Wait, text};
 
-pub(crate) use ask::{Ask, Content};
+pub(crate) use ask::{Again, Ask, Content};
 pub use part::Part;
 pub(crate) use refusal::{Failed, passing};
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::flow::{Flow, Outgoing};
 use super::local::Local;
-use crate::http::{Ask, Content};
+use crate::http::{Again, Ask, Content};
 use crate::hub::{Digest, is_commit};
 use crate::{Error, Hub, Repo, Result};
 
@@ -96,7 +96,8 @@ pub(crate) fn commit(
     };
     let ask = Ask::post(&url, Content::Stream(length, &open)).work();
     // A change knows its parent and is made once; a pull request is another one each time.
-    let ask = Ask { headers: &[("content-type", "application/x-ndjson")], once: asks, ..ask };
+    let again = if asks { Again::PutOff } else { Again::Answered };
+    let ask = Ask { headers: &[("content-type", "application/x-ndjson")], again, ..ask };
     let made: Made = hub.client.ask(&ask)?.json()?;
     hub.check_commit(&made.commit_oid, &url).map(|()| made)
 }

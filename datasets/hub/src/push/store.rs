@@ -146,8 +146,8 @@ impl Store<'_> {
         let body = json!({ "oid": file.sha256, "size": file.size });
         // Whoever keeps the bytes may be another server, which the token is not for.
         let signed = address::origin(&verify.href) == address::origin(self.hub.endpoint());
-        let ask = Ask { headers: &TYPED, ..Ask::post(&verify.href, Content::Json(&body)).work() };
-        self.hub.client.ask(&Ask { signed, repeatable: true, ..ask }).map(drop)
+        let ask = Ask::post(&verify.href, Content::Json(&body)).repeatable().work();
+        self.hub.client.ask(&Ask { headers: &TYPED, signed, ..ask }).map(drop)
     }
 
     fn send_whole(&self, file: &Large<'_>, upload: &Action) -> Result<()> {
