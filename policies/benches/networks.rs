@@ -76,6 +76,9 @@ fn main() {
                 ours[1] / cpu
             );
         }
+        if !times.keys().any(|who| who.contains("openvino")) {
+            println!("  {:24} left out: the peer's Python has none", "openvino");
+        }
         table(&program);
     }
     println!("peak memory of ours {:.0} MB", peak_mb());

@@ -120,7 +120,13 @@ fn chunks(policy: &mut Policy, peer: &mut Peer, rounds: usize, case: &str) {
         }
     }
     let ours = best(&times[0].1);
-    for (who, times) in times.iter().filter(|(_, times)| !times.is_empty()) {
+    for (who, times) in &times {
+        if times.is_empty() {
+            println!(
+                "  {who:32} left out: the peer's Python has no OpenVINO, or it runs none of this"
+            );
+            continue;
+        }
         let [wall, cpu] = best(times);
         println!(
             "  {who:32} a chunk {wall:8.2} ms, {cpu:8.2} of processor; ours is {:.3} and {:.3} of it",
