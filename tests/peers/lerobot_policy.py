@@ -17,6 +17,7 @@ from lerobot.policies.factory import get_policy_class, make_pre_post_processors
 from lerobot.policies.act.configuration_act import ACTConfig
 from lerobot.policies.diffusion.configuration_diffusion import DiffusionConfig
 from lerobot.policies.tdmpc.configuration_tdmpc import TDMPCConfig
+from lerobot.policies.vqbet.configuration_vqbet import VQBeTConfig
 from safetensors.torch import save_file
 
 STEPS = 7
@@ -50,6 +51,9 @@ def config(kind):
     planned = {**common, "input_features": seen, "mlp_dim": 64, "n_gaussian_samples": 40, "n_pi_samples": 8}
     planned |= {"n_elites": 6, "cem_iterations": 3}
     planned.pop("pretrained_backbone_weights")
+    looked_up = {**common, "input_features": seen, "crop_shape": (56, 56), "n_obs_steps": 3, "action_chunk_size": 4}
+    looked_up |= {f"gpt_{side}_dim": 64 for side in ("input", "output", "hidden")}
+    looked_up |= {"gpt_block_size": 40, "gpt_n_layer": 2, "gpt_n_head": 4, "vqvae_embedding_dim": 32}
     told = {**planned, "input_features": seen | {"observation.environment_state": world}}
     quantiles = {"VISUAL": "MEAN_STD", "STATE": "QUANTILES", "ACTION": "QUANTILE10"}
     quantiles = {name: NormalizationMode(mode) for name, mode in quantiles.items()}
@@ -62,6 +66,7 @@ def config(kind):
         "diffusion_ddim": lambda: DiffusionConfig(
             **diffusion, noise_scheduler_type="DDIM", use_group_norm=True, use_separate_rgb_encoder_per_camera=False
         ),
+        "vqbet": lambda: VQBeTConfig(**looked_up),
         "tdmpc": lambda: TDMPCConfig(**planned),
         "tdmpc_steps": lambda: TDMPCConfig(**told, n_action_repeats=1, n_action_steps=3),
     }

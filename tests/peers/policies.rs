@@ -42,6 +42,7 @@ fn lerobots_policies_answer_the_same_here() {
         "act_quantiles",
         "diffusion_ddpm",
         "diffusion_ddim",
+        "vqbet",
         "tdmpc",
         "tdmpc_steps",
     ] {
@@ -59,16 +60,17 @@ fn lerobots_policies_answer_the_same_here() {
 
 #[test]
 fn lerobot_loads_what_was_converted_here() {
-    let (made, converted) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let root = made.path().to_str().unwrap();
-    if script("policies: converted", SCRIPT, &["make", root, "act"]).is_none() {
-        return;
-    }
-    for storage in [Storage::F16, Storage::Bf16] {
-        let to = converted.path().join(storage.name());
-        convert(made.path(), &to, storage).unwrap();
-        script("policies: converted", SCRIPT, &["answer", to.to_str().unwrap()]).unwrap();
-        let worst = compare(&to);
-        assert!(worst < 1e-4, "{}: {worst}", storage.name());
+    for kind in ["act", "diffusion_ddim", "vqbet", "tdmpc"] {
+        let (made, converted) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (root, test) = (made.path().to_str().unwrap(), format!("policies: converted, {kind}"));
+        let Some(_made) = script(&test, SCRIPT, &["make", root, kind]) else { continue };
+        for storage in [Storage::F16, Storage::Bf16] {
+            let to = converted.path().join(storage.name());
+            convert(made.path(), &to, storage).unwrap();
+            script(&test, SCRIPT, &["answer", to.to_str().unwrap()]).unwrap();
+            let worst = compare(&to);
+            println!("{kind} as {}: off LeRobot by {worst:.1e}", storage.name());
+            assert!(worst < 1e-4, "{kind} as {}: {worst}", storage.name());
+        }
     }
 }

@@ -10,7 +10,7 @@ use sinew_policies::{Config, Device, Program};
 use crate::case::Case;
 use crate::run::{DEVICES, compare, compare_module, compile, run};
 
-pub const CASES: [&str; 17] = [
+pub const CASES: [&str; 18] = [
     "diffusion_ddpm_crop",
     "diffusion_ddim_2cam_shared",
     "diffusion_envstate",
@@ -28,6 +28,7 @@ pub const CASES: [&str; 17] = [
     "diffusion_resnet50",
     "diffusion_mean_std",
     "diffusion_full_size",
+    "diffusion_arm",
 ];
 
 struct Network<'a> {

@@ -11,8 +11,14 @@ use sinew_policies::{Config, Device, Options, Precision};
 use crate::case::Case;
 use crate::run::{DEVICES, compare, compare_module, compile, run};
 
-pub const CASES: [&str; 5] =
-    ["tdmpc_image", "tdmpc_world", "tdmpc_own_action", "tdmpc_all_inputs", "tdmpc_other_sizes"];
+pub const CASES: [&str; 6] = [
+    "tdmpc_image",
+    "tdmpc_world",
+    "tdmpc_own_action",
+    "tdmpc_all_inputs",
+    "tdmpc_other_sizes",
+    "tdmpc_arm",
+];
 
 #[test]
 fn plans_are_lerobots() {
@@ -36,7 +42,8 @@ fn plans_are_lerobots() {
                 planner.input(name).unwrap().copy_from_slice(numbers);
             }
             planner.draws = Draws::Recorded(VecDeque::from(case.drawn(0)));
-            let plan = planner.run().unwrap()[..config.steps() * 2].to_vec();
+            let plan =
+                planner.run().unwrap()[..config.steps() * config.common.action_dim()].to_vec();
             let Draws::Recorded(rest) = &planner.draws else { panic!("{what}") };
             assert!(rest.is_empty(), "{what}: {} are still to be drawn", rest.len());
             let mut theirs = case.outputs.read("step0/action").unwrap();
@@ -67,13 +74,28 @@ fn act(policy: &mut Policy, case: &Case) -> Vec<f32> {
 
 #[test]
 fn a_plan_begins_where_the_one_before_ended_unless_it_is_a_new_episode() {
-    let case = Case::open("tdmpc_image");
-    for &device in DEVICES {
-        let mut policy = Policy::load(&case.folder, device, &Options::default()).unwrap();
-        let first = act(&mut policy, &case);
-        assert_ne!(act(&mut policy, &case), first, "the second begins with what the first found");
-        policy.reset();
-        assert_eq!(act(&mut policy, &case), first);
+    for name in CASES {
+        let case = Case::open(name);
+        let Config::Tdmpc(config) = &case.config else { panic!("{name} is no TD-MPC") };
+        for &device in DEVICES {
+            let what = format!("{name} on {device:?}");
+            let mut policy = Policy::load(&case.folder, device, &Options::default()).unwrap();
+            let first = act(&mut policy, &case);
+            let rest: Vec<_> = (1..config.steps()).map(|_| act(&mut policy, &case)).collect();
+            assert!(policy.needs_a_chunk(), "{what}");
+            let second = act(&mut policy, &case);
+            match config.use_mpc {
+                true => assert_ne!(second, first, "{what}: it begins with what the first found"),
+                false => assert_eq!(second, first, "{what}: nothing is searched for"),
+            }
+            // In the middle of what it has found, where it finds more than one action.
+            policy.reset();
+            assert!(policy.needs_a_chunk(), "{what}: actions of the last episode are left");
+            assert_eq!(act(&mut policy, &case), first, "{what}");
+            for (at, then) in rest.iter().enumerate() {
+                assert_eq!(act(&mut policy, &case), *then, "{what}, action {}", at + 1);
+            }
+        }
     }
 }
 

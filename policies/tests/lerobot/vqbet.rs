@@ -8,8 +8,14 @@ use sinew_policies::vqbet::{self, Book, Graphs, LAYERS};
 use crate::case::Case;
 use crate::run::{DEVICES, compare, compare_module, compile, run};
 
-pub const CASES: [&str; 5] =
-    ["vqbet_tiny", "vqbet_sequential", "vqbet_other_sizes", "vqbet_group_norm", "vqbet_resnet34"];
+pub const CASES: [&str; 6] = [
+    "vqbet_tiny",
+    "vqbet_sequential",
+    "vqbet_other_sizes",
+    "vqbet_group_norm",
+    "vqbet_resnet34",
+    "vqbet_arm",
+];
 
 #[test]
 fn chunks_are_lerobots() {

@@ -4,9 +4,10 @@
 
 Needs diffusers beside LeRobot. Every folder is what `save_pretrained` left, but for
 model.safetensors: the weights follow from their names (formula.py), and tensors.json holds names,
-shapes and types. Two folders keep LeRobot's own model.safetensors. Beside them:
+shapes and types. Five folders keep LeRobot's own model.safetensors. Beside them:
 
-    inputs.safetensors   stepN/raw/KEY vectors; images follow from KEY:N (formula.py);
+    inputs.safetensors   stepN/raw/KEY vectors; images follow from KEY:N (formula.py), and those
+                         that an arm's policies saw are there as stepN/raw_u8/KEY;
                          stepN/rng/III_FUNCTION what torch drew, in the order of the calls
     outputs.safetensors  stepN/pre/KEY vectors after the preprocessor; stepN/chunk (ACT);
                          stepN/action as select_action gave it, stepN/action_post after the
@@ -42,7 +43,7 @@ from lerobot.policies.vqbet.modeling_vqbet import VQBeTPolicy  # noqa: E402
 torch.set_num_threads(1)
 OUT = pathlib.Path(sys.argv[1])
 WANTED = sys.argv[2:]
-STORED = ("act_vae_1cam", "diffusion_ddpm_crop")
+STORED = ("act_vae_1cam", "diffusion_ddpm_crop", "diffusion_arm", "vqbet_arm", "tdmpc_arm")
 DEPTHS = {
     "resnet18": (BasicBlock, [2, 2, 2, 2]),
     "resnet34": (BasicBlock, [3, 4, 6, 3]),
@@ -191,7 +192,9 @@ def keep_old_normalization(folder, model, all_stats, config):
     return {**model, **extra}
 
 
-def make(name, config, kind, steps, modules=(), base=4, dtype=None, old=False, beside=None, seed=7):
+def make(
+    name, config, kind, steps, modules=(), base=4, dtype=None, old=False, beside=None, seed=7, renamed=None
+):
     if WANTED and name not in WANTED:
         return
     folder = OUT / name
@@ -212,6 +215,8 @@ def make(name, config, kind, steps, modules=(), base=4, dtype=None, old=False, b
                 value.copy_(value.to(dtype).float())
     features = {**config.input_features, **config.output_features}
     before, after = make_pre_post_processors(config, dataset_stats=stats(features))
+    if renamed:
+        before.steps[0].rename_map = renamed
     policy.save_pretrained(folder)
     before.save_pretrained(folder)
     after.save_pretrained(folder)
@@ -224,6 +229,11 @@ def make(name, config, kind, steps, modules=(), base=4, dtype=None, old=False, b
         for step in range(steps):
             raw = observe({**config.input_features, **(beside or {})}, step)
             inputs |= {f"step{step}/raw/{key}": value for key, value in raw.items() if value.ndim == 1}
+            if name.endswith("_arm"):
+                called = {after: before for before, after in (renamed or {}).items()}
+                seen = {called.get(key, key): value for key, value in raw.items() if value.ndim == 3}
+                seen = {key: (value * 255).round().to(torch.uint8) for key, value in seen.items()}
+                inputs |= {f"step{step}/raw_u8/{key}": value for key, value in seen.items()}
             batch = before(dict(raw))
             vectors = {key: value for key, value in batch.items() if key.startswith("observation")}
             outputs |= {
@@ -280,6 +290,9 @@ def action(count):
 ARM, WORLD = {"observation.state": state(6)}, {"observation.environment_state": env(5)}
 TOP = {"observation.images.top": images()}
 WRIST = {"observation.images.wrist": images()}
+# What a simulated arm sees, and what is in the datasets beside.
+LOW = images(48, 48)
+DRIVEN = ARM | {"observation.images.top": LOW}
 HERE = {"pretrained_backbone_weights": None, "device": "cpu"}
 ACT = HERE | {
     "dim_model": 64,
@@ -346,8 +359,8 @@ HAND, SEEN = {"observation.state": state(2)}, {"observation.image": images()}
 BOTH = {"observation.images.a": images(), "observation.images.b": images()}
 
 
-def diffusion(name, inputs, steps=1, base=4, **fields):
-    config = DiffusionConfig(input_features=inputs, output_features=action(2), **(DIFFUSION | fields))
+def diffusion(name, inputs, steps=1, base=4, joints=2, **fields):
+    config = DiffusionConfig(input_features=inputs, output_features=action(joints), **(DIFFUSION | fields))
     make(name, config, DiffusionPolicy, steps, DIFFUSION_MODULES, base)
 
 
@@ -367,6 +380,7 @@ diffusion("diffusion_group_norm", HAND | SEEN, base=16, use_group_norm=True, noi
 diffusion("diffusion_resnet34", HAND | SEEN, vision_backbone="resnet34", noise_scheduler_type="DDIM", num_inference_steps=2)
 diffusion("diffusion_resnet50", HAND | SEEN, vision_backbone="resnet50", noise_scheduler_type="DDIM", num_inference_steps=2)
 diffusion("diffusion_mean_std", HAND | SEEN, normalization_mapping=BY | {"VISUAL": "IDENTITY"}, noise_scheduler_type="DDIM", num_inference_steps=2)
+diffusion("diffusion_arm", DRIVEN, steps=9, joints=6, crop_shape=(40, 44), noise_scheduler_type="DDIM", num_inference_steps=4)
 
 VQBET = HERE | {
     "spatial_softmax_num_keypoints": 8,
@@ -382,8 +396,8 @@ VQBET = HERE | {
 }
 
 
-def vqbet(name, steps, base=4, **fields):
-    config = VQBeTConfig(input_features=HAND | SEEN, output_features=action(2), **(VQBET | fields))
+def vqbet(name, steps, base=4, inputs=HAND | SEEN, joints=2, **fields):
+    config = VQBeTConfig(input_features=inputs, output_features=action(joints), **(VQBET | fields))
     make(name, config, VQBeTPolicy, steps, ("vqbet.rgb_encoder", "vqbet.policy", "vqbet.state_projector"), base)
 
 
@@ -409,6 +423,7 @@ OTHER = {
 vqbet("vqbet_other_sizes", 2, crop_shape=(56, 60), **OTHER)
 vqbet("vqbet_group_norm", 1, base=16, crop_shape=None, use_group_norm=True)
 vqbet("vqbet_resnet34", 1, crop_shape=None, vision_backbone="resnet34")
+vqbet("vqbet_arm", 6, inputs=DRIVEN, joints=6, crop_shape=(40, 44))
 
 TDMPC = {
     "device": "cpu",
@@ -425,9 +440,9 @@ TDMPC = {
 }
 
 
-def tdmpc(name, inputs, steps, seed=7, **fields):
-    config = TDMPCConfig(input_features=inputs, output_features=action(2), **(TDMPC | fields))
-    make(name, config, TDMPCPolicy, steps, ("model._encoder",), seed=seed)
+def tdmpc(name, inputs, steps, seed=7, joints=2, renamed=None, **fields):
+    config = TDMPCConfig(input_features=inputs, output_features=action(joints), **(TDMPC | fields))
+    make(name, config, TDMPCPolicy, steps, ("model._encoder",), seed=seed, renamed=renamed)
 
 
 tdmpc("tdmpc_image", HAND | SEEN, 3)
@@ -454,6 +469,9 @@ OTHER = {
     "normalization_mapping": {key: NormalizationMode(mode) for key, mode in SCALED.items()},
 }
 tdmpc("tdmpc_other_sizes", HAND | {"observation.image": images(90, 90)} | WORLD, 5, **OTHER)
+# LeRobot's TD-MPC acts on one picture, which must be called observation.image.
+RENAMED = {"observation.images.top": "observation.image"}
+tdmpc("tdmpc_arm", ARM | {"observation.image": LOW}, 5, joints=6, renamed=RENAMED, horizon=6, n_action_steps=4)
 
 if not WANTED or "act_full_size" in WANTED:
     config = ACTConfig(input_features=ARM | {"observation.images.top": images(480, 640)}, output_features=action(6), **HERE)
