@@ -124,6 +124,13 @@ impl Pipeline {
         names.into_iter().map(ToOwned::to_owned).collect()
     }
 
+    /// What this was called by whatever it was trained on: another name, where a step renames that.
+    #[must_use]
+    pub fn source(&self, renamed: &str) -> String {
+        let mut sources = self.sources(renamed).into_iter();
+        sources.find(|name| name != renamed).unwrap_or_else(|| renamed.to_owned())
+    }
+
     /// Between which values a number of an observation lay in training, as far as is known.
     #[must_use]
     pub fn trained_range(&self, renamed: &str, at: usize) -> Option<[f32; 2]> {

@@ -179,6 +179,7 @@ fn renaming_is_followed_and_can_be_replaced() {
     assert_eq!(pipeline.renamed("x"), "x");
     assert_eq!(pipeline.sources("b"), ["a", "c"]);
     assert_eq!(pipeline.sources("x"), ["x"]);
+    assert_eq!(["b", "x", "d"].map(|name| pipeline.source(name)), ["a", "x", "b"]);
     pipeline.rename(BTreeMap::from([("y".to_owned(), "x".to_owned())]));
     assert_eq!(pipeline.sources("x"), ["x", "y"]);
     let mut bare = before(&json!([]));

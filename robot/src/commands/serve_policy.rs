@@ -117,14 +117,10 @@ fn describe(policy: &Policy, name: &str, fps: Option<f64>) -> Thinker {
     let inputs = common.inputs.iter().filter(|(_, feature)| {
         matches!(feature.kind, FeatureKind::State | FeatureKind::Env | FeatureKind::Visual)
     });
-    let inputs = inputs.map(|(name, feature)| {
-        // What a step before the network calls so is asked for under the name that it has before.
-        let sources = policy.before().sources(name);
-        let source = sources.iter().find(|source| *source == name).or(sources.first());
-        Input {
-            name: source.unwrap_or(name).clone(),
-            shape: feature.shape.iter().map(|side| *side as u64).collect(),
-        }
+    // What a step before the network calls so is asked for under the name that it has before.
+    let inputs = inputs.map(|(name, feature)| Input {
+        name: policy.before().source(name),
+        shape: feature.shape.iter().map(|side| *side as u64).collect(),
     });
     let averaged = match policy.config() {
         Config::Act(act) => act.temporal_ensemble_coeff,

@@ -83,9 +83,14 @@ impl Remote {
 
     /// What it takes and gives beside what is offered.
     pub fn preflight(&self, offered: &Offered) -> Preflight {
+        preflight::check(&self.inputs, self.shape().width, &self.before(), offered)
+    }
+
+    /// The step before it: what puts its names in the place of ours.
+    pub fn before(&self) -> Pipeline {
         let mut before = Pipeline::default();
         before.rename(self.names.clone());
-        preflight::check(&self.inputs, self.shape().width, &before, offered)
+        before
     }
 
     /// How many actions a second it was trained for, where it says so.

@@ -6,6 +6,7 @@ use sinew_drivers::Nanos;
 #[cfg(feature = "zenoh")]
 use sinew_net::Network;
 use sinew_policies::config::{Feature, FeatureKind};
+use sinew_policies::processor::Pipeline;
 use sinew_policies::{Device, Policy};
 use sinew_sim::{Env, Task};
 
@@ -125,14 +126,14 @@ impl Who {
                     report.warn(warning);
                 }
                 let inputs = &policy.config().common().inputs;
-                let cameras = cameras(inputs, machine);
+                let cameras = cameras(inputs, policy.before());
                 let found = check::look(&policy, &offered::by_env(&env()?, &cameras), false);
                 (folder.display().to_string(), cameras, found)
             }
             #[cfg(feature = "zenoh")]
             Self::Elsewhere(network, name) => {
                 let remote = remote(network, name, task, machine, ask)?;
-                let cameras = cameras(remote.inputs(), machine);
+                let cameras = cameras(remote.inputs(), &remote.before());
                 let found = remote.preflight(&offered::by_env(&env()?, &cameras));
                 (remote.name(), cameras, found)
             }
@@ -150,14 +151,11 @@ impl Who {
 }
 
 /// The cameras that a policy was trained with, of their sizes: they stand where their names say.
-fn cameras(inputs: &[(String, Feature)], machine: &Machine) -> Vec<Lookout> {
+fn cameras(inputs: &[(String, Feature)], before: &Pipeline) -> Vec<Lookout> {
     let images = inputs.iter().filter(|(_, input)| input.kind == FeatureKind::Visual);
     let lookout = |(theirs, feature): &(String, Feature)| {
         let [_, height, width] = feature.image()?;
-        let named = machine
-            .renamed()
-            .and_then(|names| names.iter().find(|(_, to)| *to == theirs).map(|(from, _)| from));
-        let feature = named.unwrap_or(theirs).clone();
+        let feature = before.source(theirs);
         let name = feature.rsplit('.').next().unwrap_or_default().to_owned();
         let size = [u32::try_from(width).ok()?, u32::try_from(height).ok()?];
         Some(Lookout { feature, name, size })
@@ -189,4 +187,28 @@ fn load(path: &Path, machine: &Machine) -> Result<Policy, Failure> {
         policy.rename(names.clone())?;
     }
     Ok(policy)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_camera_stands_where_the_name_says_that_it_had_in_training() {
+        let image = Feature { kind: FeatureKind::Visual, shape: vec![3, 48, 64] };
+        let inputs = [("observation.image".to_owned(), image)];
+        let mut before = Pipeline::default();
+        let seen = |before: &Pipeline| {
+            let [Lookout { feature, name, size }] = &cameras(&inputs, before)[..] else {
+                panic!("one camera")
+            };
+            (feature.clone(), name.clone(), *size)
+        };
+        assert_eq!(seen(&before), ("observation.image".into(), "image".into(), [64, 48]));
+        let [top, image] = ["observation.images.top", "observation.image"].map(str::to_owned);
+        before.rename(BTreeMap::from([(top.clone(), image)]));
+        assert_eq!(seen(&before), (top, "top".into(), [64, 48]));
+    }
 }

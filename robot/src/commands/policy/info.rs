@@ -114,7 +114,10 @@ fn rhythm(config: &Config) -> String {
         Some(coefficient) => format!(
             "a chunk of {chunk} actions at every step from {seen}, averaged with those before it ({coefficient})"
         ),
-        None => format!("{taken} actions of a chunk of {chunk} from {seen}"),
+        None => {
+            let actions = if taken == 1 { "action" } else { "actions" };
+            format!("{taken} {actions} of a chunk of {chunk} from {seen}")
+        }
     }
 }
 
