@@ -10,7 +10,7 @@ use sinew_net::message::{Frame, View};
 use sinew_net::think::Elsewhere;
 use sinew_net::{Network, Options};
 
-use super::use_a_policy::policy;
+use super::use_a_policy::{OTHERS, other, policy};
 use crate::sandbox::{Ended, PATIENCE, Running, Sandbox};
 
 const CAMERA: &str = "--camera=top=sim@64x64x30";
@@ -131,6 +131,35 @@ fn it_drives_from_far_away_and_the_arm_ends_safe() {
     assert_eq!((&result["robots"], &result["failed"]), (&3.into(), &0.into()), "{result}");
     // One more may have been under way when each of them ended.
     assert!((chunks..=chunks + 3).contains(&whole(&result["answered"])), "{chunks}: {result}");
+}
+
+#[test]
+fn every_kind_answers_a_robot_and_a_world_elsewhere() {
+    for kind in OTHERS {
+        let sandbox = Sandbox::new();
+        let folder = other(kind);
+        let port = free();
+        let served = serve(&sandbox, folder.to_str().unwrap(), port);
+        let low = "--camera=top=sim@48x48x30";
+        let mut chunks = 0;
+        for how in ["--inference.type=sync", "--inference.type=async"] {
+            let ended = rollout(&sandbox, port, &[low, "--duration=3", how]);
+            assert_eq!(ended.code, 0, "{kind}, {how}: {}", ended.err);
+            let result = ended.result();
+            assert!(whole(&result["chunks"]) >= 2, "{kind}, {how}: {result}");
+            assert_eq!(result["unanswered"], 0, "{kind}, {how}: {result}");
+            assert_left_safe(&result);
+            chunks += whole(&result["chunks"]);
+        }
+        let (policy, out) = (format!("--policy=zenoh://act@127.0.0.1:{port}"), sandbox.path("out"));
+        let words = ["eval", "--json", &policy, "--env=reach", "--episodes=1", "--videos=0"];
+        let tried = sandbox.run(&[&words[..], &["--out", out.to_str().unwrap()]].concat());
+        assert_eq!(tried.code, 0, "{kind}: {}", tried.err);
+        assert_eq!(tried.result()["episodes"], 1, "{kind}");
+        let result = ended(served);
+        assert_eq!(result["failed"], 0, "{kind}: {result}");
+        assert!(whole(&result["answered"]) > chunks, "{kind}: {chunks}, {result}");
+    }
 }
 
 #[test]

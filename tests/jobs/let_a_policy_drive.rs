@@ -1,18 +1,24 @@
 //! Somebody lets a policy drive an arm.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 use sinew_datasets::Dataset;
 
-use super::use_a_policy::policy;
+use super::use_a_policy::{OTHERS, other, policy};
 use crate::sandbox::{Ended, Sandbox};
 
 const CAMERA: &str = "--camera=top=sim@64x64x30";
+/// What [`OTHERS`] look through.
+const LOW: &str = "--camera=top=sim@48x48x30";
 
 /// Rolls a policy of six joints and one camera out on a simulated arm.
 fn rollout(sandbox: &Sandbox, more: &[&str]) -> Ended {
-    let folder = policy(sandbox, 64);
+    drive(sandbox, &policy(sandbox, 64), more)
+}
+
+fn drive(sandbox: &Sandbox, folder: &Path, more: &[&str]) -> Ended {
     let path = format!("--policy.path={}", folder.display());
     let words = ["--json", "rollout", &path, "--robot=sim", "--dry_run_s=0"];
     sandbox.run(&[&words[..], more].concat())
@@ -43,6 +49,24 @@ fn chunks_follow_each_other_and_the_arm_ends_safe() {
         }
         assert_eq!(result["stopped"]["motors"].as_array().unwrap().len(), 6);
         assert!(ended.err.contains("going back"), "{}", ended.err);
+    }
+}
+
+#[test]
+fn every_kind_drives_in_step_and_ahead() {
+    for kind in OTHERS {
+        for how in ["sync", "async"] {
+            let sandbox = Sandbox::new();
+            let how = format!("--inference.type={how}");
+            let ended = drive(&sandbox, &other(kind), &[LOW, "--duration=3", &how]);
+            assert_eq!(ended.code, 0, "{kind}, {how}: {}", ended.err);
+            let result = ended.result();
+            assert!(whole(&result["chunks"]) >= 3, "{kind}, {how}: {result}");
+            assert!(whole(&result["ticks"]) > 20, "{kind}, {how}: {result}");
+            let motors = result["stopped"]["motors"].as_array().unwrap();
+            assert_eq!(motors.len(), 6, "{kind}, {how}: {result}");
+            assert!(motors.iter().all(|motor| motor["ok"] == true), "{kind}, {how}: {result}");
+        }
     }
 }
 
@@ -82,10 +106,20 @@ fn episodes_are_recorded_and_the_arm_goes_home_in_between() {
 /// Types keys at a rollout that somebody corrects; each is typed once the turn before it has begun, and
 /// has gone on for a while.
 fn corrected(sandbox: &Sandbox, root: &str, keys: &[(&str, &str)], more: &[&str]) -> Value {
-    let folder = policy(sandbox, 64);
+    corrected_one(sandbox, (&policy(sandbox, 64), CAMERA), root, keys, more)
+}
+
+/// The same with this policy, and the camera that it looks through.
+fn corrected_one(
+    sandbox: &Sandbox,
+    (folder, camera): (&Path, &str),
+    root: &str,
+    keys: &[(&str, &str)],
+    more: &[&str],
+) -> Value {
     let path = format!("--policy.path={}", folder.display());
     let words =
-        ["--json", "rollout", &path, "--robot=sim", "--teleop=sim", "--dry_run_s=0", CAMERA];
+        ["--json", "rollout", &path, "--robot=sim", "--teleop=sim", "--dry_run_s=0", camera];
     let set = ["--strategy.type=dagger", "--task=Stand still", "--dataset.root", root];
     // The simulated hand lets nobody else move its leader.
     let alone = ["--strategy.smooth_handover=false"];
@@ -133,6 +167,18 @@ fn a_person_takes_over_and_only_that_is_recorded() {
     let steps: Vec<f64> = rows.windows(2).map(|pair| apart(&pair[0], &pair[1])).collect();
     assert!(steps.iter().sum::<f64>() > 1.0, "nobody moved: {steps:?}");
     assert!(steps.iter().all(|step| *step < 15.0), "{steps:?}");
+}
+
+#[test]
+fn a_search_goes_on_after_somebody_took_over() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.path("corrections");
+    let keys = [("c", "correcting"), ("c", "paused"), ("p", "autonomous")];
+    let planner = other("tdmpc");
+    let result = corrected_one(&sandbox, (&planner, LOW), root.to_str().unwrap(), &keys, &[]);
+    assert_eq!(whole(&result["episodes"]), 1, "{result}");
+    assert!(whole(&result["chunks"]) >= 3, "{result}");
+    assert_eq!(result["stopped"]["motors"].as_array().unwrap().len(), 6, "{result}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use sinew_datasets::Dataset;
 
+use super::use_a_policy::{OTHERS, other};
 use crate::sandbox::Sandbox;
 
 /// What `sinew eval` prints, for so many attempts.
@@ -78,6 +79,28 @@ fn the_policy_that_comes_along_lifts_the_cube_however_many_attempts_run_at_once(
     assert_eq!(one, tried("three", &["--parallel", "3"]));
     // 200 of 200 when it was made; of six, one may go wrong on another machine.
     assert!(one["successes"].as_u64().unwrap() >= 5, "{one}");
+}
+
+#[test]
+fn every_kind_is_tried_and_the_same_seed_gives_the_same_attempt() {
+    let sandbox = Sandbox::new();
+    for kind in OTHERS {
+        let (folder, out) = (other(kind), sandbox.path(kind));
+        let tried = |seed: &str, more: &[&str]| {
+            let words = ["eval", "--json", "--env=reach", "--videos=0", "--seed", seed];
+            let which = ["--policy", folder.to_str().unwrap(), "--out", out.to_str().unwrap()];
+            let ended = sandbox.run(&[&words[..], &which, more].concat());
+            assert_eq!(ended.code, 0, "{kind}: {}", ended.err);
+            ended.result()["per_episode"].clone()
+        };
+        // Whatever was tried before it, and whatever else is tried meanwhile.
+        let both = tried("7", &["--episodes=2"]);
+        assert_eq!(both, tried("7", &["--episodes=2", "--parallel=2"]), "{kind}");
+        assert_eq!(both[1], tried("8", &["--episodes=1"])[0], "{kind}");
+        let late = ["--episodes=1", "--inference.type=async", "--latency_ms=50"];
+        let late = tried("7", &late);
+        assert!(late[0]["sum_reward"].is_number(), "{kind}: {late}");
+    }
 }
 
 #[test]

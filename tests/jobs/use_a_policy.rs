@@ -6,18 +6,23 @@ use std::path::{Path, PathBuf};
 
 use sinew_policies::checkpoint::Tensors;
 
-use super::look_at_a_dataset::golden as dataset;
+use super::look_at_a_dataset::{copy, golden as dataset};
 use crate::sandbox::Sandbox;
+
+/// Policies beside ACT, each of six joints and a camera `top` of 48×48. What TD-MPC calls `image` was
+/// called so when it was trained.
+pub const OTHERS: [&str; 3] = ["diffusion", "vqbet", "tdmpc"];
+
+/// Where LeRobot's one of [`OTHERS`] is.
+pub fn other(kind: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("golden/policies/{kind}_arm"))
+}
 
 /// A copy of a policy that LeRobot wrote, in the home, with images of this size.
 pub fn policy(sandbox: &Sandbox, side: usize) -> PathBuf {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/policies/act_vae_1cam");
     let to = sandbox.path("act");
-    fs::create_dir_all(&to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
-    }
+    copy(&from, &to);
     let config = to.join("config.json");
     let text = fs::read_to_string(&config).unwrap();
     fs::write(
@@ -46,6 +51,29 @@ fn info_says_what_it_is() {
     let seen = sandbox.run(&["policy", "info", folder.to_str().unwrap()]);
     for part in ["act", "observation.images.top  64×64", "10 actions of a chunk of 10"] {
         assert!(seen.out.contains(part), "{part}: {}", seen.out);
+    }
+    for (kind, chunk, rhythm) in [
+        ("diffusion", 16, "8 actions of a chunk of 16 from the last 2 observations"),
+        ("vqbet", 5, "5 actions of a chunk of 5 from the last 3 observations"),
+        ("tdmpc", 6, "4 actions of a chunk of 6 from the newest observation"),
+    ] {
+        let folder = other(kind);
+        let ended = run(&sandbox, &["info", folder.to_str().unwrap()]);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        let result = ended.result();
+        assert_eq!((&result["policy"], &result["runs"]), (&kind.into(), &true.into()), "{result}");
+        assert_eq!(result["chunk"], chunk, "{result}");
+        let count = |key: &str| result[key].as_u64().unwrap();
+        let trained_alone = kind != "diffusion";
+        assert_eq!(
+            count("parameters_to_act") < count("parameters"),
+            trained_alone,
+            "{kind}: {result}"
+        );
+        let seen = sandbox.run(&["policy", "info", folder.to_str().unwrap()]);
+        for part in [kind, "48×48", rhythm] {
+            assert!(seen.out.contains(part), "{part}: {}", seen.out);
+        }
     }
 }
 
@@ -89,11 +117,50 @@ fn an_episode_is_answered_with_the_error_of_each_joint_and_a_page() {
 }
 
 #[test]
+fn every_kind_fits_an_arm_and_a_dataset_and_answers_its_episodes() {
+    let sandbox = Sandbox::new();
+    let set = dataset(&sandbox, "v30_video", "set");
+    let set = set.to_str().unwrap();
+    for kind in OTHERS {
+        let folder = other(kind);
+        let folder = folder.to_str().unwrap();
+        let arm = ["--robot.type=so101_follower", "--robot.port=sim"];
+        for beside in
+            [&["--dataset", set][..], &arm, &[&arm[..], &["--camera=top=sim@48x48x30"]].concat()]
+        {
+            let ended = run(&sandbox, &[&["check", folder], beside].concat());
+            assert_eq!(ended.code, 0, "{kind}: {ended:?}");
+            assert_eq!(ended.result()["rename_map"], serde_json::json!({}), "{kind}");
+        }
+        let blurred = [&arm[..], &["--camera=top=sim@64x48x30"]].concat();
+        let ended = run(&sandbox, &[&["check", folder], &blurred[..]].concat());
+        assert_eq!(ended.code, 4, "{kind}: {ended:?}");
+        let answered = |seed: &str| {
+            let words = ["run", folder, "--dataset", set, "--episode", "1", "--seed", seed];
+            let ended = run(&sandbox, &words);
+            assert_eq!(ended.code, 0, "{kind}: {ended:?}");
+            let result = ended.result();
+            assert_eq!(result["joints"].as_array().unwrap().len(), 6, "{kind}: {result}");
+            result["mean_abs_error"].as_f64().unwrap()
+        };
+        let first = answered("1");
+        assert!(first > 0.0, "{kind}");
+        assert_eq!(first, answered("1"), "{kind}: the same seed");
+        assert_ne!(first, answered("2"), "{kind}: all of them draw");
+    }
+}
+
+#[test]
 fn a_bench_gives_its_figures() {
     let sandbox = Sandbox::new();
-    let folder = policy(&sandbox, 64);
+    for folder in std::iter::once(policy(&sandbox, 64)).chain(OTHERS.map(other)) {
+        bench(&sandbox, &folder);
+    }
+}
+
+fn bench(sandbox: &Sandbox, folder: &Path) {
     let words = ["bench", folder.to_str().unwrap(), "--chunks", "2", "--threads", "1"];
-    let ended = run(&sandbox, &words);
+    let ended = run(sandbox, &words);
     assert_eq!(ended.code, 0, "{ended:?}");
     let result = ended.result();
     assert_eq!((&result["precision"], &result["threads"]), (&"f32".into(), &1.into()), "{result}");
@@ -122,21 +189,39 @@ fn a_bench_of_fewer_bits_says_how_far_the_actions_are_off() {
         assert!(result["action_error"]["rms"].as_f64().unwrap() < most, "{result}");
         before = most / 2.0;
     }
+    // What is drawn, or searched for, may turn out to be another action.
+    for kind in OTHERS {
+        let folder = other(kind);
+        for precision in ["f16", "bf16", "int8"] {
+            let words = ["bench", folder.to_str().unwrap(), "--chunks", "1"];
+            let ended = run(&sandbox, &[&words[..], &["--precision", precision]].concat());
+            assert_eq!(ended.code, 0, "{kind}: {ended:?}");
+            let error = &ended.result()["action_error"];
+            let [most, usual] = ["max", "rms"].map(|key| error[key].as_f64().unwrap());
+            println!("{kind} in {precision}: {most:.1e} at most, {usual:.1e} on average");
+            assert!(most > 0.0 && usual <= most && usual < 1.0, "{kind} in {precision}: {error}");
+        }
+    }
 }
 
 #[test]
 fn packed_weights_are_kept_where_they_are_asked_to_be() {
     let sandbox = Sandbox::new();
-    let folder = policy(&sandbox, 64);
-    let words = ["bench", folder.to_str().unwrap(), "--chunks", "1", "--weight-cache"];
-    for _ in 0..2 {
-        let ended = run(&sandbox, &words);
-        assert_eq!(ended.code, 0, "{ended:?}");
-        assert!(!ended.err.contains("not kept"), "{}", ended.err);
-        let kept = fs::read_dir(sandbox.path(".cache/sinew/weights")).unwrap();
-        let kept: Vec<_> = kept.map(|entry| entry.unwrap().file_name()).collect();
-        assert!(kept[0].to_str().unwrap().starts_with("act-f32-"), "{kept:?}");
-        assert_eq!(kept.len(), 1, "{kept:?}");
+    let folders = std::iter::once(policy(&sandbox, 64)).chain(OTHERS.map(other));
+    for (nth, folder) in folders.enumerate() {
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let words = ["bench", folder.to_str().unwrap(), "--chunks", "1", "--weight-cache"];
+        for _ in 0..2 {
+            let ended = run(&sandbox, &words);
+            assert_eq!(ended.code, 0, "{ended:?}");
+            assert!(!ended.err.contains("not kept"), "{}", ended.err);
+            let kept = fs::read_dir(sandbox.path(".cache/sinew/weights")).unwrap();
+            let kept: Vec<_> = kept.map(|entry| entry.unwrap().file_name()).collect();
+            let begins = format!("{name}-f32-");
+            let named = kept.iter().any(|file| file.to_str().unwrap().starts_with(&begins));
+            assert!(named, "{name}: {kept:?}");
+            assert_eq!(kept.len(), nth + 1, "{kept:?}");
+        }
     }
 }
 
@@ -156,12 +241,27 @@ fn a_converted_policy_answers_nearly_the_same() {
     assert!(fs::read_to_string(sandbox.path("half/README.md")).unwrap().contains("as f16"));
     let again = run(&sandbox, &["convert", folder, "--to", "f16", "-o", half]);
     assert_eq!(again.code, 2, "what is there is left alone: {again:?}");
-    let error = |folder| {
+    let error = |folder: &str| {
         let ended = run(&sandbox, &["run", folder, "--dataset", set]);
         assert_eq!(ended.code, 0, "{ended:?}");
         ended.result()["mean_abs_error"].as_f64().unwrap()
     };
     assert!((error(folder) - error(half)).abs() < 1e-2);
+    for kind in OTHERS {
+        let folder = other(kind);
+        let folder = folder.to_str().unwrap();
+        for storage in ["f16", "bf16"] {
+            let to = sandbox.path(&format!("{kind}_{storage}"));
+            let to = to.to_str().unwrap();
+            let ended = run(&sandbox, &["convert", folder, "--to", storage, "-o", to]);
+            assert_eq!(ended.code, 0, "{kind}: {ended:?}");
+            let off = &ended.result()["action_error"];
+            let [before, after] = [folder, to].map(error);
+            println!("{kind} as {storage}: off by {off}, errors {before} and {after}");
+            assert!((before - after).abs() < 0.05, "{kind} as {storage}: {before} {after}");
+            assert_eq!(run(&sandbox, &["info", to]).result()["policy"], kind);
+        }
+    }
 }
 
 #[test]
@@ -189,6 +289,30 @@ fn recorded_observations_are_answered_in_the_layout_they_came_in() {
         ("step1/action_post", &[1, 6]),
     ] {
         assert_eq!(tensors.shape(name).unwrap(), shape, "{name}");
+    }
+}
+
+#[test]
+fn what_lerobot_answered_to_recorded_observations_is_answered_here() {
+    let sandbox = Sandbox::new();
+    for kind in OTHERS {
+        let (from, to) = (other(kind), sandbox.path(&format!("{kind}.safetensors")));
+        let inputs = from.join("inputs.safetensors");
+        let words = ["run", from.to_str().unwrap(), "--inputs", inputs.to_str().unwrap()];
+        let ended = run(&sandbox, &[&words[..], &["--outputs", to.to_str().unwrap()]].concat());
+        assert_eq!(ended.code, 0, "{kind}: {ended:?}");
+        let ours = Tensors::open(&to).unwrap();
+        let theirs = Tensors::open(&from.join("outputs.safetensors")).unwrap();
+        let names =
+            theirs.names().filter(|name| name.contains("/action") || name.contains("/pre/"));
+        let names: Vec<_> = names.collect();
+        assert!(names.len() >= 15, "{kind}: {names:?}");
+        for name in names {
+            let [ours, theirs] = [&ours, &theirs].map(|tensors| tensors.read(&name).unwrap());
+            assert_eq!(ours.len(), theirs.len(), "{kind}, {name}");
+            let off = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(off < 1e-4, "{kind}, {name}: off by {off}");
+        }
     }
 }
 
