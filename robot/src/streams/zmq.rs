@@ -28,15 +28,21 @@ pub(super) fn serve(shown: &Shown, mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// The cameras that have a newer picture than was seen, as LeRobot's own server puts them.
+/// All cameras' pictures as LeRobot's own server puts them, once one of them is newer than was seen. None
+/// is ever left out: LeRobot's camera takes another one's picture for its own then.
 fn message(shown: &Shown, seen: &mut [u64]) -> Option<Value> {
+    let places = 0..shown.cameras.len();
+    let files = places.map(|place| shown.newer(place, 0, Form::Exchanged));
+    let files: Vec<_> = files.collect::<Option<_>>()?;
+    if files.iter().zip(&*seen).all(|(file, seen)| file.number == *seen) {
+        return None;
+    }
     let (mut timestamps, mut images) = (Map::new(), Map::new());
-    for (place, (camera, seen)) in shown.cameras.iter().zip(seen).enumerate() {
-        let Some(file) = shown.newer(place, *seen, Form::Exchanged) else { continue };
+    for ((camera, file), seen) in shown.cameras.iter().zip(files).zip(seen) {
         *seen = file.number;
         let time = (shown.wall + file.at) as f64 / SECOND as f64;
         timestamps.insert(camera.name().to_owned(), json!(time));
         images.insert(camera.name().to_owned(), STANDARD.encode(&file.jpeg).into());
     }
-    (!images.is_empty()).then(|| json!({ "timestamps": timestamps, "images": images }))
+    Some(json!({ "timestamps": timestamps, "images": images }))
 }

@@ -6,6 +6,7 @@
 
 mod message;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -29,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub const LONGEST: u64 = 32 << 20;
 /// Messages that show whether a server has one camera: not each has a picture of all.
 const LISTENED: usize = 10;
+/// Cameras that are told at most where the one that was asked for is not there.
+const MOST_TOLD: usize = 10;
 /// Messages that are left out at most because newer ones are there.
 const MOST_LEFT_OUT: usize = 1000;
 
@@ -150,7 +153,7 @@ impl Zmq {
             None => self.only()?,
         };
         self.camera = Some(camera.clone());
-        let (mut newest, mut others) = (None, String::new());
+        let (mut newest, mut others) = (None, BTreeSet::new());
         self.line.within(self.at.silence);
         for _ in 0..MOST_LEFT_OUT {
             match self.next(&camera, &mut others) {
@@ -169,16 +172,25 @@ impl Zmq {
         newest.ok_or_else(|| self.failed("no picture of it in a thousand messages"))
     }
 
-    /// The camera's file in the next message, if it has one; `others` is what the last one showed instead.
-    fn next(&mut self, camera: &str, others: &mut String) -> Result<Option<Vec<u8>>, Error> {
-        let bytes = self.message().map_err(|error| match (error.kind(), &**others) {
-            (ErrorKind::TimedOut, others) if !others.is_empty() => {
+    /// The camera's file in the next message, if it has one; `others` is what all of them showed.
+    fn next(
+        &mut self,
+        camera: &str,
+        others: &mut BTreeSet<String>,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let bytes = self.message().map_err(|error| match error.kind() {
+            ErrorKind::TimedOut if !others.is_empty() => {
+                let others = others.iter().cloned().collect::<Vec<_>>().join(" and ");
                 self.failed(format!("no camera is called {camera}, but {others}"))
             }
             _ => self.failed(told(&error, self.at.silence)),
         })?;
         let message = Message::read(&bytes).map_err(|what| self.failed(what))?;
-        *others = message.names().collect::<Vec<_>>().join(" and ");
+        for name in message.names() {
+            if !others.contains(name) && others.len() < MOST_TOLD {
+                others.insert(name.to_owned());
+            }
+        }
         message.file(camera).map_err(|what| self.failed(what))
     }
 }

@@ -111,13 +111,17 @@ fn whose_name_is_not_given_is_the_only_one_or_refused() {
 
 #[test]
 fn a_camera_that_is_not_there_is_told_with_those_that_are() {
-    let (mut at, server) = server(1, |_, stream| say(stream, &message(&[("head", ORANGE)])));
+    // Not each message has a picture of all.
+    let (mut at, server) = server(1, |_, stream| {
+        say(stream, &message(&[("head", ORANGE)]));
+        say(stream, &message(&[("front", SEA)]));
+    });
     (at.camera, at.silence) = (Some("hand".to_owned()), Duration::from_millis(100));
     // It stays connected meanwhile.
     let mut camera = open(&at);
     let _open = server.join().unwrap();
     let refused = camera.shoot().unwrap_err().to_string();
-    assert!(refused.contains("/hand") && refused.contains("head"), "{refused}");
+    assert!(refused.contains("/hand") && refused.contains("front and head"), "{refused}");
 }
 
 #[test]
