@@ -56,6 +56,8 @@ pub fn arrange(words: &[String], definition: &Command) -> Arranged {
     let mut arranged = Arranged::default();
     let mut words = words.iter().peekable();
     let mut at = definition;
+    // How many words there were when the command was named.
+    let mut named = 0;
     while let Some(word) = words.next() {
         if word == "--" {
             arranged.words.push(word.clone());
@@ -63,10 +65,19 @@ pub fn arrange(words: &[String], definition: &Command) -> Arranged {
             break;
         }
         let Some(typed) = word.strip_prefix("--") else {
-            if let Some(inner) = at.find_subcommand(word) {
-                at = inner;
+            // A line for one of LeRobot's programs, pasted with its name.
+            let program = word.strip_prefix("lerobot-").unwrap_or(word);
+            if program != word && at.get_name() == program && arranged.words.len() == named {
+                continue;
             }
-            arranged.words.push(word.clone());
+            match at.find_subcommand(program) {
+                Some(inner) => {
+                    at = inner;
+                    arranged.words.push(program.to_owned());
+                    named = arranged.words.len();
+                }
+                None => arranged.words.push(word.clone()),
+            }
             continue;
         };
         let (name, value) = typed.split_once('=').map_or((typed, None), |(n, v)| (n, Some(v)));
@@ -139,6 +150,23 @@ mod tests {
             assert_eq!(arranged.words, ["sinew", "teleoperate", "--fps", "30"], "{line}");
             assert!(arranged.warnings[0].contains("num_read_retries"), "{line}");
         }
+    }
+
+    #[test]
+    fn the_name_of_lerobots_program_is_that_of_the_command() {
+        for line in [
+            "sinew record lerobot-record --fps=30",
+            "sinew lerobot-record --fps=30",
+            "sinew record --fps=30",
+        ] {
+            let words = arranged(line).words;
+            assert_eq!(words[..2], ["sinew", "record"], "{line}");
+            assert_eq!(words.len(), 3, "{line}");
+        }
+        let other = arranged("sinew record lerobot-replay").words;
+        assert_eq!(other[2], "lerobot-replay", "another program's line is refused");
+        let task = arranged("sinew record --task lerobot-record").words;
+        assert_eq!(task[3], "lerobot-record", "a value stays a value");
     }
 
     #[test]
