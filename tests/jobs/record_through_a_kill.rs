@@ -1,7 +1,8 @@
 //! A recording that is killed at any instant: nothing that was saved is lost, at most the last second
 //! of what was running, and the folder is a valid dataset before anybody repairs it.
 //!
-//! `SINEW_KILLS=1000` makes it long; with `SINEW_PEER_PYTHON` the real LeRobot opens the folder too.
+//! `SINEW_KILLS=1000` makes it long, `SINEW_KILL_VCODEC=libsvtav1` takes another encoder (with the feature
+//! `ffmpeg`); with `SINEW_PEER_PYTHON` the real LeRobot opens the folder too.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use sinew_datasets::schema::{Dtype, Feature, Info};
+use sinew_datasets::video::Coding;
 use sinew_datasets::writer::{self, Options};
 use sinew_datasets::{Dataset, Frame, Image, PixelFormat, Stamps, Value, Writer};
 
@@ -18,6 +20,8 @@ use crate::peers::Peer;
 /// Names the folder to the process that is going to be killed.
 const ROOT: &str = "SINEW_KILL_ROOT";
 const SEED: &str = "SINEW_KILL_SEED";
+/// LeRobot's name for the encoder; the built-in one where it is not set.
+const VCODEC: &str = "SINEW_KILL_VCODEC";
 const FPS: u32 = 100;
 const SIDE: u32 = 64;
 /// How many recordings are killed side by side.
@@ -52,9 +56,12 @@ fn frame(number: u64) -> Frame {
 fn records_until_it_is_killed() {
     let root = PathBuf::from(std::env::var_os(ROOT).unwrap());
     let mut random = fastrand::Rng::with_seed(std::env::var(SEED).unwrap().parse().unwrap());
+    let coding = std::env::var(VCODEC)
+        .map_or_else(|_| Coding::default(), |name| Coding::named(&name).unwrap());
+    let options = Options { coding, ..Options::default() };
     let mut writer = match root.join("meta/info.json").exists() {
-        true => Writer::resume(&root, Some(&info()), Options::default()).unwrap().0,
-        false => Writer::create(&root, info(), Options::default()).unwrap(),
+        true => Writer::resume(&root, Some(&info()), options).unwrap().0,
+        false => Writer::create(&root, info(), options).unwrap(),
     };
     let say = |what: String| {
         use std::io::Write;
