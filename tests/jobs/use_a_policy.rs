@@ -316,6 +316,50 @@ fn what_lerobot_answered_to_recorded_observations_is_answered_here() {
     }
 }
 
+/// As LeRobot's `--policy.FIELD=VALUE` goes over what stands in a checkpoint.
+#[test]
+fn a_setting_that_is_typed_goes_before_the_checkpoints() {
+    let sandbox = Sandbox::new();
+    let folder = policy(&sandbox, 64);
+    let (inputs, config) = (sandbox.path("in.safetensors"), folder.join("config.json"));
+    write_inputs(&inputs);
+    let answer = |name: &str, more: &[&str]| {
+        let outputs = sandbox.path(name);
+        let words = ["run", folder.to_str().unwrap(), "--inputs", inputs.to_str().unwrap()];
+        let words = [&words[..], &["--outputs", outputs.to_str().unwrap()], more].concat();
+        let ended = run(&sandbox, &words);
+        let last =
+            Tensors::open(&outputs).ok().map(|tensors| tensors.read("step1/action_post").unwrap());
+        (ended, last)
+    };
+    let (_, plain) = answer("plain", &[]);
+    let set = ["--policy.n_action_steps=1", "--policy.temporal_ensemble_coeff", "0.5"];
+    let (ended, ours) = answer("set", &set);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let (ended, on_cpu) = answer("cuda", &["--policy.device=cuda", "--policy.use_amp=true"]);
+    assert_eq!((ended.code, &on_cpu), (0, &plain), "{ended:?}");
+    for told in ["cuda is not built into this program", "--policy.use_amp has no meaning here"] {
+        assert!(ended.err.contains(told), "{}", ended.err);
+    }
+    for (set, told) in [
+        ("--policy.n_action_step=1", "n_action_step: a policy of type act has no such setting"),
+        ("--policy.type=diffusion", "type: what is trained stays of its type"),
+        ("--policy.n_action_steps=11", "n_action_steps"),
+        ("--policy.device=toaster", "it is cpu, cuda or cuda:1"),
+    ] {
+        let (ended, none) = answer("none", &[set]);
+        assert!(ended.code != 0 && none.is_none(), "{set}: {ended:?}");
+        assert!(ended.err.contains(told), "{set}: {}", ended.err);
+    }
+    let mut there: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&config).unwrap()).unwrap();
+    (there["n_action_steps"], there["temporal_ensemble_coeff"]) = (1.into(), 0.5.into());
+    fs::write(&config, there.to_string()).unwrap();
+    let (_, written) = answer("written", &[]);
+    assert_eq!(ours, written);
+    assert_ne!(ours, plain, "nothing was set");
+}
+
 /// Two steps of an observation.
 fn write_inputs(path: &Path) {
     use safetensors::tensor::{Dtype, TensorView, serialize_to_file};

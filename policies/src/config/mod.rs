@@ -17,7 +17,7 @@ mod vqbet;
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use act::{ActConfig, Feedforward};
 pub use diffusion::{BetaSchedule, DiffusionConfig, Prediction, Scheduler};
@@ -116,10 +116,40 @@ impl Config {
         Self::parse(&read_text(&path)?, &path)
     }
 
+    /// The same, with these fields otherwise than they stand there.
+    pub fn open_with(folder: &Path, settings: &Map<String, Value>) -> Result<Self> {
+        let path = folder.join("config.json");
+        let mut value = parse_json(&read_text(&path)?, &path)?;
+        let kind = value.get("type").cloned();
+        if let Some(fields) = value.as_object_mut() {
+            fields.extend(settings.clone());
+        }
+        let refused = |field: &str, what: String| {
+            Err(Error::Field { field: field.to_owned(), what, path: path.clone() })
+        };
+        if value.get("type") != kind.as_ref() {
+            return refused("type", "what is trained stays of its type".to_owned());
+        }
+        let config = Self::read(&value, &path)?;
+        match settings.keys().find(|name| config.common().unknown.contains(*name)) {
+            Some(name) => {
+                let what = format!(
+                    "a policy of type {} has no such setting; its settings stand in the file",
+                    config.name()
+                );
+                refused(name, what)
+            }
+            None => Ok(config),
+        }
+    }
+
     /// Reads what stands in a `config.json`; the path is for errors.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
-        let value = parse_json(text, path)?;
-        let fields = Fields::of(&value, "", path)?;
+        Self::read(&parse_json(text, path)?, path)
+    }
+
+    fn read(value: &Value, path: &Path) -> Result<Self> {
+        let fields = Fields::of(value, "", path)?;
         let kind: String = fields.need("type")?;
         match kind.as_str() {
             "act" => Ok(Self::Act(ActConfig::read(&fields)?)),

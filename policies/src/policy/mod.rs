@@ -18,6 +18,7 @@ pub use audit::Audit;
 use history::History;
 use network::Network;
 pub use observation::{Image, Observation, Seen};
+use serde_json::{Map, Value};
 
 use crate::checkpoint::Tensors;
 use crate::chunk::{Ensemble, Queue};
@@ -68,8 +69,18 @@ pub struct Action<'a> {
 impl Policy {
     /// Loads a checkpoint: a folder, or one above it.
     pub fn load(path: &Path, device: Device, options: &Options) -> Result<Self> {
+        Self::load_with(path, &Map::new(), device, options)
+    }
+
+    /// The same, with fields of its `config.json` otherwise than they stand there.
+    pub fn load_with(
+        path: &Path,
+        settings: &Map<String, Value>,
+        device: Device,
+        options: &Options,
+    ) -> Result<Self> {
         let folder = folder::find(path)?;
-        let config = Config::open(&folder)?;
+        let config = Config::open_with(&folder, settings)?;
         let mut tensors = Tensors::open(&folder.join("model.safetensors"))?;
         let common = config.common();
         let (before, mut after) = pipelines(&folder, common, &tensors)?;

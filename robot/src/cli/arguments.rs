@@ -1,7 +1,8 @@
 //! What was typed, arranged so that LeRobot's spelling and ours mean the same.
 //!
-//! `_` and `-` are equal in a flag's name, and a LeRobot flag that means nothing here is taken
-//! out with a word of why instead of stopping a command that would run.
+//! `_` and `-` are equal in a flag's name, `--policy.FIELD=VALUE` sets a field of a policy's configuration,
+//! and a LeRobot flag that means nothing here is taken out with a word of why instead of stopping a
+//! command that would run.
 
 use clap::Command;
 
@@ -15,7 +16,7 @@ pub struct Arranged {
 }
 
 /// LeRobot's flags without a meaning here, by the end of their name, and why.
-const NO_MEANING: [(&str, &str); 30] = [
+const NO_MEANING: [(&str, &str); 32] = [
     ("num_read_retries", "every reading is retried within its tick"),
     ("display_mode", "there is one viewer"),
     ("display_compressed_images", "pictures are never sent uncompressed"),
@@ -48,6 +49,8 @@ const NO_MEANING: [(&str, &str); 30] = [
     ("pause_resume", "the space bar and p are"),
     ("correction", "Tab and c are"),
     ("upload", "with --push every episode goes up once it is saved"),
+    ("use_amp", "--precision bf16 is what saves time here"),
+    ("use_torch_compile", "networks are compiled anyway"),
     ("device_path", "there is no pedal; the space bar and Tab do the same"),
 ];
 
@@ -81,6 +84,7 @@ pub fn arrange(words: &[String], definition: &Command) -> Arranged {
             continue;
         };
         let (name, value) = typed.split_once('=').map_or((typed, None), |(n, v)| (n, Some(v)));
+        let field = name.strip_prefix("policy.").filter(|_| spelled("set", at, at).is_some());
         if let Some(known) = spelled(name, at, definition) {
             let value = value.map(|value| format!("={value}")).unwrap_or_default();
             arranged.words.push(format!("--{known}{value}"));
@@ -89,6 +93,10 @@ pub fn arrange(words: &[String], definition: &Command) -> Arranged {
             if value.is_none() && words.peek().is_some_and(|next| !next.starts_with("--")) {
                 words.next();
             }
+        } else if let Some(field) = field {
+            let next = || words.next_if(|next| !next.starts_with("--")).map(String::as_str);
+            let (field, value) = (field.replace('-', "_"), value.or_else(next).unwrap_or("true"));
+            arranged.words.push(format!("--set={field}={value}"));
         } else {
             arranged.words.push(word.clone());
         }
@@ -127,6 +135,21 @@ mod tests {
     fn arranged(line: &str) -> Arranged {
         let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
         arrange(&words, &definition())
+    }
+
+    #[test]
+    fn a_field_of_a_policys_configuration_is_set() {
+        let line = "sinew rollout --policy.path=act --policy.n_action_steps=5 --policy.use_amp=true \
+                    --policy.crop_is_random false --policy.clip-sample --policy.device=cpu";
+        let rollout = arranged(line);
+        let set =
+            ["--set=n_action_steps=5", "--set=crop_is_random=false", "--set=clip_sample=true"];
+        assert_eq!(rollout.words[3..6], set.map(str::to_owned));
+        assert_eq!(rollout.words[6..], ["--policy.device=cpu"].map(str::to_owned));
+        assert_eq!(rollout.warnings.len(), 1, "{:?}", rollout.warnings);
+        // Where nothing is loaded, nothing is set.
+        let other = arranged("sinew scan --policy.n_action_steps=5");
+        assert_eq!(other.words[2..], ["--policy.n_action_steps=5"].map(str::to_owned));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::report::Report;
 
 /// Everything that can be built in or left out, and whether it is in.
-const FEATURES: [(&str, bool); 10] = [
+const FEATURES: [(&str, bool); 11] = [
     ("sim", cfg!(feature = "sim")),
     ("policies", cfg!(feature = "policies")),
     ("rerun", cfg!(feature = "rerun")),
@@ -16,6 +16,7 @@ const FEATURES: [(&str, bool); 10] = [
     ("ffmpeg", cfg!(feature = "ffmpeg")),
     ("gamepad", cfg!(feature = "gamepad")),
     ("mujoco", cfg!(feature = "mujoco")),
+    ("cuda", cfg!(feature = "cuda")),
 ];
 
 /// Whether more than the version is wanted.

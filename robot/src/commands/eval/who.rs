@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use sinew_drivers::Nanos;
 #[cfg(feature = "zenoh")]
 use sinew_net::Network;
+use sinew_policies::Policy;
 use sinew_policies::config::{Feature, FeatureKind};
 use sinew_policies::processor::Pipeline;
-use sinew_policies::{Device, Policy};
 use sinew_sim::{Env, Task};
 
 use super::super::policy::chosen::AskFlags;
@@ -122,9 +122,7 @@ impl Who {
             Self::Expert => return Ok(Vec::new()),
             Self::Here(folder) => {
                 let policy = load(folder, machine)?;
-                for warning in policy.audit().warnings() {
-                    report.warn(warning);
-                }
+                machine.tell(&policy, report);
                 let inputs = &policy.config().common().inputs;
                 let cameras = cameras(inputs, policy.before());
                 let found = check::look(&policy, &offered::by_env(&env()?, &cameras), false);
@@ -172,6 +170,7 @@ fn remote(
     machine: &Machine,
     ask: &AskFlags,
 ) -> Result<Remote, Failure> {
+    machine.serves()?;
     let names = machine.renamed().cloned().unwrap_or_default();
     let task = Some(task.task.clone());
     Remote::meet(network.clone(), name, "sim", names, ask.pictures, task)
@@ -182,11 +181,7 @@ fn remote(
 fn load(path: &Path, machine: &Machine) -> Result<Policy, Failure> {
     let mut options = machine.options();
     options.threads = machine.threads().unwrap_or(1);
-    let mut policy = Policy::load(path, Device::Cpu, &options)?;
-    if let Some(names) = machine.renamed() {
-        policy.rename(names.clone())?;
-    }
-    Ok(policy)
+    machine.load(path, &options)
 }
 
 #[cfg(test)]

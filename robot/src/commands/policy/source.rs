@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use serde_json::Value;
 use sinew_hub::{Kind, Repo};
 use sinew_policies::{Device, Options, Policy, Precision, folder};
 
@@ -39,6 +40,47 @@ pub struct Machine {
     /// Other names for what is seen: '{theirs: the policy's, …}'
     #[arg(long = "rename_map", value_name = "MAP", value_parser = names)]
     rename_map: Option<Names>,
+    /// What its network is computed on: cpu, or cuda or cuda:1 where GPUs are built in
+    #[arg(long = "policy.device", alias = "device", value_name = "WHAT", default_value = "cpu")]
+    #[arg(value_parser = On::parse)]
+    device: On,
+    /// A setting that is to be otherwise than in the checkpoint's config.json, once for each:
+    /// temporal_ensemble_coeff=0.01. LeRobot's --policy.temporal_ensemble_coeff=0.01 means the same
+    #[arg(long = "set", value_name = "FIELD=VALUE", value_parser = setting)]
+    settings: Vec<(String, Value)>,
+}
+
+/// What a network is computed on, and what was typed where that is not there.
+#[derive(Debug, Clone)]
+struct On {
+    device: Device,
+    missing: Option<String>,
+}
+
+impl On {
+    /// LeRobot's words. It goes on without a GPU that is not there, and says so; so do we.
+    fn parse(text: &str) -> Result<Self, String> {
+        let (kind, number) = text.split_once(':').unwrap_or((text, "0"));
+        let nth: usize =
+            number.parse().map_err(|error| format!("{number} is no GPU's number: {error}"))?;
+        match kind {
+            "cpu" => Ok(Self { device: Device::Cpu, missing: None }),
+            "cuda" if cfg!(feature = "cuda") => {
+                Ok(Self { device: Device::Cuda(nth), missing: None })
+            }
+            "cuda" | "mps" | "xpu" => {
+                Ok(Self { device: Device::Cpu, missing: Some(text.to_owned()) })
+            }
+            _ => Err("it is cpu, cuda or cuda:1".to_owned()),
+        }
+    }
+}
+
+/// A field of `config.json` and its value, as LeRobot's programs read it.
+fn setting(text: &str) -> Result<(String, Value), String> {
+    let (field, value) = text.split_once('=').ok_or("a field and its value: n_action_steps=10")?;
+    let value = serde_yaml_ng::from_str(value).map_err(|error| format!("{field}: {error}"))?;
+    Ok((field.to_owned(), value))
 }
 
 /// Names, and the names that take their place.
@@ -139,18 +181,33 @@ impl Source {
         options: &Options,
         report: &Report,
     ) -> Result<Policy, Failure> {
-        let mut policy = Policy::load(&self.folder(report)?, Device::Cpu, options)?;
-        if let Some(names) = &machine.rename_map {
-            policy.rename(names.clone())?;
-        }
-        for warning in policy.audit().warnings() {
-            report.warn(warning);
-        }
+        let policy = machine.load(&self.folder(report)?, options)?;
+        machine.tell(&policy, report);
         Ok(policy)
     }
 }
 
 impl Machine {
+    /// Loads a folder's policy to be run so.
+    pub fn load(&self, folder: &Path, options: &Options) -> Result<Policy, Failure> {
+        let settings = self.settings.iter().cloned().collect();
+        let mut policy = Policy::load_with(folder, &settings, self.device.device, options)?;
+        if let Some(names) = &self.rename_map {
+            policy.rename(names.clone())?;
+        }
+        Ok(policy)
+    }
+
+    /// Tells what is odd about a policy that was loaded so.
+    pub fn tell(&self, policy: &Policy, report: &Report) {
+        if let Some(missing) = &self.device.missing {
+            report.warn(format!("{missing} is not built into this program: the CPU computes"));
+        }
+        for warning in policy.audit().warnings() {
+            report.warn(warning);
+        }
+    }
+
     /// As the policy takes them.
     pub fn options(&self) -> Options {
         let mut options = Options { precision: self.precision.precision(), ..Options::default() };
@@ -168,9 +225,21 @@ impl Machine {
     }
 
     /// What what is seen is called instead.
-    #[cfg(any(feature = "sim", feature = "zenoh"))]
+    #[cfg(feature = "zenoh")]
     pub fn renamed(&self) -> Option<&Names> {
         self.rename_map.as_ref()
+    }
+
+    /// Refuses what only a policy that is loaded here can be told.
+    #[cfg(feature = "zenoh")]
+    pub fn serves(&self) -> Result<(), Failure> {
+        match self.settings.first() {
+            Some((field, _)) => Err(Failure::usage(
+                format!("{field} cannot be set of a policy that runs elsewhere"),
+                "where it runs: sinew serve-policy --set FIELD=VALUE",
+            )),
+            None => Ok(()),
+        }
     }
 
     /// Whether weights are held as they are trained.
