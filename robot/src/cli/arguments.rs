@@ -16,7 +16,7 @@ pub struct Arranged {
 }
 
 /// LeRobot's flags without a meaning here, by the end of their name, and why.
-const NO_MEANING: [(&str, &str); 32] = [
+const NO_MEANING: [(&str, &str); 41] = [
     ("num_read_retries", "every reading is retried within its tick"),
     ("display_mode", "there is one viewer"),
     ("display_compressed_images", "pictures are never sent uncompressed"),
@@ -51,6 +51,15 @@ const NO_MEANING: [(&str, &str); 32] = [
     ("upload", "with --push every episode goes up once it is saved"),
     ("use_amp", "--precision bf16 is what saves time here"),
     ("use_torch_compile", "networks are compiled anyway"),
+    ("torch_compile_backend", "networks are compiled anyway"),
+    ("torch_compile_mode", "networks are compiled anyway"),
+    ("compile_warmup_inferences", "the first chunk takes no longer than the others"),
+    ("trust_remote_code", "no code is ever fetched"),
+    ("job_name", "--out names the folder"),
+    ("use_async_envs", "--parallel says how many attempts go on side by side"),
+    ("recording", "--videos keeps what attempts looked like"),
+    ("recording_repo_id", "--videos keeps what attempts looked like"),
+    ("recording_private", "--videos keeps what attempts looked like"),
     ("device_path", "there is no pedal; the space bar and Tab do the same"),
 ];
 
