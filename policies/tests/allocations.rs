@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use safetensors::tensor::{Dtype, TensorView};
 use sinew_policies::checkpoint::Tensors;
 use sinew_policies::graph::{Activation, Builder};
+use sinew_policies::policy::{Image, Policy, Seen};
 use sinew_policies::tdmpc::Planner;
 use sinew_policies::{Config, Device, Options, Program};
 
@@ -73,6 +74,39 @@ fn planning_allocates_nothing() {
     }
     assert_eq!(COUNT.load(Ordering::Relaxed), before);
     assert_ne!(planner.run().unwrap(), first);
+}
+
+/// From what is seen to an action, chunk after chunk.
+#[test]
+fn acting_allocates_nothing() {
+    let _alone = ALONE.lock().unwrap();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/policies");
+    for (name, chunk, side) in [
+        ("act_vae_1cam", 10, 64),
+        ("diffusion_arm", 8, 48),
+        ("vqbet_arm", 5, 48),
+        ("tdmpc_arm", 4, 48),
+    ] {
+        let options = Options { threads: 1, ..Options::default() };
+        let mut policy = Policy::load(&golden.join(name), Device::Cpu, &options).unwrap();
+        let rgb = vec![100; side * side * 3];
+        let top = Seen::Image(Image { width: side, height: side, rgb: &rgb });
+        let camera = ["observation.images.top", "observation.image"]
+            .into_iter()
+            .find(|camera| policy.takes(camera))
+            .unwrap();
+        let mut act = |steps: i32| {
+            for step in 0..steps {
+                let state = [step as f32 / 100.0; 6];
+                let seen = [("observation.state", Seen::Numbers(&state)), (camera, top)];
+                assert!(policy.select_action(&seen).unwrap().goal.len() == 6, "{name}");
+            }
+        };
+        act(chunk + 1);
+        let before = COUNT.load(Ordering::Relaxed);
+        act(3 * chunk);
+        assert_eq!(COUNT.load(Ordering::Relaxed) - before, 0, "{name}");
+    }
 }
 
 #[test]

@@ -149,6 +149,33 @@ fn a_chunk_is_made_only_when_it_is_needed() {
     assert!(policy.select_action(&seen).unwrap().fresh, "a new episode begins with a new chunk");
 }
 
+/// Of most observations no image is kept; those that a chunk is made of are.
+#[test]
+fn a_chunk_is_made_of_the_same_images_whether_others_were_kept_or_not() {
+    for (name, chunk) in [("diffusion_arm", 8), ("vqbet_arm", 5), ("act_vae_1cam", 10)] {
+        let mut policies = [load(&golden(name)).unwrap(), load(&golden(name)).unwrap()];
+        policies.iter_mut().for_each(|policy| policy.draw_from(Draws::seeded(3)));
+        let [policy, keeper] = &mut policies;
+        let side = if name.starts_with("act") { 64 } else { 48 };
+        let mut chunks = 0;
+        for step in 0..3 * chunk {
+            let state = [step as f32 / 100.0; 6];
+            let rgb: Vec<u8> =
+                (0..side * side * 3).map(|at| (at * (step + 3) % 251) as u8).collect();
+            let top = Seen::Image(Image { width: side, height: side, rgb: &rgb });
+            let seen =
+                [("observation.state", Seen::Numbers(&state)), ("observation.images.top", top)];
+            keeper.observe(&seen).unwrap();
+            let fresh = policy.select_action(&seen).unwrap().fresh;
+            if fresh {
+                assert_eq!(keeper.make_chunk().unwrap(), policy.chunk(), "{name}, {step}");
+                chunks += 1;
+            }
+        }
+        assert_eq!(chunks, 3, "{name}");
+    }
+}
+
 #[test]
 fn what_is_not_as_in_training_is_named() {
     let mut policy = load(&golden("act_vae_1cam")).unwrap();

@@ -14,6 +14,8 @@ pub(super) struct History {
     /// Where the next one goes.
     next: usize,
     begun: bool,
+    /// No image of the observation before was kept.
+    gap: bool,
 }
 
 /// An input's last observations, one behind the other.
@@ -56,7 +58,13 @@ impl History {
             let framing = framing.clone().filter(|_| feature.kind == FeatureKind::Visual);
             Input::new(name, feature, framing, before, steps)
         });
-        Ok(Self { inputs: inputs.collect::<Result<_>>()?, steps, next: 0, begun: false })
+        Ok(Self {
+            inputs: inputs.collect::<Result<_>>()?,
+            steps,
+            next: 0,
+            begun: false,
+            gap: false,
+        })
     }
 
     /// Whether one of the inputs may be called so.
@@ -70,18 +78,29 @@ impl History {
         self.next = 0;
     }
 
-    /// Takes one more observation, or says what about it is not as it was in training.
-    pub(super) fn observe(&mut self, seen: &Observation<'_>, before: &mut Pipeline) -> Result<()> {
+    /// Takes one more observation, or says what about it is not as it was in training. Its images are kept
+    /// if they are wanted; the first ones after a gap stand for those before them.
+    pub(super) fn observe(
+        &mut self,
+        seen: &Observation<'_>,
+        before: &mut Pipeline,
+        images: bool,
+    ) -> Result<()> {
         for input in &mut self.inputs {
             let found = seen.iter().find(|(name, _)| input.sources.iter().any(|one| one == name));
             let Some((source, seen)) = found else { return Err(input.missing(seen)) };
-            input.keep(self.next, source, seen, before)?;
+            input.keep(self.next, source, seen, before, images)?;
         }
-        let filled = if self.begun { self.next..self.next + 1 } else { 0..self.steps };
         for input in &mut self.inputs {
-            filled.clone().for_each(|at| input.kept.copy(self.next, at));
+            let first = match input.kept {
+                Kept::Numbers { .. } => !self.begun,
+                Kept::Image { .. } => images && (self.gap || !self.begun),
+            };
+            if first {
+                (0..self.steps).for_each(|at| input.kept.copy(self.next, at));
+            }
         }
-        self.begun = true;
+        (self.begun, self.gap) = (true, !images);
         self.next = (self.next + 1) % self.steps;
         Ok(())
     }
@@ -156,6 +175,7 @@ impl Input {
         source: &str,
         seen: &Seen<'_>,
         before: &mut Pipeline,
+        images: bool,
     ) -> Result<()> {
         let wrong = |what: String| Err(Error::Input { feature: source.to_owned(), what });
         match (&mut self.kept, seen) {
@@ -180,7 +200,9 @@ impl Input {
                     let found = rgb.len();
                     return wrong(format!("has {found} bytes, and {wide}x{high} in RGB are {one}"));
                 }
-                ring[at * one..][..one].copy_from_slice(rgb);
+                if images {
+                    ring[at * one..][..one].copy_from_slice(rgb);
+                }
                 Ok(())
             }
             (Kept::Numbers { .. }, Seen::Image(_)) => {

@@ -151,8 +151,12 @@ impl Policy {
 
     /// Shows it an observation, and takes the action for it. What is not as in training is an
     /// error, and so is an answer that is no number: no such thing reaches an arm.
+    ///
+    /// An image that no chunk will be made of is looked at, but not kept: most actions come from a chunk
+    /// that is there, and copying what cameras see would be most of what they cost.
     pub fn select_action(&mut self, observation: &Observation<'_>) -> Result<Action<'_>> {
-        self.observe(observation)?;
+        let images = self.stock.to_come() < self.config.common().n_obs_steps;
+        self.history.observe(observation, &mut self.before, images)?;
         let fresh = self.stock.needs_a_chunk();
         if fresh {
             self.after.anchor(&self.before);
@@ -192,7 +196,7 @@ impl Policy {
 
     /// Shows it an observation without asking for an action.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Result<()> {
-        self.history.observe(observation, &mut self.before)
+        self.history.observe(observation, &mut self.before, true)
     }
 
     /// Whether it looks at something of this name.
@@ -313,9 +317,14 @@ impl Stock {
     }
 
     fn needs_a_chunk(&self) -> bool {
+        self.to_come() == 0
+    }
+
+    /// How many actions there are before a chunk has to be made.
+    fn to_come(&self) -> usize {
         match self {
-            Self::Queue(queue) => queue.is_empty(),
-            Self::Ensemble(_) => true,
+            Self::Queue(queue) => queue.len(),
+            Self::Ensemble(_) => 0,
         }
     }
 }

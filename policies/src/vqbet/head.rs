@@ -49,15 +49,13 @@ impl Book {
     /// What the codes say of the actions themselves, from the offsets of all codes, is added to them.
     pub fn add_offsets(&self, codes: [usize; LAYERS], offsets: &[f32], actions: &mut [f32]) {
         let many = self.layers[0].len() / self.width;
-        let rows: Vec<&[f32]> = codes
-            .iter()
-            .enumerate()
-            .filter_map(|(layer, code)| {
-                offsets.chunks_exact(actions.len()).nth(layer * many + code)
-            })
-            .collect();
+        let row = |(layer, code): (usize, usize)| {
+            offsets.chunks_exact(actions.len()).nth(layer * many + code).unwrap_or_default()
+        };
+        let mut layers = codes.into_iter().enumerate();
+        let rows: [&[f32]; LAYERS] = std::array::from_fn(|_| layers.next().map_or(&[][..], row));
         for (at, action) in actions.iter_mut().enumerate() {
-            *action += rows.iter().map(|row| row[at]).sum::<f32>();
+            *action += rows.iter().filter_map(|row| row.get(at)).sum::<f32>();
         }
     }
 }

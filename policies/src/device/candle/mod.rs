@@ -49,7 +49,10 @@ impl Program {
         }
         let device = match device {
             super::Device::Cuda(nth) => Device::new_cuda(nth).map_err(|error| {
-                Error::Unsupported { what: format!("GPU {nth} cannot be used: {error}") }
+                // Behind the first line stands where in candle it happened.
+                let why = error.to_string();
+                let why = why.lines().next().unwrap_or_default();
+                Error::Unsupported { what: format!("GPU {nth} cannot be used: {why}") }
             })?,
             super::Device::Cpu | super::Device::Reference => Device::Cpu,
         };
