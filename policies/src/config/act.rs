@@ -98,6 +98,11 @@ impl ActConfig {
             let what = format!("{n_action_steps} is more than the chunk_size of {chunk_size}");
             return Err(fields.error("n_action_steps", what));
         }
+        let (width, heads) = (self.dim_model, self.n_heads);
+        if !width.is_multiple_of(heads) {
+            let what = format!("{heads} heads do not share the dim_model of {width}");
+            return Err(fields.error("n_heads", what));
+        }
         if self.temporal_ensemble_coeff.is_some() && *n_action_steps != 1 {
             let what = format!(
                 "{n_action_steps} does not go with temporal_ensemble_coeff, which needs a chunk at every step: 1"

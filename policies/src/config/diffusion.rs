@@ -147,7 +147,7 @@ impl DiffusionConfig {
             beta_end: fields.or("beta_end", 0.02)?,
             prediction_type: fields.word("prediction_type", Prediction::Epsilon)?,
             clip_sample: fields.or("clip_sample", true)?,
-            clip_sample_range: fields.or("clip_sample_range", 1.0)?,
+            clip_sample_range: fields.within("clip_sample_range", 1.0, [0.0, f64::MAX])?,
             num_inference_steps: fields.or("num_inference_steps", None)?,
         };
         config.check(fields)?;
@@ -159,6 +159,33 @@ impl DiffusionConfig {
     #[must_use]
     pub fn steps(&self) -> usize {
         self.num_inference_steps.unwrap_or(self.num_train_timesteps)
+    }
+
+    /// A step's noise is a share: of all, nothing would be left to go on from.
+    fn check_noise(&self, fields: &Fields<'_>) -> Result<()> {
+        if self.beta_schedule == BetaSchedule::SquaredCosine {
+            return Ok(());
+        }
+        for (field, beta) in [("beta_start", self.beta_start), ("beta_end", self.beta_end)] {
+            if !(beta > 0.0 && beta < 1.0) {
+                let what = format!("{beta} is not accepted; accepted: more than 0, less than 1");
+                return Err(fields.error(field, what));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_widths(&self, fields: &Fields<'_>) -> Result<()> {
+        let (groups, embedding) = (self.n_groups, self.diffusion_step_embed_dim);
+        if let Some(width) = self.down_dims.iter().find(|width| !width.is_multiple_of(groups)) {
+            let what = format!("{width} channels of down_dims are not cut into {groups} groups");
+            return Err(fields.error("n_groups", what));
+        }
+        if embedding < 4 || !embedding.is_multiple_of(2) {
+            let what = format!("{embedding} is not accepted; accepted: even numbers from 4 on");
+            return Err(fields.error("diffusion_step_embed_dim", what));
+        }
+        Ok(())
     }
 
     fn check(&self, fields: &Fields<'_>) -> Result<()> {
@@ -183,6 +210,8 @@ impl DiffusionConfig {
             );
             return Err(fields.error("n_action_steps", what));
         }
+        self.check_noise(fields)?;
+        self.check_widths(fields)?;
         if self.num_train_timesteps < self.steps() || self.steps() == 0 {
             let what = format!(
                 "{} is not accepted; accepted: 1 to num_train_timesteps, which is {}",

@@ -85,6 +85,22 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A number that may be absent, from the one of these to the other.
+    pub(crate) fn within(&self, name: &'static str, default: f64, most: [f64; 2]) -> Result<f64> {
+        let value = self.or(name, default)?;
+        let [least, most] = most;
+        match (least..=most).contains(&value) {
+            true => Ok(value),
+            false if most == f64::MAX => {
+                Err(self.error(name, format!("{value} is not accepted; accepted: {least} or more")))
+            }
+            false => {
+                Err(self
+                    .error(name, format!("{value} is not accepted; accepted: {least} to {most}")))
+            }
+        }
+    }
+
     /// One word of several, which may be absent.
     pub(crate) fn word<T: Word>(&self, name: &'static str, default: T) -> Result<T> {
         match self.get(name) {
@@ -172,11 +188,7 @@ impl Readable for bool {
     const WANTED: &'static str = "true, false";
     fn read(value: &Value) -> Option<Self> {
         // ACT's replace_final_stride_with_dilation is declared an integer whose default is False.
-        value.as_bool().or_else(|| match value.as_u64() {
-            Some(0) => Some(false),
-            Some(1) => Some(true),
-            _ => None,
-        })
+        value.as_bool().or_else(|| value.as_u64().map(|number| number != 0))
     }
 }
 

@@ -80,17 +80,21 @@ impl TdmpcConfig {
             latent_dim: fields.size("latent_dim", 50)?,
             q_ensemble_size: fields.size("q_ensemble_size", 5)?,
             mlp_dim: fields.size("mlp_dim", 512)?,
-            discount: fields.or("discount", 0.9)?,
+            discount: fields.within("discount", 0.9, [0.0, 1.0])?,
             use_mpc: fields.or("use_mpc", true)?,
             cem_iterations: fields.size("cem_iterations", 6)?,
-            max_std: fields.or("max_std", 2.0)?,
-            min_std: fields.or("min_std", 0.05)?,
+            max_std: fields.within("max_std", 2.0, [0.0, f64::MAX])?,
+            min_std: fields.within("min_std", 0.05, [0.0, f64::MAX])?,
             n_gaussian_samples: fields.size("n_gaussian_samples", 512)?,
             n_pi_samples: fields.or("n_pi_samples", 51)?,
             uncertainty_regularizer_coeff: fields.or("uncertainty_regularizer_coeff", 1.0)?,
             n_elites: fields.size("n_elites", 50)?,
-            elite_weighting_temperature: fields.or("elite_weighting_temperature", 0.5)?,
-            gaussian_mean_momentum: fields.or("gaussian_mean_momentum", 0.1)?,
+            elite_weighting_temperature: fields.within(
+                "elite_weighting_temperature",
+                0.5,
+                [0.0, f64::MAX],
+            )?,
+            gaussian_mean_momentum: fields.within("gaussian_mean_momentum", 0.1, [0.0, 1.0])?,
         };
         config.check(fields)?;
         config.check_inputs(fields)?;
@@ -138,11 +142,6 @@ impl TdmpcConfig {
         if self.n_elites > self.samples() {
             let what = format!("{} is more than the {} samples", self.n_elites, self.samples());
             return wrong("n_elites", what);
-        }
-        for (field, value) in [("min_std", self.min_std), ("max_std", self.max_std)] {
-            if value < 0.0 {
-                return wrong(field, format!("{value} is not accepted; accepted: 0 or more"));
-            }
         }
         let of_one = self.horizon.saturating_mul(self.common.action_dim());
         let of_one = of_one.max(self.mlp_dim).max(self.latent_dim);

@@ -241,6 +241,29 @@ fn a_wrong_value_names_the_field_and_what_is_accepted() {
         ("tdmpc", json!({"n_pi_samples": 1_u64 << 31}), "n_gaussian_samples: 2147484160 samples"),
         ("tdmpc", json!({"cem_iterations": 0}), "cem_iterations: 0 is too small"),
         ("tdmpc", json!({"min_std": -0.1}), "min_std: -0.1 is not accepted"),
+        (
+            "tdmpc",
+            json!({"gaussian_mean_momentum": 9}),
+            "gaussian_mean_momentum: 9 is not accepted; accepted: 0 to 1",
+        ),
+        (
+            "tdmpc",
+            json!({"elite_weighting_temperature": -3}),
+            "elite_weighting_temperature: -3 is not accepted; accepted: 0 or more",
+        ),
+        ("diffusion", json!({"clip_sample_range": -1.0}), "clip_sample_range: -1 is not accepted"),
+        (
+            "diffusion",
+            json!({"beta_schedule": "linear", "beta_end": 50}),
+            "beta_end: 50 is not accepted; accepted: more than 0, less than 1",
+        ),
+        ("diffusion", json!({"n_groups": 7}), "n_groups: 512 channels of down_dims"),
+        (
+            "diffusion",
+            json!({"diffusion_step_embed_dim": 7}),
+            "diffusion_step_embed_dim: 7 is not accepted; accepted: even numbers",
+        ),
+        ("act", json!({"n_heads": 7}), "n_heads: 7 heads do not share the dim_model of 512"),
         ("tdmpc", json!({"n_obs_steps": 2}), "n_obs_steps: 2 is not accepted; accepted: 1"),
         (
             "tdmpc",
