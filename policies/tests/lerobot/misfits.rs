@@ -53,7 +53,7 @@ fn what_does_not_fit_is_named() {
         ("diffusion_ddpm_crop", "n_groups", json!(5), "5 groups"),
         ("diffusion_ddpm_crop", "n_obs_steps", json!(3), "cond_encoder"),
         ("diffusion_ddpm_crop", "num_train_timesteps", json!(1_u64 << 40), "num_train_timesteps"),
-        ("diffusion_ddpm_crop", "diffusion_step_embed_dim", json!(2), "describe a step"),
+        ("diffusion_ddpm_crop", "diffusion_step_embed_dim", json!(2), "diffusion_step_embed_dim"),
         ("diffusion_ddpm_crop", "crop_shape", json!([64, 20]), "pos_grid"),
         ("diffusion_ddpm_crop", "use_group_norm", json!(true), "groups"),
         ("diffusion_ddpm_crop", "use_film_scale_modulation", json!(false), "cond_encoder"),
