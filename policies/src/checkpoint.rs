@@ -41,6 +41,7 @@ const SAMPLES: [usize; 2] = [1 << 20, 4 << 10];
 impl Tensors {
     /// Opens a safetensors file and checks its header: lengths, bounds and overlaps.
     pub fn open(path: &Path) -> Result<Self> {
+        crate::folder::insist_on_a_file(path)?;
         let file = File::open(path).map_err(Error::io("cannot open", path))?;
         // SAFETY: the file is read only through this map. Another process that cuts it off while it
         // is mapped makes the system end ours, as with every mapped file.
@@ -159,7 +160,7 @@ impl Tensors {
             None => Ok(numbers),
             Some(at) => Err(Error::Tensor {
                 tensor: tensor.to_owned(),
-                what: format!("holds {} at {at}: these weights are broken", numbers[at]),
+                what: format!("holds {} at {at}, which nothing can be computed with", numbers[at]),
             }),
         }
     }

@@ -43,7 +43,7 @@ impl Draws {
                         next.len(),
                         numbers.len()
                     );
-                    return Err(Error::Input { feature: "random numbers".to_owned(), what });
+                    return Err(Error::Draws { what });
                 }
                 numbers.copy_from_slice(&next);
                 Ok(())
@@ -61,7 +61,7 @@ impl Draws {
         chosen: &mut [usize],
     ) -> Result<()> {
         let many = likelihoods.len() / chosen.len().max(1);
-        let wrong = |what: String| Error::Input { feature: "random choices".to_owned(), what };
+        let wrong = |what: String| Error::Draws { what };
         match self {
             Self::Seeded(generator) => {
                 for (chosen, row) in chosen.iter_mut().zip(likelihoods.chunks_exact(many.max(1))) {

@@ -68,6 +68,12 @@ pub enum Error {
         /// What was found and what is wanted.
         what: String,
     },
+    /// Random numbers that somebody else drew are not those that are needed.
+    #[error("random numbers: {what}")]
+    Draws {
+        /// What was recorded and what is needed.
+        what: String,
+    },
     /// The network's answer is no number; nothing may be sent to an arm.
     #[error("the policy's answer holds {value} in {place}: nothing was sent")]
     NotFinite {

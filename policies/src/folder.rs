@@ -26,6 +26,15 @@ pub fn find(name: &Path) -> Result<PathBuf> {
     Err(Error::Malformed { what: what.to_owned(), path: name.to_owned() })
 }
 
+/// How large a file is; what is none, such as a pipe, would be waited for without an end.
+pub(crate) fn insist_on_a_file(path: &Path) -> Result<u64> {
+    let about = std::fs::metadata(path).map_err(Error::io("cannot read", path))?;
+    match about.is_file() {
+        true => Ok(about.len()),
+        false => Err(Error::Malformed { what: "is no file".to_owned(), path: path.to_owned() }),
+    }
+}
+
 /// Those files of a repository that a policy is run with: what else training leaves there, such as the
 /// optimizer's state, need not be fetched. None where there is no policy.
 #[must_use]

@@ -211,7 +211,8 @@ fn apart(trained: [f32; 2], range: [f32; 2]) -> bool {
 fn action(dim: usize, offered: &Offered, found: &mut Preflight) {
     let Some(have) = &offered.action else { return };
     if have.count != dim {
-        let message = format!("the policy gives {dim} numbers, and the robot takes {}", have.count);
+        let message =
+            format!("the policy gives {dim} numbers, and an action here is {}", have.count);
         found.add(Severity::Error, "action", message);
     }
 }
@@ -300,7 +301,7 @@ mod tests {
             .insert("observation.state".to_owned(), Numbers { count: 7, ..Numbers::default() });
         let found = look(&less);
         assert_eq!(found.findings.len(), 2);
-        assert!(found.findings[1].message.contains("gives 2 numbers, and the robot takes 7"));
+        assert!(found.findings[1].message.contains("gives 2 numbers, and an action here is 7"));
         less.numbers.clear();
         assert!(look(&less).findings[0].message.starts_with("the policy needs it"));
     }

@@ -63,6 +63,10 @@ fn answer(policy: &mut Policy, at: usize, step: &Step, outputs: &mut Vec<Named>)
     // LeRobot's ACT can be asked for a chunk at every step, whatever is in the queue.
     let ask = matches!(policy.config(), Config::Act(_)) && !fresh;
     if fresh || ask {
+        if ask {
+            // Of an observation whose action was there already, no image was kept.
+            policy.observe(&seen)?;
+        }
         let chunk = if ask { policy.make_chunk()?.to_vec() } else { policy.chunk().to_vec() };
         put("chunk", vec![1, chunk.len() / raw.len().max(1), raw.len()], chunk);
     }
@@ -74,6 +78,9 @@ fn answer(policy: &mut Policy, at: usize, step: &Step, outputs: &mut Vec<Named>)
 /// What was recorded, by step.
 fn steps(inputs: &Tensors) -> Result<BTreeMap<usize, Step>> {
     let mut steps = BTreeMap::<usize, Step>::new();
+    // It is no checkpoint whose weights would be at fault.
+    let wrong =
+        |error: Error| Error::Malformed { what: error.to_string(), path: inputs.path().to_owned() };
     let mut names: Vec<String> = inputs.names().collect();
     names.sort();
     for tensor in names {
@@ -84,17 +91,22 @@ fn steps(inputs: &Tensors) -> Result<BTreeMap<usize, Step>> {
         });
         let Some((at, kind, name)) = parts else { continue };
         match kind {
-            "raw" => steps.entry(at).or_default().numbers.push((name, inputs.read(&tensor)?)),
+            "raw" => steps
+                .entry(at)
+                .or_default()
+                .numbers
+                .push((name, inputs.read(&tensor).map_err(wrong)?)),
             "raw_u8" => {
-                let [channels, height, width] = inputs.dims::<3>(&tensor)?;
-                let rgb = channels_last(inputs.bytes(&tensor)?, channels);
+                let [channels, height, width] = inputs.dims::<3>(&tensor).map_err(wrong)?;
+                let bytes = inputs.bytes(&tensor).map_err(wrong)?;
+                let rgb = channels_last(bytes, channels);
                 steps.entry(at).or_default().images.push((name, [height, width], rgb));
             }
             "rng" if name.contains("randn") => {
-                steps.entry(at).or_default().draws.push(inputs.read(&tensor)?);
+                steps.entry(at).or_default().draws.push(inputs.read(&tensor).map_err(wrong)?);
             }
             "rng" if name.contains("multinomial") || name.contains("randint") => {
-                steps.entry(at).or_default().draws.push(inputs.choices(&tensor)?);
+                steps.entry(at).or_default().draws.push(inputs.choices(&tensor).map_err(wrong)?);
             }
             _ => {}
         }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use safetensors::tensor::{Dtype, TensorView};
 use sinew_policies::checkpoint::{self, Named, Tensors};
 use sinew_policies::draws::Draws;
 use sinew_policies::policy::{Image, Observation, Policy, Seen};
@@ -118,6 +119,48 @@ fn a_recorded_file_is_answered_in_the_same_layout() {
     checkpoint::write(&path, &[named("other", &[1], vec![0.5])]).unwrap();
     let error = recorded::run(&mut policy, &Tensors::open(&path).unwrap(), &mut |_| ());
     assert!(error.unwrap_err().to_string().contains("there is no step0/raw/"));
+}
+
+/// LeRobot's ACT was asked for a chunk at every step, also where its action was there already.
+#[test]
+fn every_recorded_step_has_the_chunk_of_its_own_observation() {
+    let folder = tempfile::tempdir().unwrap();
+    let golden = golden("act_vae_1cam");
+    let inputs = Tensors::open(&golden.join("inputs.safetensors")).unwrap();
+    let outputs = Tensors::open(&golden.join("outputs.safetensors")).unwrap();
+    let path = folder.path().join("inputs.safetensors");
+    let tensors = [0, 1].map(|step| {
+        let name = format!("step{step}/raw/observation.state");
+        let state: Vec<u8> =
+            inputs.read(&name).unwrap().into_iter().flat_map(f32::to_le_bytes).collect();
+        let rgb = picture(&format!("observation.images.top:{step}"));
+        let first: Vec<u8> =
+            (0..3).flat_map(|channel| rgb.iter().skip(channel).step_by(3).copied()).collect();
+        [
+            (name, Dtype::F32, vec![6], state),
+            (
+                format!("step{step}/raw_u8/observation.images.top"),
+                Dtype::U8,
+                vec![3, 64, 64],
+                first,
+            ),
+        ]
+    });
+    let views = tensors.iter().flatten().map(|(name, dtype, shape, bytes)| {
+        (name.clone(), TensorView::new(*dtype, shape.clone(), bytes).unwrap())
+    });
+    fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+    let mut policy = load(&golden).unwrap();
+    let answers = recorded::run(&mut policy, &Tensors::open(&path).unwrap(), &mut |_| ()).unwrap();
+    for name in ["step0/chunk", "step1/chunk", "step1/action_post"] {
+        let ours = answers.iter().find(|answer| answer.name == name).unwrap();
+        let theirs = outputs.read(name).unwrap();
+        let off = ours.numbers.iter().zip(&theirs).map(|(a, b)| (a - b).abs());
+        let off = off.fold(0.0, f32::max);
+        assert!(off < 1e-4 && ours.numbers.len() == theirs.len(), "{name} is off by {off}");
+    }
+    let chunk = |name| outputs.read(name).unwrap();
+    assert_ne!(chunk("step0/chunk"), chunk("step1/chunk"), "or this shows nothing");
 }
 
 #[test]

@@ -98,6 +98,34 @@ fn a_check_tells_what_does_not_fit_and_an_open_loop_is_refused() {
     assert_eq!(ended.code, 2, "{ended:?}");
 }
 
+/// What a checkpoint was trained on may still be here, and says how fast its actions are meant.
+#[test]
+fn a_check_tells_of_another_rate_than_that_of_the_training() {
+    let sandbox = Sandbox::new();
+    let (folder, set) = (other("diffusion"), dataset(&sandbox, "v30_video", "set"));
+    let act = sandbox.path("diffusion");
+    copy(&folder, &act);
+    let trained = dataset(&sandbox, "v30_video", ".cache/huggingface/lerobot/me/slow");
+    let info = trained.join("meta/info.json");
+    let text = fs::read_to_string(&info).unwrap();
+    fs::write(&info, text.replace("\"fps\": 30", "\"fps\": 15")).unwrap();
+    let beside = r#"{"dataset": {"repo_id": "me/slow", "root": null}}"#;
+    let words = ["check", act.to_str().unwrap(), "--dataset", set.to_str().unwrap()];
+    let told = |ended: &crate::sandbox::Ended| ended.result()["findings"].to_string();
+    let before = run(&sandbox, &words);
+    assert!(!told(&before).contains("fps"), "{before:?}");
+    fs::write(act.join("train_config.json"), beside).unwrap();
+    let ended = run(&sandbox, &words);
+    let wanted = "me/slow, which it was trained on, has 15, and this has 30";
+    assert!(told(&ended).contains(wanted), "{ended:?}");
+    assert_eq!(ended.code, before.code);
+    // What is found is an event as well, for whoever only runs it.
+    let line = ended.json().into_iter().find(|line| line["type"] == "preflight").unwrap();
+    assert_eq!(line["findings"], ended.result()["findings"]);
+    let missing = sandbox.run(&["--json", "policy", "check", words[1], "--robot", "sim"]);
+    assert!(told(&missing).contains("--camera NAME=SOURCE"), "{missing:?}");
+}
+
 #[test]
 fn an_episode_is_answered_with_the_error_of_each_joint_and_a_page() {
     let sandbox = Sandbox::new();
@@ -290,6 +318,10 @@ fn recorded_observations_are_answered_in_the_layout_they_came_in() {
     ] {
         assert_eq!(tensors.shape(name).unwrap(), shape, "{name}");
     }
+    let ended = run(&sandbox, &[&words[..], &["--outputs", words[3]]].concat());
+    assert_eq!(ended.code, 2, "{ended:?}");
+    assert!(ended.err.contains("take the place of the observations"), "{}", ended.err);
+    assert!(Tensors::open(&pictures).unwrap().contains("step0/raw/observation.state"));
 }
 
 #[test]

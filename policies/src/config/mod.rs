@@ -309,7 +309,7 @@ impl Common {
 
 /// A small text file, read whole.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
-    let size = std::fs::metadata(path).map_err(Error::io("cannot read", path))?.len();
+    let size = crate::folder::insist_on_a_file(path)?;
     if size > LARGEST_FILE {
         let what = format!("holds {size} bytes, and more than {LARGEST_FILE} are not read");
         return Err(Error::Malformed { what, path: path.to_owned() });

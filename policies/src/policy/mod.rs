@@ -213,7 +213,8 @@ impl Policy {
 
     /// Makes a chunk of what was observed, whatever is still to come of the last one: actions one
     /// behind the other from the newest observation on, as the network gives them. Those to come
-    /// are left as they are, and so is what relative ones among them are relative to.
+    /// are left as they are, and so is what relative ones among them are relative to. An observation whose
+    /// action [`Self::select_action`] had already has to be shown again with [`Self::observe`].
     pub fn make_chunk(&mut self) -> Result<&[f32]> {
         self.network.look(&mut self.history, 0)?;
         self.network.run(&mut self.chunks[..1])?;
@@ -302,8 +303,10 @@ impl Stock {
         let queue = |actions| Ok(Self::Queue(Queue::new(actions, dim)));
         match config {
             Config::Act(act) => match act.temporal_ensemble_coeff {
-                Some(_) if relative => Err(Error::Unsupported {
-                    what: "relative actions that begin at different places cannot be averaged: set temporal_ensemble_coeff to null in config.json".to_owned(),
+                Some(_) if relative => Err(Error::Field {
+                    field: "temporal_ensemble_coeff".to_owned(),
+                    what: "relative actions that begin at different places cannot be averaged; null goes with them".to_owned(),
+                    path: act.common.path.clone(),
                 }),
                 Some(coefficient) => {
                     Ok(Self::Ensemble(Ensemble::new(coefficient, act.chunk_size, dim)))

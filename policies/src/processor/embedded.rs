@@ -6,7 +6,7 @@ use super::rename_observations::RenameObservations;
 use super::scale::Direction;
 use super::{Pipeline, Step};
 use crate::checkpoint::Tensors;
-use crate::config::{Common, Features};
+use crate::config::{Common, Features, NormMode};
 use crate::error::Result;
 
 /// What such tensors' names begin with.
@@ -18,9 +18,10 @@ pub fn is_embedded(tensor: &str) -> bool {
     PREFIXES.iter().any(|prefix| tensor.starts_with(prefix))
 }
 
-/// The steps before and after the network, if the weights hold statistics.
+/// The steps before and after the network, if the weights hold statistics, or none are needed.
 pub fn embedded(config: &Common, tensors: &Tensors) -> Result<Option<(Pipeline, Pipeline)>> {
-    if !tensors.names().any(|name| is_embedded(&name)) {
+    let plain = config.normalization.values().all(|mode| *mode == NormMode::Identity);
+    if !plain && !tensors.names().any(|name| is_embedded(&name)) {
         return Ok(None);
     }
     let normalizer = |direction, features: &Features, module: &str| {

@@ -198,10 +198,10 @@ impl Pipeline {
                 step.pair(relative, action_dim);
             }
             if step.enabled && !step.is_paired() {
-                let what = format!(
-                    "absolute_actions_processor in {AFTER} asks for a relative_actions_processor in {BEFORE}, and there is none"
-                );
-                return Err(Error::Unsupported { what });
+                let what =
+                    format!("asks for a relative_actions_processor in {BEFORE}, and there is none");
+                let field = format!("absolute_actions_processor in {AFTER}");
+                return Err(Error::Input { feature: field, what });
             }
             any |= step.enabled;
         }

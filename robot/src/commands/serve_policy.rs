@@ -15,6 +15,7 @@ use sinew_policies::policy::{Image, Seen};
 
 use super::driving::{listen, rate};
 use super::policy::source::{Machine, Source, name_of};
+use super::policy::training;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::network::ListenFlags;
 use crate::cli::report::Report;
@@ -61,7 +62,8 @@ impl ServePolicy {
         let flag = listen()?;
         let options = self.network.options("ask this policy, and keep it busy", report)?;
         let network = Network::host(&options)?;
-        let served = Served::new(&network, &describe(&policy, &name, self.fps))?;
+        let trained = || training::rate(policy.folder()).map(|(rate, _)| rate);
+        let served = Served::new(&network, &describe(&policy, &name, self.fps.or_else(trained)))?;
         let places = match network.listens() {
             [] => vec![network.at().to_owned()],
             listens => listens.to_vec(),

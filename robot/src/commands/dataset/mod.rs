@@ -24,7 +24,7 @@ mod viz;
 use clap::{Args, Subcommand};
 
 pub use info::bytes;
-pub use source::Place;
+pub use source::{Place, folder_of};
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::Report;

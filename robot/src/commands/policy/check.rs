@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use sinew_datasets::Dataset;
 use sinew_datasets::pull::Choice;
 use sinew_policies::Policy;
-use sinew_policies::preflight::{self, Offered, Preflight, Severity};
+use sinew_policies::preflight::{self, Finding, Offered, Preflight, Severity};
 
 use super::super::dataset::Place;
 use super::offered;
 use super::source::{Machine, Source};
+use super::training;
 use crate::cameras;
 use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
@@ -63,17 +64,24 @@ impl Check {
         };
         let policy = self.source.load(&self.machine, report)?;
         let blind = self.dataset.is_none() && offered.cameras.is_empty();
-        let found = look(&policy, &offered, blind);
+        let mut found = look(&policy, &offered, blind);
+        if blind && policy.config().common().images().next().is_some() {
+            found.findings.push(Finding {
+                severity: Severity::Warning,
+                feature: "cameras".to_owned(),
+                message: "none is looked at; name them: --camera NAME=SOURCE".to_owned(),
+            });
+        }
+        let trained = training::rate(policy.folder()).zip(offered.fps);
+        if let Some(((rate, name), fps)) = trained.filter(|((rate, _), fps)| rate != fps) {
+            found.findings.push(Finding {
+                severity: Severity::Warning,
+                feature: "fps".to_owned(),
+                message: format!("{name}, which it was trained on, has {rate}, and this has {fps}"),
+            });
+        }
         say(report, &found);
-        report.result(json!({
-            "ok": found.ok(),
-            "findings": found.findings.iter().map(|finding| json!({
-                "severity": word(finding.severity),
-                "feature": finding.feature,
-                "message": finding.message,
-            })).collect::<Vec<_>>(),
-            "rename_map": found.rename,
-        }));
+        report.result(told(&found));
         Ok(if found.ok() { Exit::Done } else { Exit::Data })
     }
 }
@@ -89,8 +97,23 @@ pub fn look(policy: &Policy, offered: &Offered, blind: bool) -> Preflight {
     found
 }
 
+fn told(found: &Preflight) -> Value {
+    json!({
+        "ok": found.ok(),
+        "findings": found.findings.iter().map(|finding| json!({
+            "severity": word(finding.severity),
+            "feature": finding.feature,
+            "message": finding.message,
+        })).collect::<Vec<_>>(),
+        "rename_map": found.rename,
+    })
+}
+
 /// Says what was found.
 pub fn say(report: &Report, found: &Preflight) {
+    let mut event = told(found);
+    event["type"] = "preflight".into();
+    report.event(&event);
     for finding in &found.findings {
         let tone = match finding.severity {
             Severity::Error => report.tone(Tone::Bad, "error  "),

@@ -7,6 +7,7 @@ use sinew_policies::preflight::{Offered, Preflight};
 
 use super::check;
 use super::source::{Machine, Source};
+use super::training;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::RemoteFlags;
 use crate::cli::report::Report;
@@ -107,7 +108,20 @@ pub fn thinker(
     })??;
     let found = check::look(&policy, &driven.offered, false);
     fits(&found, &policy.folder().display().to_string(), driven, report)?;
+    if let Some((rate, name)) = training::rate(policy.folder()) {
+        keeps(rate, &format!("the policy, with {name},"), driven, report);
+    }
     Ok(Thinker::Here(Box::new(policy)))
+}
+
+/// Warns where actions are carried out faster or more slowly than in training.
+fn keeps(rate: f64, what: &str, driven: &Driven<'_>, report: &Report) {
+    if rate != driven.rate {
+        report.warn(format!(
+            "{what} was trained for {rate} actions a second, and {} are carried out: --fps {rate}",
+            driven.rate
+        ));
+    }
 }
 
 fn fits(
@@ -149,11 +163,8 @@ fn meet(
         ));
     }
     fits(&remote.preflight(&driven.offered), &remote.name(), driven, report)?;
-    if let Some(rate) = remote.rate().filter(|rate| *rate != driven.rate) {
-        report.warn(format!(
-            "{name} was trained for {rate} actions a second, and {} are carried out: --fps {rate}",
-            driven.rate
-        ));
+    if let Some(rate) = remote.rate() {
+        keeps(rate, name, driven, report);
     }
     Ok(remote)
 }

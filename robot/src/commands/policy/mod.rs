@@ -10,6 +10,7 @@ mod open_loop;
 mod run;
 mod sight;
 pub mod source;
+pub mod training;
 
 use clap::{Args, Subcommand};
 

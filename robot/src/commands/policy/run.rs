@@ -72,6 +72,13 @@ fn recorded(
     outputs: &Path,
 ) -> Result<Exit, Failure> {
     let tensors = Tensors::open(inputs)?;
+    let same = |path: &Path| path.canonicalize().ok();
+    if outputs.exists() && same(inputs) == same(outputs) {
+        return Err(Failure::usage(
+            format!("the answers would take the place of the observations: {}", inputs.display()),
+            "name another file: --outputs FILE",
+        ));
+    }
     let mut steps = 0;
     let answers = recorded::run(policy, &tensors, &mut |step| {
         steps += 1;
