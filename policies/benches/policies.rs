@@ -66,6 +66,7 @@ fn one(case: &str) {
     drop(begin("ours, writing the weight cache", &options));
     drop(begin("ours, with the weight cache", &options));
     let mut policy = begin("ours, with the weight cache", &options);
+    let with_cache = peak_mb();
     let start = Instant::now();
     peer.run("load");
     let loaded = start.elapsed().as_secs_f64() * 1e3;
@@ -81,7 +82,8 @@ fn one(case: &str) {
         std::fs::read_dir(keep.path()).unwrap().map(|file| file.unwrap().metadata().unwrap());
     let kept = kept.map(|about| about.len()).sum::<u64>() as f64 / f64::from(1 << 20);
     println!(
-        "  peak memory: ours {before:.0} MB with {kept:.0} MB of packed weights, LeRobot {:.0} MB",
+        "  peak memory: ours {before:.0} MB with {kept:.0} MB of packed weights, {with_cache:.0} MB once \
+         the cache was written and read in the same process, LeRobot {:.0} MB",
         peer.run("peak")[0]
     );
 }
@@ -182,7 +184,9 @@ fn small(policy: &mut Policy, peer: &mut Peer, case: &str) {
     });
     let ours = ours.fold(f64::MAX, f64::min);
     let theirs = theirs(peer, "bare_pop");
-    println!("  the queue's part of it: ours {ours:.2} µs, LeRobot's select_action {theirs:.0} µs");
+    println!(
+        "  of that, without its steps: ours {ours:.2} µs, LeRobot's select_action {theirs:.0} µs"
+    );
     if case.starts_with("act") {
         let mut ensemble = Ensemble::new(0.01, 100, 6);
         let chunk = policy.chunk().to_vec();

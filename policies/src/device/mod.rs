@@ -30,10 +30,11 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// All processors but one, which belongs to the control loop.
+    /// All cores but one, which belongs to the control loop: two threads on one core would wait for each
+    /// other.
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let threads = processors.saturating_sub(1).max(1);
+        let threads = processors.min(num_cpus::get_physical()).saturating_sub(1).max(1);
         Self { threads, precision: Precision::default(), keep: None, together: 1 }
     }
 }

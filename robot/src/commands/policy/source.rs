@@ -28,7 +28,7 @@ pub struct Source {
 /// How it is to be run.
 #[derive(Debug, Clone, Args)]
 pub struct Machine {
-    /// Threads that work on it; without it, all processors but one
+    /// Threads that work on it; without it, as many as there are cores but one
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
     /// What its weights are held as
