@@ -7,7 +7,7 @@ use std::path::Path;
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
 
-use crate::checkpoint::Tensors;
+use crate::checkpoint::{Tensors, scales_of};
 use crate::error::{Error, Result};
 
 /// How weights are stored.
@@ -19,6 +19,8 @@ pub enum Storage {
     F16,
     /// The upper half of single precision.
     Bf16,
+    /// Whole numbers of eight bits, with a scale for each row. LeRobot reads no such file.
+    Int8,
 }
 
 /// What came of it.
@@ -34,6 +36,14 @@ pub struct Converted {
     pub change: f32,
 }
 
+/// A tensor as it goes into the file.
+struct Stored {
+    name: String,
+    shape: Vec<usize>,
+    dtype: Dtype,
+    bytes: Vec<u8>,
+}
+
 impl Storage {
     /// Its name on the command line and in the file.
     #[must_use]
@@ -42,7 +52,14 @@ impl Storage {
             Self::F32 => "f32",
             Self::F16 => "f16",
             Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
         }
+    }
+
+    /// Whether LeRobot reads what is stored so.
+    #[must_use]
+    pub fn is_lerobots(self) -> bool {
+        self != Self::Int8
     }
 
     fn dtype(self) -> Dtype {
@@ -50,11 +67,12 @@ impl Storage {
             Self::F32 => Dtype::F32,
             Self::F16 => Dtype::F16,
             Self::Bf16 => Dtype::BF16,
+            Self::Int8 => Dtype::I8,
         }
     }
 
-    /// A number as it will be read again, and its bytes.
-    fn store(self, number: f32, bytes: &mut Vec<u8>) -> f32 {
+    /// A number as it will be read again, and its bytes; it is scaled where whole numbers are stored.
+    fn store(self, number: f32, scale: f32, bytes: &mut Vec<u8>) -> f32 {
         match self {
             Self::F32 => {
                 bytes.extend_from_slice(&number.to_le_bytes());
@@ -70,18 +88,29 @@ impl Storage {
                 bytes.extend_from_slice(&half.to_le_bytes());
                 half.to_f32()
             }
+            Self::Int8 => {
+                let whole = (number / scale).round().clamp(-MOST, MOST) as i8;
+                bytes.extend_from_slice(&whole.to_le_bytes());
+                f32::from(whole) * scale
+            }
         }
     }
 }
 
+/// The largest of the whole numbers, on either side of zero.
+const MOST: f32 = 127.0;
+
 /// Writes a checkpoint anew, with its matrices and convolutions stored so. Whatever else is in the
-/// folder is copied; offsets, scales and statistics, which are few, stay in single precision.
+/// folder is copied; offsets, scales and statistics, which are few, stay in single precision. Weights that
+/// cannot be stored so leave no folder behind.
 pub fn convert(from: &Path, to: &Path, storage: Storage) -> Result<Converted> {
-    fs::create_dir_all(to).map_err(Error::io("cannot make", to))?;
-    if from.canonicalize().ok() == to.canonicalize().ok() {
+    if to.exists() && from.canonicalize().ok() == to.canonicalize().ok() {
         let what = "the converted checkpoint needs a folder of its own".to_owned();
         return Err(Error::Unsupported { what });
     }
+    let source = from.join("model.safetensors");
+    let (stored, tensors, change) = stored(&source, storage)?;
+    fs::create_dir_all(to).map_err(Error::io("cannot make", to))?;
     for entry in fs::read_dir(from).map_err(Error::io("cannot read", from))? {
         let path = entry.map_err(Error::io("cannot read", from))?.path();
         let Some(name) = path.file_name().filter(|name| *name != "model.safetensors") else {
@@ -93,34 +122,43 @@ pub fn convert(from: &Path, to: &Path, storage: Storage) -> Result<Converted> {
         }
     }
     let model = to.join("model.safetensors");
-    let converted = weights(&from.join("model.safetensors"), &model, storage)?;
-    card(&to.join("README.md"), storage, &converted)?;
-    Ok(converted)
+    write(&model, stored, storage)?;
+    Ok(Converted { before: size(&source)?, after: size(&model)?, tensors, change })
 }
 
-fn weights(from: &Path, to: &Path, storage: Storage) -> Result<Converted> {
+/// All tensors as they will be stored, how many of them otherwise than they were, and the largest change.
+fn stored(from: &Path, storage: Storage) -> Result<(Vec<Stored>, usize, f32)> {
     let tensors = Tensors::open(from)?;
     let mut names: Vec<String> = tensors.names().collect();
     names.sort();
-    let mut converted = Converted { before: size(from)?, after: 0, tensors: 0, change: 0.0 };
-    let mut stored = Vec::with_capacity(names.len());
+    let (mut all, mut count, mut change) = (Vec::with_capacity(names.len()), 0, 0.0_f32);
     for name in names {
         let shape = tensors.shape(&name)?.to_vec();
         if shape.len() < 2 || !tensors.is_float(&name) {
             let (dtype, bytes) = tensors.raw(&name)?;
-            stored.push((name, shape, dtype, bytes.to_vec()));
+            all.push(Stored { name, shape, dtype, bytes: bytes.to_vec() });
             continue;
         }
-        let (bytes, change) = one(&name, &tensors.read(&name)?, storage)?;
-        converted.tensors += 1;
-        converted.change = converted.change.max(change);
-        stored.push((name, shape, storage.dtype(), bytes));
+        let rows = shape.first().copied().unwrap_or(1).max(1);
+        let (bytes, scales, changed) = one(&name, &tensors.read(&name)?, rows, storage)?;
+        count += 1;
+        change = change.max(changed);
+        if storage == Storage::Int8 {
+            let bytes = scales.iter().flat_map(|scale| scale.to_le_bytes()).collect();
+            let (name, shape) = (scales_of(&name), vec![scales.len()]);
+            all.push(Stored { name, shape, dtype: Dtype::F32, bytes });
+        }
+        all.push(Stored { name, shape, dtype: storage.dtype(), bytes });
     }
+    Ok((all, count, change))
+}
+
+fn write(to: &Path, stored: Vec<Stored>, storage: Storage) -> Result<()> {
     let unfit = |error: safetensors::SafeTensorError| Error::Malformed {
         what: format!("cannot write: {error}"),
         path: to.to_owned(),
     };
-    let views = stored.iter().map(|(name, shape, dtype, bytes)| {
+    let views = stored.iter().map(|Stored { name, shape, dtype, bytes }| {
         Ok((name, TensorView::new(*dtype, shape.clone(), bytes).map_err(unfit)?))
     });
     let views: Vec<_> = views.collect::<Result<_>>()?;
@@ -129,27 +167,41 @@ fn weights(from: &Path, to: &Path, storage: Storage) -> Result<Converted> {
         ("sinew.weights".to_owned(), storage.name().to_owned()),
         ("sinew.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
     ]);
-    serialize_to_file(views, Some(metadata), to).map_err(unfit)?;
-    converted.after = size(to)?;
-    Ok(converted)
+    // Whole or not at all.
+    let part = to.with_extension("safetensors.part");
+    serialize_to_file(views, Some(metadata), &part).map_err(unfit)?;
+    let synced = fs::File::open(&part).and_then(|file| file.sync_all());
+    synced.map_err(Error::io("cannot write", &part))?;
+    fs::rename(&part, to).map_err(Error::io("cannot write", to))
 }
 
-/// A tensor's numbers as they are stored, and how far the farthest is from what it was.
-fn one(tensor: &str, numbers: &[f32], storage: Storage) -> Result<(Vec<u8>, f32)> {
+/// A tensor's numbers as they are stored, its rows' scales, and how far the farthest is from what it was.
+fn one(
+    tensor: &str,
+    numbers: &[f32],
+    rows: usize,
+    storage: Storage,
+) -> Result<(Vec<u8>, Vec<f32>, f32)> {
     let mut bytes = Vec::with_capacity(numbers.len() * 4);
+    let mut scales = Vec::with_capacity(rows);
     let (mut farthest, mut largest) = (0.0_f32, 0.0_f32);
-    for number in numbers {
-        let stored = storage.store(*number, &mut bytes);
-        if !stored.is_finite() {
-            return Err(Error::Tensor {
-                tensor: tensor.to_owned(),
-                what: format!("holds {number}, which {} cannot", storage.name()),
-            });
+    for row in numbers.chunks((numbers.len() / rows).max(1)) {
+        let most = row.iter().fold(0.0, |most: f32, number| most.max(number.abs()));
+        let scale = if most > 0.0 { (most / MOST).max(f32::MIN_POSITIVE) } else { 1.0 };
+        scales.push(scale);
+        largest = largest.max(most);
+        for number in row {
+            let stored = storage.store(*number, scale, &mut bytes);
+            if !stored.is_finite() {
+                return Err(Error::Tensor {
+                    tensor: tensor.to_owned(),
+                    what: format!("holds {number}, which {} cannot", storage.name()),
+                });
+            }
+            farthest = farthest.max((stored - number).abs());
         }
-        farthest = farthest.max((stored - number).abs());
-        largest = largest.max(number.abs());
     }
-    Ok((bytes, if largest > 0.0 { farthest / largest } else { 0.0 }))
+    Ok((bytes, scales, if largest > 0.0 { farthest / largest } else { 0.0 }))
 }
 
 fn size(path: &Path) -> Result<u64> {
@@ -159,7 +211,15 @@ fn size(path: &Path) -> Result<u64> {
 /// What the entry in a model card begins with; an older one is replaced.
 const HEADING: &str = "## Converted weights";
 
-fn card(path: &Path, storage: Storage, converted: &Converted) -> Result<()> {
+/// Says in a converted checkpoint's model card what became of its weights, and how far its actions are off
+/// where that was measured.
+pub fn describe(
+    folder: &Path,
+    storage: Storage,
+    converted: &Converted,
+    off: Option<&str>,
+) -> Result<()> {
+    let path = &folder.join("README.md");
     let old = fs::read_to_string(path).unwrap_or_else(|_none| {
         "---\nlibrary_name: lerobot\npipeline_tag: robotics\n---\n".to_owned()
     });
@@ -169,13 +229,15 @@ fn card(path: &Path, storage: Storage, converted: &Converted) -> Result<()> {
     };
     let entry = format!(
         "{HEADING}\n\n`model.safetensors` holds its {} matrices and convolutions as {} ({:.1} MB instead \
-         of {:.1} MB); the largest change of a weight is {:.1e} of the largest weight of its tensor. \
+         of {:.1} MB); the largest change of a weight is {:.1e} of the largest weight of its tensor.{}{} \
          Converted by sinew {}.\n",
         converted.tensors,
         storage.name(),
         converted.after as f64 / 1e6,
         converted.before as f64 / 1e6,
         converted.change,
+        off.map(|off| format!(" The {off}.")).unwrap_or_default(),
+        if storage.is_lerobots() { "" } else { " Sinew reads it, and LeRobot does not." },
         env!("CARGO_PKG_VERSION"),
     );
     let text = format!("{}\n\n{entry}{after}", before.trim_end());
@@ -186,8 +248,8 @@ fn card(path: &Path, storage: Storage, converted: &Converted) -> Result<()> {
 mod tests {
     use std::fs;
 
-    use super::{Storage, convert};
-    use crate::checkpoint::{Named, Tensors, write};
+    use super::{Dtype, Storage, TensorView, convert, describe};
+    use crate::checkpoint::{Named, Tensors, scales_of, write};
 
     fn named(name: &str, shape: &[usize], numbers: &[f32]) -> Named {
         Named { name: name.to_owned(), shape: shape.to_vec(), numbers: numbers.to_vec() }
@@ -210,10 +272,80 @@ mod tests {
             let read = tensors.read("a.weight").unwrap();
             assert!(read[0] != 0.1 && (read[0] - 0.1).abs() < 4e-4 && read[1] == -1.0, "{read:?}");
             assert_eq!(fs::read_to_string(to.path().join("config.json")).unwrap(), "{}");
+            describe(to.path(), storage, &converted, Some("actions are off by 3")).unwrap();
         }
         let card = fs::read_to_string(to.path().join("README.md")).unwrap();
         assert_eq!(card.matches("## Converted weights").count(), 1, "{card}");
         assert!(card.starts_with("---\na: b\n") && card.contains("as bf16"), "{card}");
+        assert!(card.contains("The actions are off by 3.") && !card.contains("does not"), "{card}");
+    }
+
+    #[test]
+    fn rows_become_small_whole_numbers_and_are_the_same_when_they_do_so_again() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let again = tempfile::tempdir().unwrap();
+        let rows = [0.1, -1.0, 0.5, 0.0, 0.0, 0.0, 3e-3, 1e-3, -2e-3];
+        let weights = [named("a.weight", &[3, 3], &rows), named("a.bias", &[3], &[0.1, 0.2, 0.3])];
+        write(&from.path().join("model.safetensors"), &weights).unwrap();
+        let converted = convert(from.path(), to.path(), Storage::Int8).unwrap();
+        assert_eq!(converted.tensors, 1);
+        let tensors = Tensors::open(&to.path().join("model.safetensors")).unwrap();
+        let mut names: Vec<_> = tensors.names().collect();
+        names.sort();
+        assert_eq!(names, ["a.bias", "a.weight"], "scales are no weights of their own");
+        assert_eq!(tensors.read("a.bias").unwrap(), [0.1, 0.2, 0.3]);
+        let read = tensors.read("a.weight").unwrap();
+        for (at, (read, number)) in read.iter().zip(rows).enumerate() {
+            let most = [1.0, 0.0, 3e-3][at / 3];
+            assert!((read - number).abs() <= most / 254.0 * 1.001, "{at}: {read} of {number}");
+        }
+        convert(to.path(), again.path(), Storage::Int8).unwrap();
+        let same = Tensors::open(&again.path().join("model.safetensors")).unwrap();
+        let twice = same.read("a.weight").unwrap();
+        let off = twice.iter().zip(&read).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(off < 1e-7, "{twice:?} of {read:?}");
+        describe(to.path(), Storage::Int8, &converted, None).unwrap();
+        let card = fs::read_to_string(to.path().join("README.md")).unwrap();
+        assert!(card.contains("LeRobot does not"), "{card}");
+    }
+
+    #[test]
+    fn small_whole_numbers_without_scales_that_fit_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.safetensors");
+        let told = |scales: Option<&[f32]>| {
+            let whole = TensorView::new(Dtype::I8, vec![2, 2], &[1, 2, 3, 4]).unwrap();
+            let bytes: Vec<u8> =
+                scales.iter().flat_map(|all| all.iter()).flat_map(|x| x.to_le_bytes()).collect();
+            let mut views = vec![("w".to_owned(), whole)];
+            if let Some(scales) = scales {
+                let view = TensorView::new(Dtype::F32, vec![scales.len()], &bytes).unwrap();
+                views.push((scales_of("w"), view));
+            }
+            fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+            Tensors::open(&path).unwrap().read("w").map_err(|error| error.to_string())
+        };
+        assert_eq!(told(Some(&[1.0, 0.5])), Ok(vec![1.0, 2.0, 1.5, 2.0]));
+        for (scales, wanted) in [
+            (None, "tensor w: is I8, and w.sinew_scales is not there"),
+            (Some(&[1.0][..]), "tensor w: has 2 rows, and w.sinew_scales has 1 numbers"),
+            (Some(&[1.0, 0.0]), "tensor w: holds a scale of 0 in w.sinew_scales"),
+            (Some(&[f32::NAN, 1.0]), "tensor w: holds a scale of NaN in w.sinew_scales"),
+        ] {
+            assert_eq!(told(scales).unwrap_err(), wanted);
+        }
+    }
+
+    #[test]
+    fn weights_that_cannot_be_stored_so_leave_no_folder() {
+        let (from, beside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let to = beside.path().join("new");
+        write(&from.path().join("model.safetensors"), &[named("w", &[1, 1], &[f32::NAN])]).unwrap();
+        fs::write(from.path().join("config.json"), "{}").unwrap();
+        for storage in [Storage::F16, Storage::Int8] {
+            assert!(convert(from.path(), &to, storage).is_err());
+            assert!(!to.exists());
+        }
     }
 
     #[test]

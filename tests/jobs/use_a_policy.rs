@@ -275,10 +275,23 @@ fn a_converted_policy_answers_nearly_the_same() {
         ended.result()["mean_abs_error"].as_f64().unwrap()
     };
     assert!((error(folder) - error(half)).abs() < 1e-2);
+    let small = sandbox.path("small");
+    let small = small.to_str().unwrap();
+    let ended = run(&sandbox, &["convert", folder, "--to", "int8", "-o", small]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let card = fs::read_to_string(sandbox.path("small/README.md")).unwrap();
+    assert!(card.contains("as int8") && card.contains("LeRobot does not"), "{card}");
+    assert!(card.contains("The actions are off those of f32 by"), "{card}");
+    for precision in ["f32", "bf16", "int8"] {
+        let words = ["run", small, "--dataset", set, "--precision", precision];
+        let ended = run(&sandbox, &words);
+        let off = ended.result()["mean_abs_error"].as_f64().unwrap() - error(folder);
+        assert!(off.abs() < 0.05, "{precision}: {off}");
+    }
     for kind in OTHERS {
         let folder = other(kind);
         let folder = folder.to_str().unwrap();
-        for storage in ["f16", "bf16"] {
+        for storage in ["f16", "bf16", "int8"] {
             let to = sandbox.path(&format!("{kind}_{storage}"));
             let to = to.to_str().unwrap();
             let ended = run(&sandbox, &["convert", folder, "--to", storage, "-o", to]);
@@ -286,8 +299,13 @@ fn a_converted_policy_answers_nearly_the_same() {
             let off = &ended.result()["action_error"];
             let [before, after] = [folder, to].map(error);
             println!("{kind} as {storage}: off by {off}, errors {before} and {after}");
-            assert!((before - after).abs() < 0.05, "{kind} as {storage}: {before} {after}");
-            assert_eq!(run(&sandbox, &["info", to]).result()["policy"], kind);
+            // What is searched for may be found elsewhere.
+            let most = if (kind, storage) == ("tdmpc", "int8") { 0.5 } else { 0.05 };
+            assert!((before - after).abs() < most, "{kind} as {storage}: {before} {after}");
+            let about = |folder| run(&sandbox, &["info", folder]).result();
+            let [was, is] = [folder, to].map(about);
+            assert_eq!((&is["policy"], &is["parameters"]), (&kind.into(), &was["parameters"]));
+            assert_eq!(is["warnings"], was["warnings"], "{kind} as {storage}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use sinew_policies::convert::{Storage, convert};
+use sinew_policies::convert::{Storage, convert, describe};
 use sinew_policies::{Device, Options, Policy};
 
 use super::super::dataset::bytes;
@@ -17,7 +17,8 @@ use crate::cli::report::Report;
 ///
 /// Example: sinew policy convert outputs/act_so101 --to f16 -o act_so101_f16
 ///
-/// LeRobot reads the result as well.
+/// LeRobot reads the result as well, but for int8: whole numbers of eight bits with a scale for each row,
+/// a quarter of the size, which only sinew reads.
 #[derive(Debug, Args)]
 pub struct Convert {
     #[command(flatten)]
@@ -36,6 +37,7 @@ enum Stored {
     F32,
     F16,
     Bf16,
+    Int8,
 }
 
 impl Convert {
@@ -45,6 +47,7 @@ impl Convert {
             Stored::F32 => Storage::F32,
             Stored::F16 => Storage::F16,
             Stored::Bf16 => Storage::Bf16,
+            Stored::Int8 => Storage::Int8,
         };
         if self.output.join("model.safetensors").exists() {
             return Err(Failure::usage(
@@ -72,6 +75,10 @@ impl Convert {
                 None
             }
         };
+        describe(&self.output, storage, &converted, off.as_ref().map(Off::told).as_deref())?;
+        if !storage.is_lerobots() {
+            report.say("  LeRobot does not read it; --to f16 makes what it reads");
+        }
         report.result(json!({
             "path": self.output.display().to_string(),
             "weights": storage.name(),

@@ -1,5 +1,7 @@
 //! The weights of a checkpoint: `model.safetensors`, mapped into memory and never copied whole.
 
+mod stored;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -9,8 +11,10 @@ use std::time::UNIX_EPOCH;
 
 use memmap2::{Mmap, UncheckedAdvice};
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, Metadata, TensorView, serialize_to_file};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView, serialize_to_file};
 use serde_json::{Value, json};
+pub use stored::scales_of;
+use stored::{SCALES, numbers, scaled};
 
 use crate::error::{Error, Result};
 use crate::kept::Kept;
@@ -82,9 +86,9 @@ impl Tensors {
         self.header.info(tensor).is_some()
     }
 
-    /// The names of all tensors.
+    /// The names of all tensors; scales belong to what they scale.
     pub fn names(&self) -> impl Iterator<Item = String> {
-        self.header.tensors().into_keys()
+        self.header.tensors().into_keys().filter(|name| !name.ends_with(SCALES))
     }
 
     /// The names that nobody asked for.
@@ -143,14 +147,16 @@ impl Tensors {
             .header
             .info(tensor)
             .ok_or_else(|| Error::NoTensor { tensor: tensor.to_owned() })?;
-        let numbers =
-            numbers(info.dtype, self.stored(info.data_offsets)).ok_or_else(|| Error::Tensor {
-                tensor: tensor.to_owned(),
-                what: format!(
-                    "is stored as {:?}, and only F32, F16, BF16 and F64 are read",
-                    info.dtype
-                ),
-            })?;
+        let wrong = |what: String| Error::Tensor { tensor: tensor.to_owned(), what };
+        let bytes = self.stored(info.data_offsets);
+        let numbers = match info.dtype {
+            Dtype::I8 => Some(Cow::Owned(scaled(bytes, &self.scales(tensor)?))),
+            dtype => numbers(dtype, bytes),
+        };
+        let numbers = numbers.ok_or_else(|| {
+            let kinds = "F32, F16, BF16, F64 and I8 with scales";
+            wrong(format!("is stored as {:?}, and only {kinds} are read", info.dtype))
+        })?;
         // The exponent of what is no number is all ones. Looking for the greatest is quick; where
         // the broken one is, matters only if there is one.
         let greatest =
@@ -158,10 +164,27 @@ impl Tensors {
         let broken = || numbers.iter().position(|number| !number.is_finite());
         match (greatest >= f32::INFINITY.to_bits() as i32).then(broken).flatten() {
             None => Ok(numbers),
-            Some(at) => Err(Error::Tensor {
-                tensor: tensor.to_owned(),
-                what: format!("holds {} at {at}, which nothing can be computed with", numbers[at]),
-            }),
+            Some(at) => {
+                let found = numbers[at];
+                Err(wrong(format!("holds {found} at {at}, which nothing can be computed with")))
+            }
+        }
+    }
+
+    /// What the rows of a tensor of small whole numbers are multiplied by.
+    fn scales(&self, tensor: &str) -> Result<Vec<f32>> {
+        let rows = self.shape(tensor)?.first().copied().unwrap_or_default();
+        let name = scales_of(tensor);
+        let scales = self.header.info(&name).filter(|info| info.dtype == Dtype::F32);
+        let wrong = |what: String| Error::Tensor { tensor: tensor.to_owned(), what };
+        let scales = scales.and_then(|info| numbers(info.dtype, self.stored(info.data_offsets)));
+        let scales = scales.ok_or_else(|| wrong(format!("is I8, and {name} is not there")))?;
+        if scales.len() != rows {
+            return Err(wrong(format!("has {rows} rows, and {name} has {} numbers", scales.len())));
+        }
+        match scales.iter().find(|scale| !(scale.is_finite() && **scale > 0.0)) {
+            Some(scale) => Err(wrong(format!("holds a scale of {scale} in {name}"))),
+            None => Ok(scales.into_owned()),
         }
     }
 
@@ -288,7 +311,9 @@ impl Tensors {
     pub fn is_float(&self, tensor: &str) -> bool {
         let info = self.header.info(tensor);
         let floats = [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F64];
-        info.is_some_and(|info| floats.contains(&info.dtype))
+        let scaled =
+            |info: &TensorInfo| info.dtype == Dtype::I8 && self.contains(&scales_of(tensor));
+        info.is_some_and(|info| floats.contains(&info.dtype) || scaled(info))
     }
 
     /// How a tensor is stored.
@@ -338,23 +363,6 @@ pub fn write(path: &Path, tensors: &[Named]) -> Result<()> {
     });
     let views: Vec<_> = views.collect::<Result<_>>()?;
     serialize_to_file(views, None, path).map_err(|error| malformed(error.to_string()))
-}
-
-fn numbers(dtype: Dtype, bytes: &[u8]) -> Option<Cow<'_, [f32]>> {
-    fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-        bytes.as_chunks::<N>().0.iter().map(|bytes| read(*bytes)).collect()
-    }
-    // SAFETY: every four bytes are an f32.
-    let (before, aligned, after) = unsafe { bytes.align_to::<f32>() };
-    let as_they_are = before.is_empty() && after.is_empty() && cfg!(target_endian = "little");
-    Some(Cow::Owned(match dtype {
-        Dtype::F32 if as_they_are => return Some(Cow::Borrowed(aligned)),
-        Dtype::F32 => each(bytes, f32::from_le_bytes),
-        Dtype::F16 => each(bytes, |bytes| half::f16::from_le_bytes(bytes).to_f32()),
-        Dtype::BF16 => each(bytes, |bytes| half::bf16::from_le_bytes(bytes).to_f32()),
-        Dtype::F64 => each(bytes, |bytes| f64::from_le_bytes(bytes) as f32),
-        _ => return None,
-    }))
 }
 
 #[cfg(test)]
