@@ -139,7 +139,7 @@ fn stored(from: &Path, storage: Storage) -> Result<(Vec<Stored>, usize, f32)> {
             all.push(Stored { name, shape, dtype, bytes: bytes.to_vec() });
             continue;
         }
-        let rows = shape.first().copied().unwrap_or(1).max(1);
+        let rows = shape.first().copied().unwrap_or_default();
         let (bytes, scales, changed) = one(&name, &tensors.read(&name)?, rows, storage)?;
         count += 1;
         change = change.max(changed);
@@ -172,7 +172,10 @@ fn write(to: &Path, stored: Vec<Stored>, storage: Storage) -> Result<()> {
     serialize_to_file(views, Some(metadata), &part).map_err(unfit)?;
     let synced = fs::File::open(&part).and_then(|file| file.sync_all());
     synced.map_err(Error::io("cannot write", &part))?;
-    fs::rename(&part, to).map_err(Error::io("cannot write", to))
+    fs::rename(&part, to).map_err(Error::io("cannot write", to))?;
+    let folder = to.parent().unwrap_or(Path::new("."));
+    let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(Error::io("cannot write", folder))
 }
 
 /// A tensor's numbers as they are stored, its rows' scales, and how far the farthest is from what it was.
@@ -185,7 +188,9 @@ fn one(
     let mut bytes = Vec::with_capacity(numbers.len() * 4);
     let mut scales = Vec::with_capacity(rows);
     let (mut farthest, mut largest) = (0.0_f32, 0.0_f32);
-    for row in numbers.chunks((numbers.len() / rows).max(1)) {
+    // Rows may be there, and have nothing in them.
+    let width = numbers.len() / rows.max(1);
+    for row in (0..rows).filter_map(|row| numbers.get(row * width..(row + 1) * width)) {
         let most = row.iter().fold(0.0, |most: f32, number| most.max(number.abs()));
         let scale = if most > 0.0 { (most / MOST).max(f32::MIN_POSITIVE) } else { 1.0 };
         scales.push(scale);
@@ -285,14 +290,19 @@ mod tests {
         let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let again = tempfile::tempdir().unwrap();
         let rows = [0.1, -1.0, 0.5, 0.0, 0.0, 0.0, 3e-3, 1e-3, -2e-3];
-        let weights = [named("a.weight", &[3, 3], &rows), named("a.bias", &[3], &[0.1, 0.2, 0.3])];
+        let weights = [
+            named("a.weight", &[3, 3], &rows),
+            named("a.bias", &[3], &[0.1, 0.2, 0.3]),
+            named("none", &[2, 0], &[]),
+        ];
         write(&from.path().join("model.safetensors"), &weights).unwrap();
         let converted = convert(from.path(), to.path(), Storage::Int8).unwrap();
-        assert_eq!(converted.tensors, 1);
+        assert_eq!(converted.tensors, 2);
         let tensors = Tensors::open(&to.path().join("model.safetensors")).unwrap();
+        assert_eq!(tensors.read("none").unwrap(), [0.0; 0]);
         let mut names: Vec<_> = tensors.names().collect();
         names.sort();
-        assert_eq!(names, ["a.bias", "a.weight"], "scales are no weights of their own");
+        assert_eq!(names, ["a.bias", "a.weight", "none"], "scales are no weights of their own");
         assert_eq!(tensors.read("a.bias").unwrap(), [0.1, 0.2, 0.3]);
         let read = tensors.read("a.weight").unwrap();
         for (at, (read, number)) in read.iter().zip(rows).enumerate() {
