@@ -24,7 +24,9 @@ mod viz;
 use clap::{Args, Subcommand};
 
 pub use info::bytes;
-pub use source::{Place, folder_of};
+pub use source::Place;
+#[cfg(feature = "policies")]
+pub use source::folder_of;
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::Report;
