@@ -100,6 +100,21 @@ fn where_nothing_can_be_read_nothing_is_made() {
 }
 
 #[test]
+fn a_camera_whose_videos_are_gone_can_be_left_out() {
+    let sandbox = Sandbox::new();
+    let root = golden(&sandbox, "v30_video", "sets/pick");
+    let (word, to) = (root.to_str().unwrap(), sandbox.path("sets/blind"));
+    fs::remove_file(root.join(VIDEO)).unwrap();
+    let ended = sandbox.run(&["dataset", "repair", word, "--yes"]);
+    assert_eq!(ended.code, 4, "{ended:?}");
+    let advice = ended.err.split("sinew ").nth(1).unwrap().split(['(', ')', ':']).next().unwrap();
+    let advised: Vec<&str> = advice.split_whitespace().collect();
+    let more = [word, "--out", to.to_str().unwrap()];
+    assert_eq!(sandbox.run(&[&advised[..], &more[..]].concat()).code, 0, "{}", ended.err);
+    assert_eq!(sandbox.run(&["dataset", "verify", to.to_str().unwrap()]).code, 0);
+}
+
+#[test]
 fn info_that_is_gone_is_made_of_what_the_files_say() {
     let sandbox = Sandbox::new();
     let root = golden(&sandbox, "v30_video", "sets/pick");

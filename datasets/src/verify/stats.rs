@@ -111,7 +111,9 @@ pub fn drift(feature: &Feature, stored: &Stats, fresh: &Stats) -> Option<String>
     let lists = lists.filter(|((name, _), _)| !fresh.of_image || matches!(*name, "mean" | "std"));
     for ((name, stored), (_, fresh_list)) in lists {
         for (at, (stored, new)) in stored.iter().zip(fresh_list).enumerate() {
+            // Where one number is none, the others are still as far off as they are.
             let range = (fresh.max[at] - fresh.min[at]).abs();
+            let range = if range.is_finite() { range } else { 0.0 };
             let tolerance = match fresh.of_image {
                 true if feature.is_depth() => CLOSE_IMAGE * range + coarse + 1e-6 * new.abs(),
                 true => CLOSE_IMAGE,

@@ -263,6 +263,11 @@ fn numbers_that_are_none() {
     copy.numbers("action", |bytes| set(bytes, 2 * 6 + 1, f32::NAN.to_le_bytes()));
     let place = "episode 0, frame 2, action";
     copy.finds_among(Code::NotFinite, place, "is NaN", &[Code::StatsDrift]);
+    // Beside one that is none, the others have not moved.
+    let drifted = copy.look().findings.into_iter().filter(|one| one.code == Code::StatsDrift);
+    for one in drifted {
+        assert!(one.message.ends_with("the data give NaN"), "{}: {}", one.place, one.message);
+    }
 }
 
 #[test]

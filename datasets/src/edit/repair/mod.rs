@@ -28,10 +28,10 @@ use serde_json::Value;
 use super::assemble::assemble;
 use super::plan::{Part, Plan};
 use super::{Made, Progress, Watch, convert};
-use crate::reader::{DataFile, Dataset, Tables};
+use crate::reader::{DataFile, Dataset, Tables, video_file};
 use crate::schema::{Info, Version};
 use crate::stats::AllStats;
-use crate::tables::episodes::Episode;
+use crate::tables::episodes::{Episode, VideoPart};
 use crate::verify::Listed;
 use crate::video::Footage;
 use crate::{Error, Result, verify};
@@ -104,10 +104,17 @@ pub fn repair(source: &Path, to: Option<&Path>, watch: Watch<'_>) -> Result<Repa
     found.sort_by_key(|one| one.episode.index);
     damaged.found = found;
     let losses = damaged.losses();
+    let gone = damaged.gone();
     damaged.found.retain(|one| one.episode.length > 0);
     if damaged.found.is_empty() {
         let why = losses.first().map_or("the tables name none", |loss| &loss.why);
-        return Err(Error::malformed(source, why, "no episode can be read"));
+        let why = match gone {
+            None => why.to_owned(),
+            Some(camera) => format!(
+                "{why}; the rest is there without it: sinew dataset remove-feature --feature {camera}"
+            ),
+        };
+        return Err(Error::malformed(source, &why, "no episode can be read"));
     }
     damaged.describe_videos();
     let dataset = damaged.dataset();
@@ -179,6 +186,18 @@ impl<'a> Damaged<'a> {
             Some(Loss { episode, now, frames: one.said, kept, why })
         };
         self.found.iter().filter_map(loss).collect()
+    }
+
+    /// A camera of which there is no video at all.
+    fn gone(&self) -> Option<String> {
+        let videos = || self.found.iter().flat_map(|one| &one.episode.videos);
+        let is_gone = |camera: &&String| {
+            let mut files = videos().filter(|part| part.key == **camera).peekable();
+            let named = files.peek().is_some();
+            let file = |part: &VideoPart| video_file(self.root, &self.info, camera, part.at);
+            named && files.all(|part| !file(part).is_file())
+        };
+        self.info.features.iter().map(|(name, _)| name).find(is_gone).cloned()
     }
 
     /// Corrects what info.json says of the videos where it is not so.
