@@ -52,7 +52,7 @@ fn frame(number: u64) -> Frame {
 
 /// What the killed process does: it records episode after episode, and says what it has done.
 #[test]
-#[ignore = "the process that the next test kills"]
+#[ignore = "the process that is killed: cargo test -p sinew-tests a_kill_takes_nothing starts it"]
 fn records_until_it_is_killed() {
     let root = PathBuf::from(std::env::var_os(ROOT).unwrap());
     let mut random = fastrand::Rng::with_seed(std::env::var(SEED).unwrap().parse().unwrap());

@@ -264,7 +264,9 @@ fn numbers_that_are_none() {
     let place = "episode 0, frame 2, action";
     copy.finds_among(Code::NotFinite, place, "is NaN", &[Code::StatsDrift]);
     // Beside one that is none, the others have not moved.
-    let drifted = copy.look().findings.into_iter().filter(|one| one.code == Code::StatsDrift);
+    let found = copy.look().findings.into_iter();
+    let drifted: Vec<_> = found.filter(|one| one.code == Code::StatsDrift).collect();
+    assert!(!drifted.is_empty());
     for one in drifted {
         assert!(one.message.ends_with("the data give NaN"), "{}: {}", one.place, one.message);
     }

@@ -91,12 +91,10 @@ impl<'a> Fields<'a> {
         let [least, most] = most;
         match (least..=most).contains(&value) {
             true => Ok(value),
-            false if most == f64::MAX => {
-                Err(self.error(name, format!("{value} is not accepted; accepted: {least} or more")))
-            }
             false => {
-                Err(self
-                    .error(name, format!("{value} is not accepted; accepted: {least} to {most}")))
+                let most =
+                    if most == f64::MAX { "or more".to_owned() } else { format!("to {most}") };
+                Err(self.error(name, format!("{value} is not accepted; accepted: {least} {most}")))
             }
         }
     }

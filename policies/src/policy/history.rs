@@ -97,7 +97,8 @@ impl History {
                 Kept::Image { .. } => images && (self.gap || !self.begun),
             };
             if first {
-                (0..self.steps).for_each(|at| input.kept.copy(self.next, at));
+                let others = (0..self.steps).filter(|at| *at != self.next);
+                others.for_each(|at| input.kept.copy(self.next, at));
             }
         }
         (self.begun, self.gap) = (true, !images);

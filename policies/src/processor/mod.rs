@@ -198,10 +198,11 @@ impl Pipeline {
                 step.pair(relative, action_dim);
             }
             if step.enabled && !step.is_paired() {
-                let what =
-                    format!("asks for a relative_actions_processor in {BEFORE}, and there is none");
-                let field = format!("absolute_actions_processor in {AFTER}");
-                return Err(Error::Input { feature: field, what });
+                let what = format!(
+                    "absolute_actions_processor asks for a relative_actions_processor in {BEFORE}, \
+                     and there is none"
+                );
+                return Err(Error::Malformed { what, path: AFTER.into() });
             }
             any |= step.enabled;
         }

@@ -6,8 +6,8 @@ use sinew_policies::checkpoint::Tensors;
 use sinew_policies::graph::Graph;
 use sinew_policies::{Device, Options, Program};
 
-/// How far a number may be from LeRobot's; a GPU adds up in another order.
-pub const CLOSE: f32 = if cfg!(feature = "cuda") { 1e-3 } else { 1e-4 };
+/// How far a number may be from LeRobot's.
+pub const CLOSE: f32 = 1e-4;
 
 /// Everything here that runs graphs.
 pub const DEVICES: &[Device] = &[

@@ -37,7 +37,7 @@ fn size() -> Size {
 
 /// What the killed process does.
 #[test]
-#[ignore = "the process that the next test kills"]
+#[ignore = "the process that is killed: cargo test -p sinew-hub --features serve --test faults whatever_ends starts it"]
 fn uploads_until_it_is_killed() {
     let path = |name| PathBuf::from(std::env::var_os(name).unwrap());
     let url = std::env::var(URL).unwrap();

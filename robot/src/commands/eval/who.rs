@@ -170,7 +170,7 @@ fn remote(
     machine: &Machine,
     ask: &AskFlags,
 ) -> Result<Remote, Failure> {
-    machine.serves()?;
+    machine.refuse_settings()?;
     let names = machine.renamed().cloned().unwrap_or_default();
     let task = Some(task.task.clone());
     Remote::meet(network.clone(), name, "sim", names, ask.pictures, task)

@@ -65,13 +65,6 @@ impl Check {
         let policy = self.source.load(&self.machine, report)?;
         let blind = self.dataset.is_none() && offered.cameras.is_empty();
         let mut found = look(&policy, &offered, blind);
-        if blind && policy.config().common().images().next().is_some() {
-            found.findings.push(Finding {
-                severity: Severity::Warning,
-                feature: "cameras".to_owned(),
-                message: "none is looked at; name them: --camera NAME=SOURCE".to_owned(),
-            });
-        }
         let trained = training::rate(policy.folder()).zip(offered.fps);
         if let Some(((rate, name), fps)) = trained.filter(|((rate, _), fps)| rate != fps) {
             found.findings.push(Finding {
@@ -86,13 +79,20 @@ impl Check {
     }
 }
 
-/// Holds both beside each other. Without cameras in the offer, nothing is said of them.
+/// Holds both beside each other. Blind, it says of the cameras only that none is looked at.
 pub fn look(policy: &Policy, offered: &Offered, blind: bool) -> Preflight {
     let common = policy.config().common();
     let mut found = preflight::check(&common.inputs, common.action_dim(), policy.before(), offered);
     if blind {
         let cameras: Vec<&str> = common.images().map(|(name, _)| name).collect();
         found.findings.retain(|finding| !cameras.contains(&finding.feature.as_str()));
+        if !cameras.is_empty() {
+            found.findings.push(Finding {
+                severity: Severity::Warning,
+                feature: "cameras".to_owned(),
+                message: "none is looked at; name them: --camera NAME=SOURCE".to_owned(),
+            });
+        }
     }
     found
 }

@@ -151,7 +151,7 @@ fn meet(
     driven: &Driven<'_>,
     report: &Report,
 ) -> Result<Remote, Failure> {
-    machine.serves()?;
+    machine.refuse_settings()?;
     let network = Network::ask(&driven.remote.network.options(at))?;
     let names = machine.renamed().cloned().unwrap_or_default();
     let task = driven.task.map(str::to_owned);

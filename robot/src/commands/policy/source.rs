@@ -232,7 +232,7 @@ impl Machine {
 
     /// Refuses what only a policy that is loaded here can be told.
     #[cfg(feature = "zenoh")]
-    pub fn serves(&self) -> Result<(), Failure> {
+    pub fn refuse_settings(&self) -> Result<(), Failure> {
         match self.settings.first() {
             Some((field, _)) => Err(Failure::usage(
                 format!("{field} cannot be set of a policy that runs elsewhere"),
