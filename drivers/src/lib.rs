@@ -12,6 +12,7 @@ mod descriptor;
 pub mod durable;
 pub mod error;
 pub mod lekiwi;
+mod line;
 pub mod port;
 pub mod scan;
 pub mod serial;

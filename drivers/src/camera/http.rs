@@ -5,15 +5,17 @@
 //! as its `Content-Length` says, or ends where the next boundary begins.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::{Moment, Source, Taken, jpeg};
 use crate::descriptor::waiting;
+use crate::line::{Line, connect};
 use crate::{Clock, Error};
 
-/// How long nothing may come before the stream is taken for dead.
+/// How long a picture may take before the stream is taken for dead.
 const SILENCE: Duration = Duration::from_secs(3);
 /// Pictures that are left out at most because newer ones are there.
 const MOST_LEFT_OUT: usize = 1000;
@@ -25,7 +27,7 @@ pub struct Http {
     name: String,
     size: (u32, u32),
     clock: Clock,
-    parts: Parts<BufReader<TcpStream>>,
+    parts: Parts<BufReader<Line>>,
 }
 
 impl Http {
@@ -36,19 +38,21 @@ impl Http {
         let (host, port, path) = address(url, "http://", 80).ok_or_else(|| {
             failed(format!("{url} is no address such as http://phone:8080/video"))
         })?;
-        let mut addresses = (host, port).to_socket_addrs().map_err(gone)?;
-        let nowhere = || failed(format!("{url} cannot be reached: the name has no address"));
-        let mut stream = addresses
-            .find_map(|address| TcpStream::connect_timeout(&address, SILENCE).ok())
-            .ok_or_else(nowhere)?;
-        stream.set_read_timeout(Some(SILENCE)).map_err(gone)?;
-        stream.set_write_timeout(Some(SILENCE)).map_err(gone)?;
+        if let Some((_login, host)) = host.rsplit_once('@') {
+            let what = format!(
+                "{host} is asked without a login: let it serve its pictures without one, and leave it \
+                 out of the address"
+            );
+            return Err(failed(what));
+        }
+        let stream = connect((host, port), SILENCE).map_err(gone)?;
+        let mut line = Line::new(stream, &Arc::default()).map_err(gone)?;
         let request = format!(
             "GET {path} HTTP/1.0\r\nHost: {host}:{port}\r\nUser-Agent: sinew\r\n\
              Accept: multipart/x-mixed-replace\r\n\r\n"
         );
-        stream.write_all(request.as_bytes()).map_err(gone)?;
-        let parts = Parts::begin(BufReader::with_capacity(64 << 10, stream));
+        line.within(SILENCE).write_all(request.as_bytes()).map_err(gone)?;
+        let parts = Parts::begin(BufReader::with_capacity(64 << 10, line));
         let parts = parts.map_err(|what| failed(format!("{url}: {what}")))?;
         Ok(Self { name: name.to_owned(), size, clock, parts })
     }
@@ -57,11 +61,13 @@ impl Http {
 impl Source for Http {
     fn shoot(&mut self) -> Result<Taken, Error> {
         let failed = |what: String| Error::Camera { camera: self.name.clone(), what };
+        self.parts.reader.get_mut().within(SILENCE);
         let mut length = self.parts.next_part().map_err(failed)?.len();
         // Whoever decodes more slowly than the camera sends sees the newest picture, not one that has
         // waited behind others.
         for _ in 0..MOST_LEFT_OUT {
-            if self.parts.reader.buffer().len() + waiting(self.parts.reader.get_ref().as_fd())
+            if self.parts.reader.buffer().len()
+                + waiting(self.parts.reader.get_ref().stream.as_fd())
                 <= length
             {
                 break;
@@ -74,6 +80,10 @@ impl Source for Http {
         let (width, height) = self.size;
         let picture = jpeg::decode(jpeg, width, height).map_err(failed)?;
         Ok(Taken { at, moment: Moment::Arrival, picture })
+    }
+
+    fn heed(&mut self, over: &Arc<AtomicBool>) {
+        self.parts.reader.get_mut().heed(over);
     }
 }
 
@@ -88,8 +98,8 @@ pub(super) fn address<'a>(
     let (host, path) = rest.split_at(slash);
     let path = if path.is_empty() { "/" } else { path };
     let (host, port) = match host.rsplit_once(':') {
-        // The colons of an address in brackets are its own.
-        Some((host, port)) if !port.contains(']') => (host, port.parse().ok()?),
+        // The colons of an address in brackets are its own, and so are those of a login.
+        Some((host, port)) if !port.contains([']', '@']) => (host, port.parse().ok()?),
         _ => (host, usual),
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -280,9 +290,53 @@ mod tests {
         assert_eq!(address("http://10.0.0.2"), Some(("10.0.0.2", 80, "/")));
         assert_eq!(address("http://[::1]:81/"), Some(("::1", 81, "/")));
         assert_eq!(address("http://[::1]"), Some(("::1", 80, "/")));
+        assert_eq!(address("http://me:word@phone"), Some(("me:word@phone", 80, "/")));
         for wrong in ["ftp://x", "http://", "http://x:y", "http://a b", "http://a/\r\nX: y"] {
             assert_eq!(address(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_login_is_refused_and_not_told() {
+        let refused = |url| Http::open("phone", url, (32, 16), Clock::Real).err().unwrap();
+        for url in ["http://me:secret@phone/video", "http://me:secret@phone:8080/video"] {
+            let error = refused(url).to_string();
+            assert!(error.contains("phone is asked without a login"), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn why_nobody_is_reached_is_told() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/video", server.local_addr().unwrap());
+        drop(server);
+        let error = Http::open("phone", &url, (32, 16), Clock::Real).err().unwrap().to_string();
+        assert!(error.contains("refused"), "{error}");
+    }
+
+    #[test]
+    fn nobody_waits_for_a_picture_that_is_not_wanted_any_more() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/video", server.local_addr().unwrap());
+        let (go, went) = std::sync::mpsc::sync_channel::<()>(1);
+        let serve = move || {
+            let (mut client, _) = server.accept().unwrap();
+            assert!(client.read(&mut [0; 512]).unwrap() > 0);
+            client.write_all(HEAD.as_bytes()).unwrap();
+            went.recv().unwrap();
+            let mut jpeg = Vec::new();
+            Encoder::new(&mut jpeg, 90).encode(&[9; 32 * 16], 32, 16, ColorType::Luma).unwrap();
+            let head = format!("--x\r\nContent-Length: {}\r\n\r\n", jpeg.len());
+            client.write_all(&[head.as_bytes(), &jpeg, b"\r\n--x\r\n"].concat()).unwrap();
+            client
+        };
+        let server = std::thread::Builder::new().name("phone".into()).spawn(serve).unwrap();
+        let mut source = Http::open("phone", &url, (32, 16), Clock::Real).unwrap();
+        source.heed(&Arc::new(AtomicBool::new(true)));
+        go.send(()).unwrap();
+        let _open = server.join().unwrap();
+        assert!(source.shoot().is_err(), "a picture is there, and nobody wants it");
     }
 
     #[test]

@@ -141,6 +141,8 @@ struct Shared {
     doubted: AtomicU64,
     longest_gap: AtomicI64,
     stopping: Arc<AtomicBool>,
+    /// Whether it is being opened: an address that nobody answers takes seconds.
+    opening: AtomicBool,
     /// What it failed with last, for whoever waits for a picture.
     trouble: Mutex<Option<String>>,
 }
@@ -222,9 +224,12 @@ impl Camera {
 
 impl Drop for Camera {
     fn drop(&mut self) {
-        self.shared.stopping.store(true, Ordering::Release);
-        // A thread that panicked has already said so.
-        let _ended = self.thread.take().map(JoinHandle::join);
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        // One that is being opened is left to itself, and closed again once it is open.
+        if !self.shared.opening.load(Ordering::SeqCst) {
+            // A thread that panicked has already said so.
+            let _ended = self.thread.take().map(JoinHandle::join);
+        }
     }
 }
 
@@ -235,12 +240,10 @@ impl Shared {
         while !self.stopping.load(Ordering::Acquire) {
             let shot = match &mut source {
                 Some(source) => source.shoot(),
-                None => opener().and_then(|mut opened| {
-                    opened.heed(&self.stopping);
-                    let shot = opened.shoot();
-                    source = Some(opened);
-                    shot
-                }),
+                None => match self.reopen(&mut opener) {
+                    Some(opened) => opened.and_then(|opened| source.insert(opened).shoot()),
+                    None => break,
+                },
             };
             match shot {
                 Ok(taken) => self.keep(taken),
@@ -254,6 +257,21 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// Opens its source again, but for one that is not wanted any more.
+    fn reopen(&self, opener: &mut Opener) -> Option<Result<Box<dyn Source>, Error>> {
+        // Either this is seen by who ends it, or the end is seen here.
+        self.opening.store(true, Ordering::SeqCst);
+        let wanted = !self.stopping.load(Ordering::SeqCst);
+        let opened = wanted.then(opener);
+        self.opening.store(false, Ordering::SeqCst);
+        opened.map(|opened| {
+            opened.map(|mut source| {
+                source.heed(&self.stopping);
+                source
+            })
+        })
     }
 
     fn place(&self, number: u64) -> Option<&ArcSwapOption<Shot>> {

@@ -36,6 +36,28 @@ fn a_camera_that_fails_is_opened_again_and_counted() {
     assert!(counts.doubted >= 19, "{counts:?}");
 }
 
+#[test]
+fn a_camera_that_is_being_opened_again_holds_nobody_up() {
+    let clock = Clock::virtual_time();
+    let (tell, told) = std::sync::mpsc::sync_channel::<()>(1);
+    let (opening, opens) = std::sync::mpsc::sync_channel::<()>(1);
+    let (theirs, mut openings) = (clock.clone(), 0);
+    let opener = move || {
+        openings += 1;
+        if openings > 1 {
+            // Nobody answers until this test has let go of the camera.
+            opening.send(()).unwrap();
+            let released = told.recv_timeout(std::time::Duration::from_secs(60));
+            released.expect("the camera's end waited until it was open");
+        }
+        Ok(Box::new(Weak { left: 3, clock: theirs.clone() }) as Box<dyn Source>)
+    };
+    let camera = Camera::start("slow", Box::new(opener), &clock, PATIENCE).unwrap();
+    opens.recv().unwrap();
+    drop(camera);
+    tell.send(()).expect("the camera's end waited until it was open");
+}
+
 /// Gives a picture when it is told at which instant, and waits in between.
 struct Told(std::sync::mpsc::Receiver<Nanos>);
 

@@ -13,8 +13,9 @@ use serde_json::{Map, Value};
 use super::goals::{Goals, Newest};
 use crate::camera::{Moment, Source, Taken, jpeg};
 use crate::clock::MILLI;
+use crate::line::Line;
 use crate::spec::ArmSpec;
-use crate::zmtp::{self, Line, Socket};
+use crate::zmtp::{self, Socket};
 use crate::{Clock, Error, Nanos};
 
 /// How long it may take to accept, and to say something.

@@ -11,8 +11,6 @@ mod line;
 
 use std::io::{self, ErrorKind, Read, Write};
 
-pub(crate) use line::Line;
-
 /// Bits of a frame's first byte.
 const MORE: u8 = 1;
 const LONG: u8 = 2;

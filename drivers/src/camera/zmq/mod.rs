@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use super::http::address;
 use super::{Moment, Source, Taken, jpeg};
-use crate::zmtp::{self, Line, Socket};
+use crate::line::Line;
+use crate::zmtp::{self, Socket};
 use crate::{Clock, Error};
 
 pub use message::Message;
