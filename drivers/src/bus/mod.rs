@@ -477,6 +477,11 @@ impl Bus {
         Ok((got > 0).then(|| self.now()))
     }
 
+    /// Sleeps through what cannot be here sooner.
+    fn nap(&mut self, until: Nanos) {
+        self.timed(|bus| bus.wire.clock().sleep_until(until));
+    }
+
     fn receive(&mut self, deadline: Nanos) -> Result<usize, Error> {
         self.timed(|bus| bus.wire.receive(&mut bus.incoming, deadline))
     }

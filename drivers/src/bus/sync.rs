@@ -162,6 +162,10 @@ impl Bus {
         self.decoder.expect_at_most(reply + reply / 3);
         let first_out = self.transmit(sent)?;
         let mut timing = Timing { first_out, last_in: first_out };
+        // Who wakes for each answer alone does little in between, and that many times.
+        let answers = if self.fast_sync_read { reply } else { reply.saturating_mul(count) };
+        let baud = self.wire.baud();
+        self.nap(deadline.min(first_out.saturating_add(line_time(sent + answers, baud))));
         let mut wait = self.answer_deadline(sent, reply, deadline);
         // However much the line babbles, a sync read ends.
         let gap = self.patience.gap + line_time(reply, self.wire.baud());
@@ -177,6 +181,8 @@ impl Bus {
             let mut bytes = self.incoming.get(from..to).unwrap_or_default();
             while let Some(frame) = self.decoder.next(&mut bytes) {
                 let strays = &mut self.counts.stray;
+                // What is behind it in the same gulp came after it.
+                let at = first_out.max(at.saturating_sub(line_time(bytes.len(), baud)));
                 let mut take = |status| *strays += u64::from(!turn.take(readings, &status, at));
                 if self.fast_sync_read && frame.params.len() + 2 == count * (width + 4) {
                     dynamixel::fast_replies(&frame, width).for_each(&mut take);
