@@ -7,7 +7,8 @@
 //! ```
 //! A chunk says when its first row is due, so that one that took long to make is joined at the row
 //! for now: what it says of the past is left out. A chunk takes over gradually from the one before,
-//! which stays at its last row once it is used up. Nothing is allocated or freed here.
+//! which stays at its last row once it is used up, also where that one had not taken over itself yet.
+//! Nothing is allocated or freed here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -74,6 +75,8 @@ pub struct Fed {
     chunk: Option<Arc<Chunk>>,
     /// The one that is being taken over from, and since when.
     before: Option<(Arc<Chunk>, Nanos)>,
+    /// How far from what that one says the follower was then, for each value.
+    off: Vec<f64>,
     /// Which of a row's values are this follower's: from here on.
     column: usize,
     lead: Lead,
@@ -94,8 +97,9 @@ pub fn fed(column: usize, values: usize) -> (Feeder, Fed) {
     let (lay_back, used) = RingBuffer::new(ROOM + 2);
     let starved = Arc::new(AtomicU64::new(0));
     let feeder = Feeder { newest, used, starved: Arc::clone(&starved) };
-    let lead = Lead::new(values);
-    (feeder, Fed { newest: take, used: lay_back, chunk: None, before: None, column, lead, starved })
+    let (lead, off) = (Lead::new(values), vec![0.0; values]);
+    let (chunk, before) = (None, None);
+    (feeder, Fed { newest: take, used: lay_back, chunk, before, off, column, lead, starved })
 }
 
 impl Feeder {
@@ -126,6 +130,12 @@ impl Fed {
 
     fn take(&mut self, now: Nanos) {
         while let Ok(chunk) = self.newest.pop() {
+            for (place, off) in self.off.iter_mut().enumerate() {
+                let column = self.column + place;
+                let old = self.chunk.as_ref().and_then(|old| old.at(now, column));
+                let said = said(self.chunk.as_deref(), self.before.as_ref(), *off, now, column);
+                *off = said.zip(old).map_or(0.0, |(said, old)| said - old);
+            }
             if let Some((old, _)) = self.before.take() {
                 self.lay_back(old);
             }
@@ -143,6 +153,26 @@ impl Fed {
     }
 }
 
+/// What a chunk says of a column while it takes over from the one before, from which the follower was so
+/// far off.
+fn said(
+    chunk: Option<&Chunk>,
+    before: Option<&(Arc<Chunk>, Nanos)>,
+    off: f64,
+    now: Nanos,
+    column: usize,
+) -> Option<f64> {
+    let chunk = chunk?;
+    let asked = chunk.at(now, column)?;
+    let old = before.and_then(|(old, since)| Some((old.at(now, column)? + off, since)));
+    let Some((old, since)) = old else { return Some(asked) };
+    let share = match chunk.blend {
+        1.. => ((now - since) as f64 / chunk.blend as f64).min(1.0),
+        _ => 1.0,
+    };
+    Some(old + share * (asked - old))
+}
+
 impl Source for Fed {
     fn read(&mut self, now: Nanos) -> Result<&Lead, Error> {
         self.take(now);
@@ -150,14 +180,10 @@ impl Source for Fed {
         if now >= chunk.end() {
             self.starved.fetch_add(1, Ordering::Relaxed);
         }
-        for (place, value) in self.lead.values.iter_mut().enumerate() {
+        for (place, (value, off)) in self.lead.values.iter_mut().zip(&self.off).enumerate() {
             let column = self.column + place;
-            let Some(asked) = chunk.at(now, column) else { continue };
-            let old = self.before.as_ref().and_then(|(old, since)| {
-                let share = (now - since) as f64 / chunk.blend as f64;
-                Some((old.at(now, column)?, share))
-            });
-            *value = old.map_or(asked, |(old, share)| old + share * (asked - old));
+            let said = said(Some(chunk), self.before.as_ref(), *off, now, column);
+            *value = said.unwrap_or(*value);
         }
         self.lead.age = 0;
         Ok(&self.lead)
@@ -207,6 +233,33 @@ mod tests {
         assert_eq!(said(&mut fed, 550), 10.0);
         assert_eq!(said(&mut fed, 600), 20.0);
         assert_eq!(said(&mut fed, 650), 30.0);
+    }
+
+    #[test]
+    fn a_chunk_that_comes_before_the_last_has_taken_over_makes_no_jump() {
+        let (mut feeder, mut fed) = fed(0, 1);
+        feeder.feed(chunk(0, &[0.0; 80]));
+        assert_eq!(said(&mut fed, 500), 0.0);
+        feeder.feed(chunk(500 * MILLI, &[30.0; 80]));
+        said(&mut fed, 500);
+        assert_eq!(said(&mut fed, 550), 10.0);
+        feeder.feed(chunk(550 * MILLI, &[40.0; 80]));
+        assert_eq!(said(&mut fed, 550), 10.0);
+        assert_eq!(said(&mut fed, 600), 20.0);
+        feeder.feed(chunk(600 * MILLI, &[50.0; 80]));
+        assert_eq!(said(&mut fed, 600), 20.0);
+        assert_eq!(said(&mut fed, 675), 35.0);
+        assert_eq!(said(&mut fed, 750), 50.0);
+        assert_eq!(said(&mut fed, 900), 50.0);
+    }
+
+    #[test]
+    fn a_chunk_without_a_blend_counts_at_once() {
+        let (mut feeder, mut fed) = fed(0, 1);
+        feeder.feed(chunk(0, &[0.0; 80]));
+        said(&mut fed, 500);
+        feeder.feed(Arc::new(Chunk { blend: 0, ..(*chunk(0, &[30.0; 80])).clone() }));
+        assert_eq!(said(&mut fed, 500), 30.0);
     }
 
     #[test]
