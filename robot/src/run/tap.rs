@@ -10,6 +10,7 @@ use std::thread::Thread;
 use rtrb::{Consumer, Producer, RingBuffer};
 use sinew_drivers::Nanos;
 use sinew_drivers::camera::{Camera, Shot};
+use sinew_drivers::clock::SECOND;
 
 use super::control::{Pair, Tick};
 
@@ -36,6 +37,17 @@ pub struct Slip {
     pub shots: Vec<Option<Arc<Shot>>>,
     /// And the one nearest to the reading of the row before, of those that have come by now.
     pub for_before: Vec<Option<Arc<Shot>>>,
+}
+
+/// A picture shows what is there for so long, and nothing to go by after it.
+pub const LASTS: Nanos = SECOND;
+
+impl Slip {
+    /// The first camera that shows nothing of what was there when the joints were read, if one does.
+    pub fn blind(&self) -> Option<usize> {
+        let oldest = self.joints_at.saturating_sub(LASTS);
+        self.shots.iter().position(|shot| shot.as_ref().is_none_or(|shot| shot.at < oldest))
+    }
 }
 
 /// Which action a dataset holds.
@@ -72,11 +84,22 @@ pub struct Slips {
 
 /// How many ticks may wait for a recorder that is saving an episode: half a minute at 30 Hz.
 const ROOM: usize = 1024;
+/// How many bytes of pictures may wait with them: some seconds of a few cameras.
+const PICTURES: usize = 512 << 20;
+/// As many ticks may wait however large their pictures are.
+const LEAST: usize = 64;
+
+/// How many ticks may wait where each brings pictures of so many bytes.
+fn room(pictures: usize) -> usize {
+    PICTURES.checked_div(pictures).unwrap_or(ROOM).clamp(LEAST, ROOM)
+}
 
 /// Both ends, for so many values and these cameras.
 pub fn tap(values: usize, cameras: &[Camera], every: u64, stored: Stored) -> (Tap<'_>, Slips) {
-    let (mut lay, free) = RingBuffer::new(ROOM);
-    let (full, read) = RingBuffer::new(ROOM);
+    let shots = cameras.iter().filter_map(Camera::newest);
+    let room = room(shots.map(|shot| shot.picture.pixels.len()).sum());
+    let (mut lay, free) = RingBuffer::new(room);
+    let (full, read) = RingBuffer::new(room);
     let slips = std::iter::repeat_with(|| Slip {
         state: Vec::with_capacity(values),
         action: Vec::with_capacity(values),
@@ -85,7 +108,7 @@ pub fn tap(values: usize, cameras: &[Camera], every: u64, stored: Stored) -> (Ta
         ..Slip::default()
     });
     // There is room for all of them.
-    slips.take(ROOM).for_each(|slip| lay.push(slip).unwrap_or_default());
+    slips.take(room).for_each(|slip| lay.push(slip).unwrap_or_default());
     (
         Tap { free, full, cameras, every: every.max(1), next: None, stored, before: None },
         Slips { free: lay, full: read },
@@ -171,6 +194,28 @@ impl Slips {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sinew_drivers::camera::{Layout, Moment, Picture};
+
+    #[test]
+    fn a_camera_is_blind_where_its_picture_is_of_long_ago() {
+        let shot = |at| {
+            let pixels = [0; 3].to_vec().into();
+            let picture = Picture { width: 1, height: 1, layout: Layout::Rgb8, pixels };
+            Some(Arc::new(Shot { number: 1, at, moment: Moment::Exposure, picture }))
+        };
+        let blind = |shots| Slip { joints_at: 5 * SECOND, shots, ..Slip::default() }.blind();
+        assert_eq!(blind(vec![]), None);
+        assert_eq!(blind(vec![shot(4 * SECOND), shot(6 * SECOND)]), None);
+        assert_eq!(blind(vec![shot(5 * SECOND), shot(4 * SECOND - 1)]), Some(1));
+        assert_eq!(blind(vec![None, shot(0)]), Some(0));
+    }
+
+    #[test]
+    fn large_pictures_leave_room_for_fewer() {
+        assert_eq!(room(0), ROOM);
+        assert_eq!(room(2 * 640 * 480 * 3), 291);
+        assert_eq!(room(usize::MAX), LEAST);
+    }
 
     #[test]
     fn a_row_whose_first_tick_is_left_out_is_taken_from_one_behind_it() {
