@@ -30,6 +30,8 @@ use crate::uploads::Background;
 pub struct Recorder {
     /// Whether things are put back now, between two episodes.
     pub resting: Arc<AtomicBool>,
+    /// How often an episode began after the first, for whom each is a new begin.
+    pub takes: Arc<AtomicU64>,
     /// The episodes it makes.
     pub session: Session,
     /// The keys it listens to.
@@ -73,8 +75,8 @@ impl Recorder {
         mut each: impl FnMut(Tick, &[Pair], &Stats) -> ControlFlow<()>,
         then: impl FnOnce(&mut [Pair], Lap) -> Outcome,
     ) -> Result<Kept, Failure> {
-        let Self { resting, session, keys, every, stored, course, root, voice, baton, uploads } =
-            self;
+        let Self { resting, takes, session, keys, every, stored, .. } = self;
+        let Self { course, root, voice, baton, uploads, .. } = self;
         let values = pairs.iter().map(|pair| pair.asked().len()).sum();
         let (mut tap, mut slips) = tap(values, cameras, every, stored);
         let (over, waiting) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -82,7 +84,7 @@ impl Recorder {
         let mut told = teller(report, course, voice, uploads.as_ref());
         let (mut outcome, kept) = std::thread::scope(|scope| {
             let (over, waiting) = (&over, &waiting);
-            let beside = Beside { over, resting, waiting, baton };
+            let beside = Beside { over, resting, takes, waiting, baton };
             let record = move || {
                 give_way();
                 let kept = follow(session, &mut slips, &keys.keys, &mut told, &beside);
@@ -159,6 +161,7 @@ struct Beside<'a> {
     over: &'a AtomicBool,
     /// Whether a policy has nothing to do.
     resting: Arc<AtomicBool>,
+    takes: Arc<AtomicU64>,
     /// How many rows wait.
     waiting: &'a AtomicU64,
     baton: Option<Baton>,
@@ -194,6 +197,8 @@ fn follow(
             trouble.into_iter().for_each(|trouble| told(Event::Trouble(trouble)));
         }
         let drives = beside.baton.as_ref().is_none_or(|baton| baton.turn() == Turn::Policy);
+        // Whoever sees that the rest is over sees this as well.
+        beside.takes.store(session.takes(), Ordering::Release);
         beside.resting.store(session.is_resting() || !drives, Ordering::Release);
         if was_over {
             break;

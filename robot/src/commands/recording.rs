@@ -154,10 +154,22 @@ impl DatasetFlags {
             report
                 .note("space: pause the policy, and let it go on   Tab: correct it, and end that");
         }
-        let (stored, resting) = (self.action, Arc::default());
+        let (stored, resting, takes) = (self.action, Arc::default(), Arc::default());
         let voice = Voice::new(self.play_sounds, report);
         let root = root.to_owned();
-        Ok(Recorder { resting, session, keys, every, stored, course, voice, root, baton, uploads })
+        Ok(Recorder {
+            resting,
+            takes,
+            session,
+            keys,
+            every,
+            stored,
+            course,
+            voice,
+            root,
+            baton,
+            uploads,
+        })
     }
 
     /// Where its episodes are uploaded to, if that is asked for. Whatever is not right with that is said

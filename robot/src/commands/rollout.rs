@@ -247,8 +247,10 @@ impl Rollout {
         let values = begin.iter().map(Vec::len).sum();
         let (mut tap, mut slips) = tap(values, cameras, every, Stored::Sent);
         let over = AtomicBool::new(false);
-        let resting = recorder.as_ref().map(|recorder| Arc::clone(&recorder.resting));
-        let resting = resting.unwrap_or_default();
+        let shared = recorder
+            .as_ref()
+            .map(|recorder| (Arc::clone(&recorder.resting), Arc::clone(&recorder.takes)));
+        let (resting, takes) = shared.unwrap_or_default();
         let fps = self.fps * every as f64;
         let duration = (self.duration > 0.0).then(|| span(self.duration));
         let console = self.interactive.then(|| Console::listen(duration, report)).transpose()?;
@@ -259,14 +261,17 @@ impl Rollout {
         let mut driven = Ok(());
         let mut kept = std::thread::scope(|scope| {
             let (driver, over) = (&mut driver, &over);
-            let resting = move || match (wish, resting.load(Ordering::Acquire)) {
-                (Some(wish), _) => wish.rest(),
-                (None, true) => Rest::Home,
-                (None, false) => Rest::No,
+            let wanted = move || {
+                let rest = match (wish, resting.load(Ordering::Acquire)) {
+                    (Some(wish), _) => wish.rest(),
+                    (None, true) => Rest::Home,
+                    (None, false) => Rest::No,
+                };
+                (rest, takes.load(Ordering::Acquire))
             };
             let think = move || {
                 give_way();
-                let driven = driver.drive(&mut slips, over, resting);
+                let driven = driver.drive(&mut slips, over, wanted);
                 over.store(true, Ordering::Release);
                 driven
             };

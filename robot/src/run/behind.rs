@@ -56,7 +56,8 @@ impl Actor for Behind {
         let now = (moment.seconds * SECOND as f64).round() as Nanos;
         let shape = self.actor.shape();
         self.take(now);
-        if self.coming.is_none() && self.sequel.is_due(shape, self.last.as_deref(), now) {
+        if self.coming.is_none() && self.sequel.is_due(shape, self.last.as_deref(), now, self.delay)
+        {
             let rows = self.actor.rows(moment, self.sequel.carried(shape))?;
             let at = now + self.delay;
             let chunk = self.sequel.chunk(shape, self.last.as_deref(), now, at, rows);

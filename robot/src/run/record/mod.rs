@@ -1,9 +1,10 @@
 //! Episodes out of ticks: what a recording goes through, beside the loop that moves the arm.
 //!
 //! ```text
-//!            ┌──────────── next / time ──────────┐
+//!            ┌── next / time, or again: forgotten
 //!  recording ┴▶ reset ─ next / time ─▶ saved ─▶ recording …   (the last episode has no reset)
-//!       ▲  again └──── again: forgotten ─┘
+//!       ▲         └ again: forgotten ┐
+//!       └────────────────────────────┘
 //! ```
 //! The loop goes on all the while, so that the arm never stands still between two episodes. An
 //! episode is saved once it is certain that it is not taken again, which is after the reset; what a
@@ -134,6 +135,8 @@ pub struct Session {
     follows: Option<u64>,
     /// How many episodes are saved.
     done: u64,
+    /// How often one of them began after the first, from the start and not where the one before ended.
+    takes: u64,
     /// The number of the shot each camera gave last.
     last_shots: Vec<u64>,
     /// From a joint reading to the pictures stored with it, in microseconds.
@@ -163,6 +166,7 @@ impl Session {
             follows: None,
             plan,
             done: 0,
+            takes: 0,
             last_shots: vec![0; cameras],
             skew: skew?,
             recorded: Recorded::default(),
@@ -180,6 +184,11 @@ impl Session {
     /// Whether things are put back now.
     pub fn is_resting(&self) -> bool {
         matches!(self.phase, Phase::Reset { .. })
+    }
+
+    /// How often an episode began after the first, from the start and not where the one before ended.
+    pub fn takes(&self) -> u64 {
+        self.takes
     }
 
     /// From joint readings to the pictures stored with them.
@@ -235,8 +244,8 @@ impl Session {
             // A turn that is over is an episode.
             return if *rows > 0 { self.save(told) } else { Ok(()) };
         }
-        if first.is_none() && slip.shots.iter().any(Option::is_none) {
-            // An episode begins with a picture from every camera.
+        if first.is_none() && slip.blind().is_some() {
+            // An episode begins with a picture from every camera, of what is there now.
             return Ok(());
         }
         if first.is_none() {
@@ -308,7 +317,13 @@ impl Session {
             (Key::Again, Phase::Recording { .. } | Phase::Reset { .. }) => {
                 self.writer.discard_episode()?;
                 told(Event::Again);
-                self.phase = self.plan.cut.begin();
+                match self.phase {
+                    // What was begun is put back before it is begun again.
+                    Phase::Recording { rows: 1.., .. } if self.plan.reset_rows > 0 => {
+                        self.reset(told);
+                    }
+                    _ => self.begin(),
+                }
                 Ok(())
             }
             (Key::Quit, _) => self.stop(told),
@@ -343,9 +358,19 @@ impl Session {
         if is_last || self.plan.reset_rows == 0 {
             return self.save(told);
         }
+        self.reset(told);
+        Ok(())
+    }
+
+    fn reset(&mut self, told: &mut dyn FnMut(Event<'_>)) {
         told(Event::Reset);
         self.phase = Phase::Reset { until: self.newest_row + 1 + self.plan.reset_rows };
-        Ok(())
+    }
+
+    fn begin(&mut self) {
+        self.phase = self.plan.cut.begin();
+        // What goes on meanwhile goes on.
+        self.takes += u64::from(self.plan.cut == Cut::Apart && self.plan.turns.is_none());
     }
 
     fn save(&mut self, told: &mut dyn FnMut(Event<'_>)) -> Result<(), sinew_datasets::Error> {
@@ -361,10 +386,10 @@ impl Session {
             self.recorded.repeated_frames += saved.repeated;
             told(Event::Saved(&saved));
         }
-        self.phase = match self.done >= self.plan.episodes {
-            true => Phase::Over,
-            false => self.plan.cut.begin(),
-        };
+        match self.done >= self.plan.episodes {
+            true => self.phase = Phase::Over,
+            false => self.begin(),
+        }
         Ok(())
     }
 }

@@ -8,12 +8,17 @@ use super::*;
 
 /// A recording of one value, without cameras, in this folder.
 fn session(root: &Path, cut: Cut, rows: u64) -> Session {
+    with_resets(root, cut, rows, 0)
+}
+
+/// The same with time to put things back.
+fn with_resets(root: &Path, cut: Cut, rows: u64, reset_rows: u64) -> Session {
     let feature = || Feature::vector(Dtype::F32, vec!["a".to_owned()]);
     let features = ["action", "observation.state"].map(|name| (name.to_owned(), feature()));
     let info = Info::new(30, None, features.to_vec()).unwrap();
     let writer = Writer::create(root, info, writer::Options::default()).unwrap();
     let task = Arc::from("stand still");
-    let plan = Plan { task, episodes: u64::MAX, rows, reset_rows: 0, turns: None, cut };
+    let plan = Plan { task, episodes: u64::MAX, rows, reset_rows, turns: None, cut };
     Session::new(writer, plan, 0).unwrap()
 }
 
@@ -122,4 +127,32 @@ fn where_nobody_asks_nothing_is_recorded() {
     assert_eq!(pushed, 1);
     assert_eq!(session.finish(&mut |_| {}).unwrap().episodes, 0);
     assert_eq!(episodes(&root), Vec::<Vec<f64>>::new());
+}
+
+#[test]
+fn what_is_taken_again_is_put_back_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("again");
+    let mut session = with_resets(&root, Cut::Apart, 100, 5);
+    hand(&mut session, 0..3);
+    press(&mut session, Key::Again);
+    assert!(session.is_resting());
+    hand(&mut session, 3..8);
+    assert!(session.is_resting() && session.takes() == 0);
+    hand(&mut session, 8..10);
+    assert!(!session.is_resting() && session.takes() == 1);
+    // Done sooner; and taken again once more, from where things are put back already.
+    press(&mut session, Key::Next);
+    press(&mut session, Key::Again);
+    assert!(!session.is_resting() && session.takes() == 2);
+    // Nothing was begun.
+    press(&mut session, Key::Again);
+    assert!(!session.is_resting());
+    hand(&mut session, 10..12);
+    press(&mut session, Key::Again);
+    press(&mut session, Key::Next);
+    hand(&mut session, 12..14);
+    let recorded = session.finish(&mut |_| {}).unwrap();
+    assert_eq!(episodes(&root), [[12., 13.]]);
+    assert_eq!((recorded.episodes, recorded.frames), (1, 2));
 }

@@ -23,7 +23,7 @@ use sinew_teleop::ramp::way;
 
 use super::stats::Spans;
 use super::tap::{Slip, Slips};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Exit, Failure};
 pub use sequel::{Inference, Sequel};
 pub use thinker::{PATIENCE, Shape, Thinker, silent};
 
@@ -52,6 +52,9 @@ pub enum Rest {
 /// The way to where an arm rests, and back to a policy, takes at least so long.
 const SHORTEST: Nanos = 500 * MILLI;
 
+/// How long a camera may show nothing new before the arm is stopped.
+const BLIND: Nanos = 5 * SECOND;
+
 /// What a policy has done.
 #[derive(Clone, Debug)]
 pub struct Thought {
@@ -76,9 +79,15 @@ pub struct Driver {
     seen: VecDeque<Slip>,
     /// The newest chunk.
     last: Option<Arc<Chunk>>,
+    /// What it took to make it.
+    takes: Nanos,
+    /// In which episode it drives: with each, what was before is forgotten.
+    episode: u64,
     thought: Thought,
     /// Since when nobody answers.
     silent: Option<Nanos>,
+    /// Since when a camera shows nothing new.
+    blind: Option<Nanos>,
     /// How the arms rest.
     rest: Rest,
     /// Whether they do, and in how many ticks there was nothing to do until they did.
@@ -99,21 +108,24 @@ impl Driver {
             since: Nanos::MIN,
             seen: VecDeque::new(),
             last: None,
+            takes: 0,
+            episode: 0,
             thought: Thought { chunks: 0, unanswered: 0, took: Spans::new()? },
             silent: None,
+            blind: None,
             rest: Rest::No,
             rests: None,
             rested: 0,
         })
     }
 
-    /// Looks and thinks until the loop is over, but while it is to rest. An error is the end of it: the
-    /// arm is to be stopped.
+    /// Looks and thinks until the loop is over, but while it is to rest. `wanted` says whether it is, and
+    /// counts episodes. An error is the end of it: the arm is to be stopped.
     pub fn drive(
         &mut self,
         slips: &mut Slips,
         over: &AtomicBool,
-        resting: impl Fn() -> Rest,
+        wanted: impl Fn() -> (Rest, u64),
     ) -> Result<(), Failure> {
         self.thinker.reset();
         while !over.load(Ordering::Acquire) && !slips.is_over() {
@@ -131,10 +143,13 @@ impl Driver {
                     slips.lay_back(old);
                 }
             }
-            self.rest(resting(), slips);
-            // A camera that gave nothing yet shows nothing to think about.
-            let whole = self.seen.back().is_some_and(|slip| slip.shots.iter().all(Option::is_some));
-            if fresh && whole && self.rests.is_none() && self.is_due() {
+            let (rest, episode) = wanted();
+            self.rest(rest, slips);
+            if std::mem::replace(&mut self.episode, episode) != episode && self.rests.is_none() {
+                self.begin_anew(slips);
+            }
+            let sees = self.rests.is_none() && self.sees()?;
+            if fresh && sees && self.is_due() {
                 self.think(over)?;
             } else {
                 std::thread::park_timeout(Duration::from_millis(20));
@@ -167,10 +182,8 @@ impl Driver {
         match (rest, self.rests) {
             (Rest::No, Some(since)) => {
                 self.rested += all - since;
-                (self.rests, self.last) = (None, None);
-                self.thinker.reset();
-                self.since = self.clock.now();
-                self.seen.drain(..).for_each(|slip| slips.lay_back(slip));
+                self.rests = None;
+                self.begin_anew(slips);
             }
             (Rest::Home | Rest::Still, _) if rest != before => {
                 self.rests.get_or_insert(all);
@@ -183,6 +196,37 @@ impl Driver {
             }
             _ => {}
         }
+    }
+
+    /// Forgets what was before.
+    fn begin_anew(&mut self, slips: &mut Slips) {
+        (self.last, self.blind) = (None, None);
+        self.thinker.reset();
+        self.since = self.clock.now();
+        self.seen.drain(..).for_each(|slip| slips.lay_back(slip));
+    }
+
+    /// Whether every camera shows what is there now. The arm holds still at the end of its chunk where one
+    /// does not, and is not driven again by one that has shown nothing for long.
+    fn sees(&mut self) -> Result<bool, Failure> {
+        let Some(slip) = self.seen.back() else { return Ok(false) };
+        let Some(camera) = slip.blind() else {
+            self.blind = None;
+            return Ok(true);
+        };
+        let now = self.clock.now();
+        if now - *self.blind.get_or_insert(now) < BLIND {
+            return Ok(false);
+        }
+        let name = self.plan.cameras.get(camera).map_or("a camera", String::as_str);
+        Err(Failure::advise(
+            Exit::Hardware,
+            format!(
+                "the policy was stopped: {name} has shown nothing new for {} s",
+                BLIND / SECOND
+            ),
+            "see to its cable or its network, and look at it: sinew find-cameras",
+        ))
     }
 
     fn go(&mut self, from: Vec<f64>, to: Vec<f64>) {
@@ -201,7 +245,8 @@ impl Driver {
     }
 
     fn is_due(&self) -> bool {
-        self.plan.sequel.is_due(self.shape, self.last.as_deref(), self.clock.now())
+        let (last, now) = (self.last.as_deref(), self.clock.now());
+        self.plan.sequel.is_due(self.shape, last, now, self.takes)
     }
 
     fn think(&mut self, over: &AtomicBool) -> Result<(), Failure> {
@@ -215,18 +260,21 @@ impl Driver {
         self.silent = None;
         // After a rest the arm is brought there as smoothly as at the start.
         let blend = match (&self.last, self.thought.chunks, moments.last()) {
-            (None, 1.., Some(newest)) => way(&newest.state, &rows).max(SHORTEST),
-            _ => BLEND,
+            (None, 1.., Some(newest)) => Some(way(&newest.state, &rows).max(SHORTEST)),
+            _ => None,
         };
         let (shape, last) = (self.shape, self.last.as_deref());
-        let chunk = Chunk { blend, ..self.plan.sequel.chunk(shape, last, seen, now, rows) };
+        let mut chunk = self.plan.sequel.chunk(shape, last, seen, now, rows);
+        chunk.blend = blend.unwrap_or(chunk.blend);
         let chunk = Arc::new(chunk);
         self.last = Some(Arc::clone(&chunk));
         self.feed(chunk);
         self.thought.chunks += 1;
-        self.thought.took.count(now - began);
+        self.takes = now - began;
+        self.thought.took.count(self.takes);
         Ok(())
     }
+
     /// Nobody answered. What is seen next is asked about again, while there is patience; the arm stays at
     /// the end of its last chunk meanwhile.
     fn was_silent(&mut self, began: Nanos, now: Nanos) -> Result<(), Failure> {
