@@ -44,9 +44,6 @@ fn chunks_follow_each_other_and_the_arm_ends_safe() {
         assert!(whole(&result["chunks"]) >= 2, "{inference}: {result}");
         assert!(whole(&result["ticks"]) > 20, "{inference}: {result}");
         assert!(result["inference_ms"]["p50"].as_f64().unwrap() > 0.0, "{result}");
-        if inference == "sync" {
-            assert!(whole(&result["starved_ticks"]) > 0, "nobody is that quick: {result}");
-        }
         assert_eq!(result["stopped"]["motors"].as_array().unwrap().len(), 6);
         assert!(ended.err.contains("going back"), "{}", ended.err);
     }

@@ -10,6 +10,7 @@ mod keep_a_token_from_a_hub;
 mod keep_the_tip_in_a_box;
 mod let_a_policy_drive;
 pub(crate) mod look_at_a_dataset;
+mod lose_a_camera;
 mod move_an_arm_with_keys;
 mod pull_from_a_hub;
 mod put_it_on_a_board;

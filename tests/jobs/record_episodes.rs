@@ -115,7 +115,9 @@ fn keys_end_repeat_and_stop_an_episode() {
     assert!(phase(Some("n"), "saved")["frames"].as_u64().unwrap() > 0);
     assert_eq!(phase(None, "recording")["episode"], 1);
     phase(Some("r"), "again");
-    phase(None, "recording");
+    // What was begun is put back first.
+    phase(None, "reset");
+    phase(Some("n"), "recording");
     assert_eq!(phase(Some("q"), "saved")["episode"], 1);
     let result = record.result();
     assert_eq!(result["episodes"], 2);
