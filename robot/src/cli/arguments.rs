@@ -4,7 +4,7 @@
 //! and a LeRobot flag that means nothing here is taken out with a word of why instead of stopping a
 //! command that would run.
 
-use clap::Command;
+use clap::{Arg, Command};
 
 /// Words as the parser wants them, and what to tell about those left out.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -94,9 +94,17 @@ pub fn arrange(words: &[String], definition: &Command) -> Arranged {
         };
         let (name, value) = typed.split_once('=').map_or((typed, None), |(n, v)| (n, Some(v)));
         let field = name.strip_prefix("policy.").filter(|_| spelled("set", at, at).is_some());
-        if let Some(known) = spelled(name, at, definition) {
-            let value = value.map(|value| format!("={value}")).unwrap_or_default();
+        if let Some((known, flag)) = spelled(name, at, definition) {
+            let value = match value {
+                Some(value) => format!("={}", truth(flag, value).unwrap_or(value)),
+                None => String::new(),
+            };
             arranged.words.push(format!("--{known}{value}"));
+            let next = words.peek().and_then(|next| truth(flag, next));
+            if let (Some(truth), "") = (next, &*value) {
+                words.next();
+                arranged.words.push(truth.to_owned());
+            }
         } else if let Some(why) = without_meaning(name) {
             arranged.warnings.push(format!("--{name} has no meaning here: {why}"));
             if value.is_none() && words.peek().is_some_and(|next| !next.starts_with("--")) {
@@ -114,16 +122,33 @@ pub fn arrange(words: &[String], definition: &Command) -> Arranged {
 }
 
 /// The flag of this name as it is defined, whichever way its words are joined.
-fn spelled(name: &str, at: &Command, root: &Command) -> Option<String> {
+fn spelled<'a>(name: &str, at: &'a Command, root: &'a Command) -> Option<(String, &'a Arg)> {
     let same = |known: &str| {
         known.len() == name.len()
             && known.chars().zip(name.chars()).all(|(a, b)| a == b || (joins(a) && joins(b)))
     };
     let flags = at.get_arguments().chain(root.get_arguments());
     let names = flags.flat_map(|flag| {
-        flag.get_long().into_iter().chain(flag.get_all_aliases().unwrap_or_default())
+        let names = flag.get_long().into_iter().chain(flag.get_all_aliases().unwrap_or_default());
+        names.map(move |name| (name, flag))
     });
-    names.into_iter().find(|known| same(known)).map(str::to_owned)
+    names.into_iter().find(|(known, _)| same(known)).map(|(known, flag)| (known.to_owned(), flag))
+}
+
+/// What a word means to a flag that is true or false: LeRobot takes Python's and YAML's words for it.
+fn truth(flag: &Arg, word: &str) -> Option<&'static str> {
+    let words = flag.get_possible_values();
+    let is_switch =
+        matches!(&words[..], [a, b] if a.matches("true", false) && b.matches("false", false));
+    // One that names a file or a viewer otherwise.
+    if !is_switch && flag.get_id() != "display" {
+        return None;
+    }
+    match word.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => Some("true"),
+        "false" | "no" | "off" => Some("false"),
+        _ => None,
+    }
 }
 
 fn joins(letter: char) -> bool {
@@ -159,6 +184,18 @@ mod tests {
         // Where nothing is loaded, nothing is set.
         let other = arranged("sinew scan --policy.n_action_steps=5");
         assert_eq!(other.words[2..], ["--policy.n_action_steps=5"].map(str::to_owned));
+    }
+
+    #[test]
+    fn what_is_true_and_false_is_said_in_many_ways() {
+        let line = "sinew record --dataset.push_to_hub=False --resume=TRUE --dataset.video no \
+                    --play_sounds off --display_data=False --task=True --dataset.repo_id True";
+        let record = arranged(line);
+        let rest = "--dataset.push_to_hub=false --resume=true --dataset.video false --play_sounds false \
+                    --display_data=false --task=True --dataset.repo_id True";
+        let rest: Vec<&str> = rest.split_whitespace().collect();
+        assert_eq!(record.words[2..], rest);
+        assert_eq!(arranged("sinew teleoperate --display True").words[3], "true");
     }
 
     #[test]
