@@ -15,6 +15,7 @@ mod pattern;
 mod settings;
 mod shot;
 mod stamp;
+mod turned;
 mod usb;
 mod v4l2;
 pub mod zmq;
@@ -33,6 +34,7 @@ pub use http::Parts;
 pub use pattern::{Look, Pattern};
 pub use settings::Settings;
 pub use shot::{Layout, Moment, Picture, Shot, Taken};
+pub use turned::{Turn, Turned};
 pub use usb::{Crowd, crowds};
 pub use v4l2::{Found, devices};
 
@@ -90,7 +92,16 @@ pub fn open(name: &str, spec: &CameraSpec, clock: Clock) -> Result<Box<dyn Sourc
         Origin::Pattern => Box::new(Pattern::new(clock, spec.width, spec.height, spec.fps, None)),
         Origin::Http(url) => Box::new(http::Http::open(name, url, size, clock)?),
         Origin::Zmq(address) => Box::new(zmq::Zmq::open(name, address, size, clock)?),
-        Origin::Device(path) => Box::new(v4l2::Device::open(name, path, spec, clock)?),
+        Origin::Device(path) => {
+            let turn = spec.settings.turn;
+            let (width, height) = turn.before(size);
+            let mounted = CameraSpec { width, height, ..spec.clone() };
+            let device = Box::new(v4l2::Device::open(name, path, &mounted, clock)?);
+            match turn {
+                Turn::None => device,
+                turn => Box::new(Turned::new(name, device, turn)),
+            }
+        }
         Origin::World => {
             let what = "it sees a simulated SO-101, and there is none here; pattern needs none";
             return Err(Error::Camera { camera: name.to_owned(), what: what.to_owned() });

@@ -3,6 +3,8 @@
 
 use linuxvideo::controls::Cid;
 
+use super::Turn;
+
 /// What a camera is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -10,6 +12,8 @@ pub struct Settings {
     pub locked: bool,
     /// Controls by their names, each with its value.
     pub values: Vec<(String, i32)>,
+    /// By how much its pictures are turned, which the camera itself is not told.
+    pub turn: Turn,
 }
 
 /// A control that a camera has.
@@ -138,7 +142,7 @@ mod tests {
 
     fn settings(locked: bool, values: &[(&str, i32)]) -> Settings {
         let values = values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
-        Settings { locked, values }
+        Settings { locked, values, turn: Turn::None }
     }
 
     #[test]

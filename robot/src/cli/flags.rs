@@ -153,7 +153,7 @@ pub struct DisplayFlags {
     #[arg(long = "display_ip", value_name = "IP", requires = "display")]
     pub display_ip: Option<String>,
     /// That viewer's port
-    #[arg(long = "display_port", value_name = "PORT", requires = "display_ip")]
+    #[arg(long = "display_port", value_name = "PORT", requires = "display")]
     pub display_port: Option<u16>,
 }
 
@@ -161,6 +161,13 @@ impl RobotFlags {
     /// Whether a robot was asked for at all.
     pub fn any(&self) -> bool {
         self.robot.is_some() || self.robot_type.is_some()
+    }
+}
+
+impl DisplayFlags {
+    /// Whether somebody wants to look.
+    pub fn is_wanted(&self) -> bool {
+        self.display.as_deref().is_some_and(|wanted| wanted != "false")
     }
 }
 

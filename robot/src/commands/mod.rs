@@ -69,7 +69,7 @@ pub enum Command {
     Calibrate(calibrate::Calibrate),
     Doctor(doctor::Doctor),
     Udev(udev::Udev),
-    Teleoperate(teleoperate::Teleoperate),
+    Teleoperate(Box<teleoperate::Teleoperate>),
     Record(Box<record::Record>),
     Replay(replay::Replay),
     #[cfg(feature = "policies")]

@@ -8,10 +8,13 @@ use serde_json::json;
 use sinew_drivers::Clock;
 use sinew_teleop::keys::{Chosen, Key};
 
-use super::driving::{LoopFlags, figures, finish, listen, rate, ready, remember, seconds, span};
+use super::driving::{
+    LoopFlags, Rate, figures, finish, listen, rate, ready, remember, seconds, span,
+};
 use super::hands::{Leads, listen as listen_to};
-use super::watching::watch;
+use super::watching::{Scene, watch};
 use crate::cameras;
+use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{DisplayFlags, RemoteFlags, RobotFlags, TeleopFlags};
 use crate::cli::report::Report;
@@ -50,6 +53,8 @@ pub struct Teleoperate {
     #[command(flatten)]
     looped: LoopFlags,
     #[command(flatten)]
+    cameras: CameraFlags,
+    #[command(flatten)]
     robot: RobotFlags,
     #[command(flatten)]
     remote: RemoteFlags,
@@ -71,13 +76,18 @@ impl Teleoperate {
             remember(device, report);
         }
         // A viewer may take its time to start: before there is torque.
-        let cameras = match self.display.display {
-            Some(_) => cameras::start(&robot.own_cameras(), &robot, report)?,
-            None => Arc::default(),
+        let cameras = match self.display.is_wanted() {
+            true => cameras::start(&cameras::chosen(&self.cameras, &robot)?, &robot, report)?,
+            false => Arc::default(),
         };
-        let mut display = Display::open(&self.display, &robot.name, &pairs, cameras, report)?;
+        if self.cameras.any() && !self.display.is_wanted() {
+            report.note("nobody looks at the cameras: --display shows what they see");
+        }
+        let display =
+            Display::open(&self.display, &robot.name, &pairs, Arc::clone(&cameras), report);
+        let mut display = display?;
         let keys = held.map(|held| listen_to(Some(held), Chosen::new(), report)).transpose()?;
-        ready(&mut pairs, self.fps, &self.looped, &flag, report)?;
+        ready(&mut pairs, Rate::plain(self.fps), &self.looped, &flag, report)?;
         let pace = Pace { fps: self.fps, duration: self.teleop_time_s.map(span) };
         report.note(format!(
             "{} follows {} at {} Hz; Ctrl-C ends it ({} afterwards)",
@@ -87,7 +97,8 @@ impl Teleoperate {
             robot.options.stop
         ));
         let stats = figures(&Clock::Real)?;
-        let ran = watch(&mut pairs, pace, stats, report, |_, pairs, stats| {
+        let scene = Scene { report, cameras: &cameras, dataset: None };
+        let ran = watch(&mut pairs, pace, stats, scene, |_, pairs, stats| {
             display.show(pairs, stats);
             match keys.as_ref().and_then(|listening| listening.keys.pressed()) {
                 Some(Key::Quit) => ControlFlow::Break(()),

@@ -30,6 +30,12 @@ pub struct CameraFlags {
     /// one of LeRobot's image server, and with color_mode: bgr one whose pictures have true colours
     #[arg(long = "robot.cameras", value_name = "TABLE")]
     cameras: Option<String>,
+    /// The same for cameras that are called left_NAME, as LeRobot has those of a pair's left arm
+    #[arg(long = "robot.left_arm_config.cameras", value_name = "TABLE")]
+    left: Option<String>,
+    /// And right_NAME
+    #[arg(long = "robot.right_arm_config.cameras", value_name = "TABLE")]
+    right: Option<String>,
 }
 
 /// The size and rate of a camera of which nothing is said: every webcam has it.
@@ -38,15 +44,21 @@ const USUAL: (u32, u32, u32) = (640, 480, 30);
 impl CameraFlags {
     /// Whether anything is said of cameras.
     pub fn any(&self) -> bool {
-        self.cameras.is_some() || !self.camera.is_empty()
+        let tables = [&self.cameras, &self.left, &self.right];
+        tables.into_iter().any(Option::is_some) || !self.camera.is_empty()
     }
 
     /// The cameras by their names.
     pub fn specs(&self) -> Result<Vec<(String, CameraSpec)>, Failure> {
         let mut specs = match &self.cameras {
-            Some(table) => table::read(table)?,
+            Some(table) => table::read("--robot.cameras", table)?,
             None => Vec::new(),
         };
+        for (side, table) in [("left", &self.left), ("right", &self.right)] {
+            let Some(table) = table else { continue };
+            let cameras = table::read(&format!("--robot.{side}_arm_config.cameras"), table)?;
+            specs.extend(cameras.into_iter().map(|(name, spec)| (format!("{side}_{name}"), spec)));
+        }
         for text in &self.camera {
             specs.push(from_short(text)?);
         }

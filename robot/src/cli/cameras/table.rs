@@ -3,16 +3,33 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use sinew_drivers::camera::{CameraSpec, Origin, Settings, zmq};
+use sinew_drivers::camera::{CameraSpec, Origin, Settings, Turn, zmq};
 
 use super::{Asked, device_or_film, device_path};
 use crate::cli::failure::Failure;
 
-/// The cameras of the table by their names.
-pub(super) fn read(text: &str) -> Result<Vec<(String, CameraSpec)>, Failure> {
+/// What each camera can have.
+const COMMON: [&str; 4] = ["type", "width", "height", "fps"];
+/// What a device can have beside it, LeRobot's first.
+const DEVICE: [&str; 8] = [
+    "index_or_path",
+    "color_mode",
+    "rotation",
+    "warmup_s",
+    "fourcc",
+    "backend",
+    "lock",
+    "controls",
+];
+/// What a camera of an image server can have.
+const SERVER: [&str; 6] =
+    ["server_address", "port", "camera_name", "color_mode", "timeout_ms", "warmup_s"];
+
+/// The cameras of the table behind a flag, by their names.
+pub(super) fn read(flag: &str, text: &str) -> Result<Vec<(String, CameraSpec)>, Failure> {
     let wrong = |why: String| {
         Failure::usage(
-            format!("--robot.cameras: {why}"),
+            format!("{flag}: {why}"),
             "for instance '{front: {type: opencv, index_or_path: 0, width: 640, height: 480, fps: 30}}'",
         )
     };
@@ -33,6 +50,7 @@ pub(super) fn read(text: &str) -> Result<Vec<(String, CameraSpec)>, Failure> {
                 })
             }
         };
+        check_fields(&fields).map_err(|why| wrong(format!("{name}: {why}")))?;
         let origin = match text("type") {
             Some("opencv" | "v4l2") => match fields.get("index_or_path") {
                 Some(Value::Number(number)) => Origin::Device(device_path(&number.to_string())),
@@ -49,6 +67,12 @@ pub(super) fn read(text: &str) -> Result<Vec<(String, CameraSpec)>, Failure> {
             Some("sim") => Origin::World,
             Some("pattern") => Origin::Pattern,
             Some("robot") => Origin::Robot,
+            Some("intelrealsense" | "realsense") => {
+                return Err(wrong(format!(
+                    "{name}: a RealSense is a device of the system here: {{type: opencv, index_or_path: \
+                     /dev/video4}}; sinew find-cameras shows which"
+                )));
+            }
             Some(other) => {
                 let known = "opencv, http, zmq, sim, pattern and robot are there";
                 return Err(wrong(format!(
@@ -85,7 +109,56 @@ fn table_settings(fields: &Value) -> Result<Settings, String> {
         }
         Some(other) => return Err(format!("controls are a table, not {other}")),
     };
-    Ok(Settings { locked, values })
+    Ok(Settings { locked, values, turn: turn(fields)? })
+}
+
+/// LeRobot's `rotation`: degrees, or the name of the setting.
+fn turn(fields: &Value) -> Result<Turn, String> {
+    let Some(rotation) = fields.get("rotation") else { return Ok(Turn::None) };
+    let named = rotation.as_str().map(|name| name.trim_start_matches("ROTATE_"));
+    let degrees = match named {
+        Some("NO_ROTATION") => Some(0),
+        Some(number) => number.parse().ok(),
+        None => rotation.as_i64(),
+    };
+    match degrees {
+        _ if rotation.is_null() => Ok(Turn::None),
+        Some(0) => Ok(Turn::None),
+        Some(90) => Ok(Turn::Quarter),
+        Some(180 | -180) => Ok(Turn::Half),
+        Some(270 | -90) => Ok(Turn::ThreeQuarters),
+        _ => Err(format!("rotation is 0, 90, 180 or 270, not {rotation}")),
+    }
+}
+
+/// Refuses what a camera of its type does not have, and what would make other pictures than are asked for.
+fn check_fields(fields: &Value) -> Result<(), String> {
+    let kind = fields.get("type").and_then(Value::as_str).unwrap_or_default();
+    let own: &[&str] = match kind {
+        "opencv" | "v4l2" => &DEVICE,
+        "zmq" => &SERVER,
+        "http" => &["url"],
+        "sim" | "pattern" | "robot" => &[],
+        // That there is none is told elsewhere.
+        _ => return Ok(()),
+    };
+    let known = || COMMON.iter().chain(own).copied();
+    let given = fields.as_object().into_iter().flat_map(|fields| fields.keys());
+    if let Some(other) = given.into_iter().find(|name| !known().any(|known| known == *name)) {
+        let all: Vec<&str> = known().collect();
+        return Err(format!("a camera of type {kind} has no {other}; it has {}", all.join(", ")));
+    }
+    match (kind, fields.get("color_mode").and_then(Value::as_str)) {
+        // Those of a server may be sent either way, and that is what it says there.
+        ("zmq", _) | (_, None | Some("rgb" | "RGB")) => {}
+        (_, Some(other)) => {
+            return Err(format!("pictures are red, green, blue: leave color_mode {other} out"));
+        }
+    }
+    match fields.get("fourcc").and_then(Value::as_str) {
+        None | Some("MJPG") => Ok(()),
+        Some(other) => Err(format!("pictures are taken as MJPG: leave fourcc {other} out")),
+    }
 }
 
 /// The fields of LeRobot's `ZMQCameraConfig`, with their bounds.

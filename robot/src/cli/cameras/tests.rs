@@ -2,6 +2,7 @@ use super::*;
 use crate::cli::failure::Exit;
 use sinew_datasets::video::VideoWriter;
 use sinew_datasets::{Image, PixelFormat};
+use sinew_drivers::camera::Turn;
 
 fn device(number: u32, width: u32, height: u32, fps: u32) -> CameraSpec {
     let origin = Origin::Device(PathBuf::from(format!("/dev/video{number}")));
@@ -10,7 +11,7 @@ fn device(number: u32, width: u32, height: u32, fps: u32) -> CameraSpec {
 
 fn flags(camera: &[&str], cameras: Option<&str>) -> CameraFlags {
     let camera = camera.iter().map(|text| (*text).to_owned()).collect();
-    CameraFlags { camera, cameras: cameras.map(str::to_owned) }
+    CameraFlags { camera, cameras: cameras.map(str::to_owned), ..CameraFlags::default() }
 }
 
 #[test]
@@ -104,7 +105,7 @@ fn controls_are_typed_behind_a_device_or_stand_in_the_table() {
         assert_eq!(flags(&[short], None).specs().unwrap(), long);
     }
     let values = vec![("exposure".to_owned(), 156), ("focus".to_owned(), -1)];
-    assert_eq!(long[0].1.settings, Settings { locked: true, values });
+    assert_eq!(long[0].1.settings, Settings { locked: true, values, turn: Turn::None });
     let address = flags(&["a=http://phone/v?x=1,lock"], None).specs().unwrap();
     assert_eq!(address[0].1.origin, Origin::Http("http://phone/v?x=1,lock".into()));
 }
@@ -157,4 +158,52 @@ fn what_makes_no_camera_is_refused_with_its_name() {
         let failure = flags(short, table).specs().unwrap_err();
         assert_eq!(failure.exit, Exit::Usage, "{short:?} {table:?}");
     }
+}
+
+#[test]
+fn the_arms_of_a_pair_have_cameras_of_their_own() {
+    let table = |path: &str| Some(format!("{{wrist: {{type: opencv, index_or_path: {path}}}}}"));
+    let (left, right) = (table("0"), table("2"));
+    let flags = CameraFlags { left, right, ..flags(&["top=4"], None) };
+    assert!(flags.any());
+    let names: Vec<_> = flags.specs().unwrap().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["left_wrist", "right_wrist", "top"]);
+    let wrong = CameraFlags { right: Some("{a: {}}".to_owned()), ..CameraFlags::default() };
+    let told = wrong.specs().unwrap_err().what;
+    assert!(told.contains("--robot.right_arm_config.cameras: a: type is missing"), "{told}");
+}
+
+#[test]
+fn what_a_camera_does_not_have_is_refused_and_what_lerobot_has_is_understood() {
+    let spec = |fields: &str| {
+        let table = format!("{{a: {{type: opencv, index_or_path: 0, {fields}}}}}");
+        flags(&[], Some(&table)).specs()
+    };
+    for (fields, told) in [
+        ("widht: 4", "has no widht; it has type, width"),
+        ("color_mode: bgr", "leave color_mode bgr out"),
+        ("fourcc: YUYV", "leave fourcc YUYV out"),
+        ("rotation: 45", "0, 90, 180 or 270, not 45"),
+    ] {
+        let error = spec(fields).unwrap_err().what;
+        assert!(error.contains(told), "{fields}: {error}");
+    }
+    let turned = |fields: &str| spec(fields).unwrap()[0].1.settings.turn;
+    assert_eq!(turned("color_mode: rgb, warmup_s: 3, fourcc: MJPG, backend: 0"), Turn::None);
+    for (rotation, turn) in [
+        ("0", Turn::None),
+        ("null", Turn::None),
+        ("NO_ROTATION", Turn::None),
+        ("90", Turn::Quarter),
+        ("ROTATE_90", Turn::Quarter),
+        ("180", Turn::Half),
+        ("-90", Turn::ThreeQuarters),
+        ("ROTATE_270", Turn::ThreeQuarters),
+    ] {
+        assert_eq!(turned(&format!("rotation: {rotation}")), turn, "{rotation}");
+    }
+    let sized = &spec("rotation: 90, width: 480, height: 640").unwrap()[0].1;
+    assert_eq!((sized.width, sized.height), (480, 640), "the size is that of what is stored");
+    let depth = flags(&[], Some("{a: {type: intelrealsense, serial_number_or_name: x}}")).specs();
+    assert!(depth.unwrap_err().what.contains("find-cameras"));
 }
