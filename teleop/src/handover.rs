@@ -251,6 +251,10 @@ impl Source for Handover {
         self.person.begin(now);
     }
 
+    fn prepare(&mut self) -> Result<(), Error> {
+        self.person.prepare()
+    }
+
     fn configure(&mut self) -> Result<(), Error> {
         self.person.configure()
     }

@@ -185,6 +185,10 @@ impl Source for Leader {
         }
     }
 
+    fn prepare(&mut self) -> Result<(), Error> {
+        self.arm.prepare()
+    }
+
     fn configure(&mut self) -> Result<(), Error> {
         self.arm.configure()
     }

@@ -68,6 +68,11 @@ pub trait Source: Send {
         None
     }
 
+    /// Lets what it has answer as it will once it is ready; nothing moves.
+    fn prepare(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Makes it ready before the first tick.
     fn configure(&mut self) -> Result<(), Error> {
         Ok(())

@@ -38,6 +38,28 @@ impl Arm {
         }
     }
 
+    /// Lets every motor that is limp answer as soon as [`Self::configure`] will: a new one takes half a
+    /// millisecond more, and how fast an arm can be read would look three times as slow. One that holds
+    /// something is left as it is.
+    pub fn prepare(&mut self) -> Result<(), Error> {
+        if self.state != State::Connected {
+            return Ok(());
+        }
+        let delay = |setting: &&Setting| setting.register.reg == Reg::ReturnDelayTime;
+        let Some(setting) = self.spec.settings.iter().find(delay).copied() else { return Ok(()) };
+        let Some(torque) = self.spec.series.get(Reg::TorqueEnable) else { return Ok(()) };
+        let ids: Vec<u8> = self.spec.servos().map(|servo| servo.1).collect();
+        let Change::Value(wanted) = setting.change else { return Ok(()) };
+        for id in ids {
+            let is_as_wanted = self.bus.read(id, setting.register)?.value == wanted;
+            if !is_as_wanted && self.bus.read(id, torque)?.value == 0 {
+                eeprom::open(&mut self.bus, self.spec.series, id)?;
+                self.apply(id, setting)?;
+            }
+        }
+        Ok(())
+    }
+
     fn set_up(&mut self) -> Result<(), Error> {
         self.take_bus()?;
         let ids: Vec<u8> = self.spec.servos().map(|servo| servo.1).collect();

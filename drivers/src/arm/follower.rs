@@ -35,6 +35,11 @@ pub trait Follower: Send {
     /// How far each joint goes, in the order of the values.
     fn reaches(&self) -> &[Reach];
 
+    /// Lets it answer as it will once it is ready; it does not move, and holds nothing by it.
+    fn prepare(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Makes it ready, and puts it under torque where it stands.
     fn configure(&mut self) -> Result<(), Error>;
 
@@ -94,6 +99,10 @@ impl Follower for Arm {
 
     fn reaches(&self) -> &[Reach] {
         Self::reaches(self)
+    }
+
+    fn prepare(&mut self) -> Result<(), Error> {
+        Self::prepare(self)
     }
 
     fn configure(&mut self) -> Result<(), Error> {

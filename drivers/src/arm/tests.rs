@@ -54,6 +54,29 @@ fn configuring_leaves_what_lerobot_would_leave() {
 }
 
 #[test]
+fn motors_answer_soon_before_there_is_torque() {
+    let spec = ArmSpec::builtin("so101_follower").unwrap();
+    let bench = Bench::new(&spec);
+    (1..=6).for_each(|id| bench.set(id, Reg::ReturnDelayTime, 250));
+    bench.set(3, Reg::TorqueEnable, 1);
+    let calibration = bench.calibration(&spec);
+    let mut arm = Arm::connect(spec, bench.bus(), &calibration, ArmOptions::default()).unwrap();
+    let goals = || (1..=6).map(|id| bench.get(id, Reg::GoalPosition)).collect::<Vec<_>>();
+    let before = goals();
+    arm.prepare().unwrap();
+    let delays: Vec<i32> = (1..=6).map(|id| bench.get(id, Reg::ReturnDelayTime)).collect();
+    assert_eq!(delays, [0, 0, 250, 0, 0, 0], "one that holds something is left alone");
+    assert_eq!(torques(&bench), [0, 0, 1, 0, 0, 0]);
+    assert_eq!(goals(), before);
+    arm.configure().unwrap();
+    assert_eq!(bench.get(3, Reg::ReturnDelayTime), 0);
+    // An arm that is ready is not made ready again.
+    bench.set(1, Reg::ReturnDelayTime, 250);
+    arm.prepare().unwrap();
+    assert_eq!((bench.get(1, Reg::ReturnDelayTime), torques(&bench)), (250, vec![1; 6]));
+}
+
+#[test]
 fn before_the_first_command_what_was_sent_is_to_stand_still() {
     let spec = ArmSpec::builtin("so101_follower").unwrap();
     let bench = Bench::new(&spec);

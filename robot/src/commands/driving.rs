@@ -166,33 +166,68 @@ pub fn unlike(error: LeaderError) -> Failure {
     Failure::usage(error.to_string(), "use a leader of the same kind")
 }
 
+/// The rate at which arms are driven.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// Ticks per second.
+    pub fps: f64,
+    /// The rows per second that it is a multiple of, where it is one.
+    pub rows: Option<f64>,
+    /// The flag that says how often, or how many ticks a row has.
+    pub flag: &'static str,
+}
+
+impl Rate {
+    /// A rate that is nothing's multiple.
+    pub fn plain(fps: f64) -> Self {
+        Self { fps, rows: None, flag: "--fps" }
+    }
+
+    /// What to type where only so many ticks a second can be held.
+    fn remedy(self, holds: f64) -> String {
+        let Some(rows) = self.rows else {
+            return format!("{}={holds} or less; nothing has moved", self.flag);
+        };
+        match (holds / rows).floor() {
+            ticks if ticks >= 1.0 => {
+                let value = if self.flag == "--fps" { ticks * rows } else { ticks };
+                format!("{}={value}; nothing has moved", self.flag)
+            }
+            _ => format!("not even {rows} rows a second can be held; nothing has moved"),
+        }
+    }
+}
+
 /// Makes the arms ready; they are under torque from now on. Before that it is seen whether they hold
 /// the rate.
 pub fn ready(
     pairs: &mut [Pair],
-    fps: f64,
+    rate: Rate,
     flags: &LoopFlags,
     flag: &StopFlag,
     report: &Report,
 ) -> Result<(), Failure> {
-    rehearsed(pairs, fps, flags, flag, report)?;
-    for pair in pairs {
-        pair.configure()?;
-    }
-    Ok(())
+    rehearsed(pairs, rate, flags, flag, report)?;
+    configure(pairs)
+}
+
+/// Makes the arms ready; they are under torque from now on.
+pub fn configure(pairs: &mut [Pair]) -> Result<(), Failure> {
+    Ok(pairs.iter_mut().try_for_each(Pair::configure)?)
 }
 
 /// Sees whether the arms hold the rate, and keeps them in their space; nothing moves.
 pub fn rehearsed(
     pairs: &mut [Pair],
-    fps: f64,
+    rate: Rate,
     flags: &LoopFlags,
     flag: &StopFlag,
     report: &Report,
 ) -> Result<(), Failure> {
-    let clock = Clock::Real;
+    let (clock, fps) = (Clock::Real, rate.fps);
     stay_inside(pairs, flags)?;
     if flags.dry_run_s > 0.0 {
+        pairs.iter_mut().try_for_each(Pair::prepare)?;
         let verdict = judge(pairs, &clock, fps, span(flags.dry_run_s), flag, figures(&clock)?)?;
         match verdict {
             Verdict::Holds => {}
@@ -206,7 +241,7 @@ pub fn rehearsed(
                         "{fps} Hz cannot be held: {} takes {:.1} ms, and a tick has {:.1}",
                         slow.stage, slow.takes_ms, slow.has_ms
                     ),
-                    format!("--fps={} or less; nothing has moved", slow.holds),
+                    rate.remedy(slow.holds),
                 ));
             }
         }
@@ -289,6 +324,20 @@ pub fn finish(
     }
     for oddity in &outcome.oddities {
         report.warn(oddity);
+    }
+    let recorded = outcome.lap.stats.recorded;
+    if recorded.missed_rows > 0 {
+        report.warn(format!(
+            "{} rows were missed while the loop stood still; they repeat the row before",
+            recorded.missed_rows
+        ));
+    }
+    if recorded.repeated_frames > recorded.frames / 50 {
+        report.warn(format!(
+            "in {} of {} rows a camera or a joint had nothing new: is a camera slower than the dataset, or \
+             a cable loose?",
+            recorded.repeated_frames, recorded.frames
+        ));
     }
     if let Some(refused) = outcome.lap.granted.refused() {
         report.detail(refused);

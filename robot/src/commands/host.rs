@@ -20,7 +20,9 @@ use sinew_net::message::{
 };
 use sinew_net::ros2::Node;
 
-use super::driving::{LoopFlags, figures, finish, followers, listen, rate, rehearsed, remember};
+use super::driving::{
+    LoopFlags, Rate, figures, finish, followers, listen, rate, rehearsed, remember,
+};
 use super::stop::unconfirmed;
 use crate::cameras::jpeg::jpeg;
 use crate::cameras::{self, image};
@@ -126,7 +128,7 @@ impl HostArm {
         let paired = led.into_iter().zip(followers);
         let mut pairs: Vec<_> =
             paired.map(|(led, follower)| Pair::new(Box::new(led), follower)).collect();
-        rehearsed(&mut pairs, self.fps, &self.looped, &flag, report)?;
+        rehearsed(&mut pairs, Rate::plain(self.fps), &self.looped, &flag, report)?;
         let _eyes = eyes(&network, &name, &cameras, ros2.as_ref())?;
         let places = match network.listens() {
             [] => vec![network.at().to_owned()],

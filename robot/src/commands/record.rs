@@ -8,7 +8,9 @@ use clap::Args;
 use serde_json::Value;
 use sinew_drivers::Clock;
 
-use super::driving::{LoopFlags, figures, finish, listen, rate, ready, remember, ticks_per_row};
+use super::driving::{
+    LoopFlags, Rate, configure, figures, finish, listen, rate, rehearsed, remember, ticks_per_row,
+};
 use super::hands::Leads;
 use super::recording::{By, DatasetFlags};
 use crate::cameras;
@@ -104,12 +106,16 @@ impl Record {
         let mut display =
             Display::open(&self.display, &robot.name, &pairs, Arc::clone(&cameras), report)?;
         let by = By { held, uploads, ..By::default() };
+        let rows = f64::from(self.dataset.dataset_fps);
+        let fps = rows * every as f64;
+        // A rate that cannot be held leaves no dataset behind.
+        let rate = Rate { fps, rows: Some(rows), flag: "--fps" };
+        rehearsed(&mut pairs, rate, &self.looped, &flag, report)?;
         let recorder = self.dataset.recorder(&robot, &specs, &root, every, by, report)?;
         for device in std::iter::once(&robot).chain(leads.arms()).filter(|_| lasting) {
             remember(device, report);
         }
-        let fps = f64::from(self.dataset.dataset_fps) * every as f64;
-        ready(&mut pairs, fps, &self.looped, &flag, report)?;
+        configure(&mut pairs)?;
         let _hand = hand(&leads, &recorder.resting)?;
         let pace = Pace { fps, duration: None };
         let stats = figures(&Clock::Real)?;

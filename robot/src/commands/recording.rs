@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use sinew_datasets::Writer;
 use sinew_datasets::schema::{Dtype, Feature, Info};
 use sinew_datasets::video::Coding;
 use sinew_datasets::writer::Options;
+use sinew_datasets::{Dataset, Writer};
 use sinew_drivers::calibration_file::lerobot_home;
 use sinew_drivers::camera::CameraSpec;
 use sinew_drivers::stop::StopFlag;
@@ -232,6 +232,19 @@ impl DatasetFlags {
             ("observation.state".to_owned(), Feature::vector(Dtype::F32, names)),
         ];
         for (name, spec) in cameras {
+            if self.video && (spec.width % 2, spec.height % 2) != (0, 0) {
+                return Err(Failure::usage(
+                    format!(
+                        "camera {name} gives pictures of {}x{}, and a video's sides are even",
+                        spec.width, spec.height
+                    ),
+                    format!(
+                        "--camera {name}=…@{}x{}, or --dataset.video=false, which stores each picture",
+                        spec.width & !1,
+                        spec.height & !1
+                    ),
+                ));
+            }
             let feature = Feature::camera(dtype, spec.width, spec.height);
             features.push((feature_of(name), feature));
         }
@@ -245,7 +258,7 @@ impl DatasetFlags {
         let mut coding = Coding::named(&self.vcodec)?;
         coding.set(self.crf, self.g, self.preset.clone())?;
         let options = Options { coding, ..Options::default() };
-        if !self.resume {
+        if !self.resume && !is_begun(root) {
             return Writer::create(root, info, options).map_err(|error| match error {
                 sinew_datasets::Error::Exists { .. } => Failure {
                     remedy: Some("go on with it: --resume; or name another one".into()),
@@ -263,6 +276,13 @@ impl DatasetFlags {
         }
         Ok(writer)
     }
+}
+
+/// Whether there is a dataset that nothing was ever recorded into: it was begun, and its recording ended
+/// before its first episode did.
+fn is_begun(root: &Path) -> bool {
+    let left = root.join(".sinew/recording").read_dir().map(Iterator::count).unwrap_or_default();
+    left == 0 && Dataset::open(root).is_ok_and(|dataset| dataset.episodes().is_empty())
 }
 
 /// Whether it is a name that a dataset can have, below LeRobot's folder and nowhere else.

@@ -12,7 +12,7 @@ use sinew_drivers::arm::{Follower, Reach};
 use sinew_teleop::Played;
 
 use super::dataset::Place;
-use super::driving::{LoopFlags, figures, finish, followers, listen, rate, ready, remember};
+use super::driving::{LoopFlags, Rate, figures, finish, followers, listen, rate, ready, remember};
 use super::watching::watch;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{DisplayFlags, RemoteFlags, RobotFlags};
@@ -101,7 +101,7 @@ impl Replay {
         }
         let mut display =
             Display::open(&self.display, &robot.name, &pairs, Arc::default(), report)?;
-        ready(&mut pairs, self.fps, &self.looped, &flag, report)?;
+        ready(&mut pairs, Rate::plain(self.fps), &self.looped, &flag, report)?;
         report.note(format!(
             "{} plays episode {} of {}: {} rows; Ctrl-C ends it ({} afterwards)",
             robot.name,

@@ -16,8 +16,8 @@ use sinew_teleop::{Leader, Played, Source as Drives};
 
 use super::console::{Console, Wish};
 use super::driving::{
-    LoopFlags, arms, as_many_arms, figures, finish, followers, listen, rate, ready, remember,
-    seconds, span, ticks_per_row, unlike,
+    LoopFlags, Rate, arms, as_many_arms, configure, figures, finish, followers, listen, rate,
+    rehearsed, remember, seconds, span, ticks_per_row, unlike,
 };
 use super::policy::chosen::{AskFlags, Driven, InferenceFlags, thinker};
 use super::policy::offered;
@@ -159,12 +159,15 @@ impl Rollout {
         }
         let display =
             Display::open(&self.display, &robot.name, &pairs, Arc::clone(&cameras), report)?;
+        // A rate that cannot be held leaves no dataset behind.
+        let rate = Rate { fps: control, rows: Some(self.fps), flag: "--interpolation_multiplier" };
+        rehearsed(&mut pairs, rate, &self.looped, &flag, report)?;
         let by = self.strategy.by(self.fps, leader.is_some().then_some(baton), report);
         let by = By { uploads, ..by };
         let recorder =
             root.map(|root| self.dataset.recorder(&robot, &specs, &root, every, by, report));
         let recorder = recorder.transpose()?;
-        ready(&mut pairs, control, &self.looped, &flag, report)?;
+        configure(&mut pairs)?;
         #[cfg(feature = "sim")]
         let _hand = leader.as_ref().map(Robot::moved_by_script).transpose()?;
         let begin = where_they_are(&mut pairs)?;
@@ -256,7 +259,10 @@ impl Rollout {
         let console = self.interactive.then(|| Console::listen(duration, report)).transpose()?;
         let wish = console.is_some().then(Wish::new);
         let wish = wish.as_ref();
-        let pace = Pace { fps, duration: duration.filter(|_| wish.is_none()) };
+        let pace = Pace { fps, duration: None };
+        let duration = duration.filter(|_| wish.is_none());
+        // It counts from when the arm is where the policy wants it.
+        let mut begun = None;
         let stats = figures(&Clock::Real)?;
         let mut driven = Ok(());
         let mut kept = std::thread::scope(|scope| {
@@ -290,7 +296,12 @@ impl Rollout {
             let each = |tick: Tick, pairs: &[Pair], stats: &Stats| {
                 tap.take(tick, pairs, &thinker);
                 display.show(pairs, stats);
-                let ends = wish.is_some_and(Wish::is_over);
+                if begun.is_none() && pairs.iter().all(|pair| pair.is_there(tick.began)) {
+                    begun = Some(tick.began);
+                }
+                let driven = begun.map_or(0, |begun| tick.began - begun);
+                let ends = wish.is_some_and(Wish::is_over)
+                    || duration.is_some_and(|duration| driven >= duration);
                 match over.load(Ordering::Acquire) || ends {
                     true => ControlFlow::Break(()),
                     false => ControlFlow::Continue(()),

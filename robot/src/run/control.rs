@@ -75,6 +75,12 @@ impl Pair {
         self.ramp.again();
     }
 
+    /// Lets both answer as they will once they are ready; nothing moves.
+    pub fn prepare(&mut self) -> Result<(), Error> {
+        self.source.prepare()?;
+        self.follower.prepare()
+    }
+
     /// Makes both ready; the follower is under torque from now on.
     pub fn configure(&mut self) -> Result<(), Error> {
         self.source.configure()?;
