@@ -80,8 +80,9 @@ fn a_leader_that_falls_silent_leaves_the_follower_safe_and_is_told() {
     let mut loop_ = sandbox.start(&words(&follower, &leader, &[]));
     follower.wait_for_torque();
     leader.control(r#"{"faults":"lost=1"}"#);
-    assert_eq!(loop_.result()["stopped"]["cause"], "dead_man");
+    // How it ended and what it did until then are one result.
     let told = loop_.result();
+    assert_eq!((&told["stopped"]["cause"], &told["ok"]), (&"dead_man".into(), &false.into()));
     let words = |field: &str| told[field].as_str().unwrap_or_default();
     assert!(words("error").contains("no command for too long"), "{told}");
     assert!(words("remedy").contains("leader"), "{told}");

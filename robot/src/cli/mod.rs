@@ -54,7 +54,10 @@ pub fn main(typed: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(cli) => {
             report.configure(&cli.globals);
             match cli.command.run(&report) {
-                Ok(exit) => exit.into(),
+                Ok(exit) => {
+                    report.close();
+                    exit.into()
+                }
                 Err(failure) => report.fail(&failure),
             }
         }
@@ -65,6 +68,7 @@ pub fn main(typed: impl Iterator<Item = OsString>) -> ExitCode {
             if error.kind() == ErrorKind::DisplayVersion && version::is_verbose(&words) =>
         {
             version::tell(&report);
+            report.close();
             Exit::Done.into()
         }
         Err(Refused::Clap(error)) => report.clap(&error),

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::failure::{Exit, Failure};
 use super::flags::Globals;
@@ -26,6 +26,8 @@ pub struct Report {
     stage: Arc<Mutex<Option<Arc<Stage>>>>,
     /// Which part of a command this is.
     part: Option<String>,
+    /// What is told at the very end.
+    result: Arc<Mutex<Option<Map<String, Value>>>>,
 }
 
 /// Colours by what they mean.
@@ -54,6 +56,7 @@ impl Report {
             drawing: !json && io::stdout().is_terminal(),
             stage: Arc::default(),
             part: None,
+            result: Arc::default(),
         }
     }
 
@@ -118,20 +121,30 @@ impl Report {
     #[cfg(feature = "sim")]
     pub fn part(&self, name: &str) -> Self {
         let Self { json, quiet, verbose, colour, drawing, .. } = *self;
-        let (stage, part) = (Arc::default(), Some(name.to_owned()));
-        Self { json, quiet, verbose, colour, drawing, stage, part }
+        let (stage, result, part) = (Arc::default(), Arc::default(), Some(name.to_owned()));
+        Self { json, quiet, verbose, colour, drawing, stage, part, result }
     }
 
-    /// The last line for scripts.
-    pub fn result(&self, mut value: Value) {
-        if let Value::Object(fields) = &mut value {
-            let kind = if self.part.is_some() { "part" } else { "result" };
-            fields.shift_insert(0, "type".to_owned(), json!(kind));
-            if let Some(part) = &self.part {
-                fields.shift_insert(1, "part".to_owned(), json!(part));
-            }
+    /// What the last line for scripts says, which comes when the command is over: how it ended belongs to
+    /// it. That of a part comes at once.
+    pub fn result(&self, value: Value) {
+        let Value::Object(mut fields) = value else { return };
+        if let Some(part) = &self.part {
+            fields.shift_insert(0, "type".to_owned(), json!("part"));
+            fields.shift_insert(1, "part".to_owned(), json!(part));
+            return self.event(&Value::Object(fields));
         }
-        self.event(&value);
+        let mut result = self.result.lock().unwrap_or_else(PoisonError::into_inner);
+        result.get_or_insert_default().extend(fields);
+    }
+
+    /// Tells the result; nothing is told after it.
+    pub fn close(&self) {
+        let result = self.result.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut fields) = result {
+            fields.shift_insert(0, "type".to_owned(), json!("result"));
+            self.event(&Value::Object(fields));
+        }
     }
 
     /// Text without a line end, for drawing over and over.
@@ -198,6 +211,7 @@ impl Report {
             "remedy": failure.remedy,
             "exit": failure.exit as u8,
         }));
+        self.close();
         failure.exit.into()
     }
 

@@ -115,13 +115,8 @@ impl Recorder {
             Ok::<_, Failure>((outcome, kept))
         })?;
         report.progress("");
-        let (saved, skew) = match kept {
-            Ok((recorded, skew)) => {
-                outcome.lap.stats.recorded = recorded;
-                (Ok(()), skew)
-            }
-            Err(error) => (Err(error), json!(null)),
-        };
+        let (recorded, skew, saved) = kept;
+        outcome.lap.stats.recorded = recorded;
         let counts = cameras.iter().map(|camera| (camera.name().to_owned(), seen(camera, report)));
         let mut extra = json!({
             "dataset": root,
@@ -168,14 +163,31 @@ struct Beside<'a> {
 }
 
 /// Reads what the loop hands on, and keys, until all is recorded or the loop is over; then everything
-/// is made part of the dataset. Returns what was recorded, and the skew of its pictures.
+/// is made part of the dataset. Returns what was recorded, the skew of its pictures, and whether all of it is
+/// on the disk.
 fn follow(
     mut session: Session,
     slips: &mut Slips,
     keys: &Keys,
     told: &mut dyn FnMut(Event<'_>),
     beside: &Beside<'_>,
-) -> Result<(Recorded, Value), sinew_datasets::Error> {
+) -> (Recorded, Value, Result<(), sinew_datasets::Error>) {
+    let done = attend(&mut session, slips, keys, told, beside);
+    // The arm need not wait for the disk.
+    beside.over.store(true, Ordering::Release);
+    let skew = session.skew().json_ms();
+    let (recorded, done) = session.finish(done, told);
+    (recorded, skew, done)
+}
+
+/// Until all is recorded or the loop is over.
+fn attend(
+    session: &mut Session,
+    slips: &mut Slips,
+    keys: &Keys,
+    told: &mut dyn FnMut(Event<'_>),
+    beside: &Beside<'_>,
+) -> Result<(), sinew_datasets::Error> {
     let mut trouble = None;
     while !session.is_over() {
         let was_over = slips.is_over();
@@ -205,8 +217,5 @@ fn follow(
         }
         std::thread::park_timeout(Duration::from_millis(20));
     }
-    // The arm need not wait for the disk.
-    beside.over.store(true, Ordering::Release);
-    let skew = session.skew().json_ms();
-    Ok((session.finish(told)?, skew))
+    Ok(())
 }

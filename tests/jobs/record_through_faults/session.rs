@@ -318,10 +318,10 @@ impl Session {
             self.saved.push((number("episode"), number("frames")));
             self.lost += number("lost");
         }
-        if line["type"] == "result" && line["error"].is_null() {
-            self.result = Some(line.clone());
-        } else if line["type"] == "result" {
+        if line["type"] == "result" {
             self.error = line["error"].as_str().map(str::to_owned);
+            // Without a loop there are no figures of it.
+            self.result = line["ticks"].is_u64().then(|| line.clone());
         }
     }
 }

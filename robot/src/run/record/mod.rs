@@ -340,14 +340,15 @@ impl Session {
         Ok(())
     }
 
-    /// Ends the whole recording: everything is part of the dataset when this returns.
+    /// Ends the whole recording, unless it has failed already: everything is part of the dataset when this
+    /// returns. What was recorded is told either way.
     pub fn finish(
         mut self,
+        so_far: Result<(), sinew_datasets::Error>,
         told: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Recorded, sinew_datasets::Error> {
-        self.stop(told)?;
-        self.writer.finish()?;
-        Ok(self.recorded)
+    ) -> (Recorded, Result<(), sinew_datasets::Error>) {
+        let stopped = so_far.and_then(|()| self.stop(told));
+        (self.recorded, stopped.and_then(|()| self.writer.finish().map(drop)))
     }
 
     fn end_episode(

@@ -31,6 +31,12 @@ fn hand(session: &mut Session, rows: impl IntoIterator<Item = u64>) {
     }
 }
 
+fn finished(session: Session) -> Recorded {
+    let (recorded, done) = session.finish(Ok(()), &mut |_| {});
+    done.unwrap();
+    recorded
+}
+
 fn press(session: &mut Session, key: Key) {
     session.key(key, &mut |_| {}).unwrap();
 }
@@ -58,7 +64,7 @@ fn no_row_is_lost_between_two_episodes() {
     press(&mut session, Key::Again);
     press(&mut session, Key::Next);
     hand(&mut session, 31..33);
-    let recorded = session.finish(&mut |_| {}).unwrap();
+    let recorded = finished(session);
     let all = [
         vec![4., 5., 6., 7., 8., 9., 10., 11., 11., 11., 11., 11., 11., 17.],
         vec![18., 19., 20., 21., 21., 21., 24., 25., 26., 27.],
@@ -80,7 +86,7 @@ fn an_episode_is_not_cut_within_a_correction() {
         let slip = Slip { row, corrects, state: values.clone(), action: values, ..Slip::default() };
         session.row(&slip, &mut |_| {}).unwrap();
     }
-    session.finish(&mut |_| {}).unwrap();
+    finished(session);
     assert_eq!(episodes(&root), [vec![0., 1., 2., 3., 4.], vec![5.]]);
 }
 
@@ -105,7 +111,7 @@ fn a_key_makes_an_episode_of_what_has_been_and_what_follows() {
     hand(&mut session, 30..40);
     press(&mut session, Key::Save);
     hand(&mut session, 40..42);
-    let recorded = session.finish(&mut |_| {}).unwrap();
+    let recorded = finished(session);
     let last: Vec<f64> = (35..42).map(f64::from).collect();
     let first = (15..23).map(f64::from).collect();
     assert_eq!(episodes(&root), [first, vec![23., 23., 23., 26.], last]);
@@ -125,7 +131,7 @@ fn where_nobody_asks_nothing_is_recorded() {
     let mut pushed = 0;
     session.key(Key::Push, &mut |event| pushed += u32::from(matches!(event, Event::Push))).unwrap();
     assert_eq!(pushed, 1);
-    assert_eq!(session.finish(&mut |_| {}).unwrap().episodes, 0);
+    assert_eq!(finished(session).episodes, 0);
     assert_eq!(episodes(&root), Vec::<Vec<f64>>::new());
 }
 
@@ -152,7 +158,7 @@ fn what_is_taken_again_is_put_back_first() {
     press(&mut session, Key::Again);
     press(&mut session, Key::Next);
     hand(&mut session, 12..14);
-    let recorded = session.finish(&mut |_| {}).unwrap();
+    let recorded = finished(session);
     assert_eq!(episodes(&root), [[12., 13.]]);
     assert_eq!((recorded.episodes, recorded.frames), (1, 2));
 }
