@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use sinew_core::calibration::Calibration;
 use sinew_drivers::calibration_file::{self, Kind};
 use sinew_drivers::spec::{self, ArmSpec, Role};
+use sinew_drivers::stop::socket_path;
 use sinew_drivers::{Bus, Clock, Error, port};
 
 use crate::cli::failure::{Exit, Failure};
@@ -119,6 +120,10 @@ impl Part {
 
 /// The arms that the flags amount to.
 pub fn parts(wanted: &Wanted) -> Result<Vec<Part>, Failure> {
+    if let Some(id) = wanted.id {
+        // Its calibration and its socket are files of that name.
+        socket_path(id)?;
+    }
     let folder = config_folder().join("arms");
     let specs = spec::find(wanted.kind, &[&folder]).map_err(|error| on_side(error, wanted))?;
     let pair = specs.len() > 1;

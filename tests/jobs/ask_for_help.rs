@@ -189,3 +189,18 @@ fn the_reference_page_is_what_the_commands_say() {
         "docs/cli.md is out of date: write it anew as the test's comment says"
     );
 }
+
+#[test]
+fn output_that_has_no_room_is_no_success() {
+    let sandbox = Sandbox::new();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let home = sandbox.path("home");
+    for words in [&["doctor"][..], &["--json", "doctor"]] {
+        let mut command = std::process::Command::new(crate::sandbox::binary());
+        command.args(words).env("HOME", &home).stdout(full.try_clone().unwrap());
+        let ended = command.output().unwrap();
+        assert_ne!(ended.status.code(), Some(0), "{words:?}");
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert!(told.contains("not all of the output could be written: No space"), "{told}");
+    }
+}

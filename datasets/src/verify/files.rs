@@ -7,6 +7,7 @@ use super::Scene;
 use super::finding::{Code, Findings};
 use crate::reader;
 use crate::tables;
+use crate::writer;
 
 /// Looks for files that no table names.
 pub fn check(scene: &Scene<'_>, findings: &mut Findings) {
@@ -27,6 +28,11 @@ pub fn check(scene: &Scene<'_>, findings: &mut Findings) {
             let place = path.strip_prefix(root).unwrap_or(&path).display().to_string();
             findings.add(Code::LeftoverFile, place, "no episode's table names this file");
         }
+    }
+    // What cannot be looked at is not there.
+    if writer::is_unfinished(root).unwrap_or_default() {
+        let what = "an episode was begun, and is not part of the dataset yet";
+        findings.add(Code::CutOff, ".sinew", what);
     }
 }
 

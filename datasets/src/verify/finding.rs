@@ -83,6 +83,8 @@ pub enum Code {
     StatsDrift,
     /// A file that no table names.
     LeftoverFile,
+    /// An episode that is not part of the dataset: its recording was cut off, or goes on.
+    CutOff,
 }
 
 const REBUILD: &str = "bring the tables in line with the data: sinew dataset repair";
@@ -101,7 +103,8 @@ impl Code {
             | Self::DroppedFrames
             | Self::LateTicks
             | Self::NotDecoded
-            | Self::LeftoverFile => Severity::Warning,
+            | Self::LeftoverFile
+            | Self::CutOff => Severity::Warning,
             _ => Severity::Error,
         }
     }
@@ -152,6 +155,7 @@ impl Code {
             Self::LateTicks => "record with fewer cameras, or at a lower rate",
             Self::StatsMissing | Self::StatsDrift => RECOMPUTE,
             Self::LeftoverFile => return None,
+            Self::CutOff => "unless it is being recorded now, take it up: sinew dataset recover",
         })
     }
 }

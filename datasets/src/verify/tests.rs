@@ -258,6 +258,16 @@ fn indices_times_and_tasks() {
 }
 
 #[test]
+fn an_episode_that_was_cut_off() {
+    let copy = Copy::of("v30_image");
+    fs::create_dir_all(copy.path(".sinew/recording/episode-000002")).unwrap();
+    let report = copy.look();
+    assert!(report.ok, "what is part of the dataset is well");
+    let found = &report.findings[..];
+    assert!(matches!(found, [one] if one.code == Code::CutOff), "{found:?}");
+}
+
+#[test]
 fn numbers_that_are_none() {
     let copy = Copy::of("v30_image");
     copy.numbers("action", |bytes| set(bytes, 2 * 6 + 1, f32::NAN.to_le_bytes()));

@@ -322,7 +322,7 @@ fn take_up(root: &Path) -> Result<(State, Recovered)> {
 }
 
 /// Whether a recording left something that [`recover`] would take up.
-pub(crate) fn is_unfinished(root: &Path) -> Result<bool> {
+pub fn is_unfinished(root: &Path) -> Result<bool> {
     let left =
         |name| Ok::<_, Error>(!durable::sorted(&root.join(publish::OURS).join(name))?.is_empty());
     Ok(left("recording")? || left("finished")?)

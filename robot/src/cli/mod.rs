@@ -53,13 +53,13 @@ pub fn main(typed: impl Iterator<Item = OsString>) -> ExitCode {
     match parse(&words, &report) {
         Ok(cli) => {
             report.configure(&cli.globals);
-            match cli.command.run(&report) {
-                Ok(exit) => {
-                    report.close();
-                    exit.into()
-                }
-                Err(failure) => report.fail(&failure),
-            }
+            let ended = cli.command.run(&report).and_then(|exit| {
+                report.written()?;
+                report.close();
+                report.written()?;
+                Ok(exit)
+            });
+            ended.map_or_else(|failure| report.fail(&failure), ExitCode::from)
         }
         Err(Refused::Clap(error)) if error.use_stderr() && report.for_scripts() => {
             report.fail(&usage::failure(&error, &words, &definition()))

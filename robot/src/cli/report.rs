@@ -5,13 +5,16 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::{Map, Value, json};
 
 use super::failure::{Exit, Failure};
 use super::flags::Globals;
 use super::stage::{Doing, Stage};
+
+/// Why a line that was asked for could not be written.
+static UNWRITTEN: OnceLock<String> = OnceLock::new();
 
 /// How a command speaks. Clones of it speak as it does, for threads of their own.
 #[derive(Clone, Debug)]
@@ -138,6 +141,16 @@ impl Report {
         result.get_or_insert_default().extend(fields);
     }
 
+    /// What has become of what was asked for: it may have had no room.
+    pub fn written(&self) -> Result<(), Failure> {
+        let Some(why) = UNWRITTEN.get() else { return Ok(()) };
+        Err(Failure::advise(
+            Exit::Failed,
+            format!("not all of the output could be written: {why}"),
+            "make room where it goes, and ask again",
+        ))
+    }
+
     /// Tells the result; nothing is told after it.
     pub fn close(&self) {
         let result = self.result.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -239,7 +252,12 @@ impl Report {
 
 fn out(line: &str) {
     // A reader that closed the pipe has seen enough; the arm must still be made safe.
-    writeln!(io::stdout().lock(), "{line}").unwrap_or_default();
+    match writeln!(io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            UNWRITTEN.get_or_init(|| error.to_string());
+        }
+        _ => {}
+    }
 }
 
 fn err(line: &str) {

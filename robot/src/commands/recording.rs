@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use sinew_datasets::schema::{Dtype, Feature, Info};
 use sinew_datasets::video::Coding;
-use sinew_datasets::writer::Options;
+use sinew_datasets::writer::{self, Options};
 use sinew_datasets::{Dataset, Writer};
 use sinew_drivers::calibration_file::lerobot_home;
 use sinew_drivers::camera::CameraSpec;
@@ -14,6 +14,7 @@ use sinew_drivers::stop::StopFlag;
 use sinew_teleop::handover::Baton;
 use sinew_teleop::keys::Chosen;
 
+use super::dataset::newest;
 use super::driving::seconds;
 use super::hands;
 use super::recorder::Recorder;
@@ -207,7 +208,10 @@ impl DatasetFlags {
             None => format!("local/{}", slug(self.task.as_deref().unwrap_or_default())),
         };
         check_name(&name)?;
-        Ok(lerobot_home().join(format!("{name}{}", self.stamp())))
+        let folder = lerobot_home().join(format!("{name}{}", self.stamp()));
+        // What is gone on with was given its date and time when it was begun.
+        let begun = newest(&folder).filter(|_| self.resume && !folder.is_dir());
+        Ok(begun.unwrap_or(folder))
     }
 
     /// The date and time behind a dataset's name, unless it has them or is to have none.
@@ -281,8 +285,8 @@ impl DatasetFlags {
 /// Whether there is a dataset that nothing was ever recorded into: it was begun, and its recording ended
 /// before its first episode did.
 fn is_begun(root: &Path) -> bool {
-    let left = root.join(".sinew/recording").read_dir().map(Iterator::count).unwrap_or_default();
-    left == 0 && Dataset::open(root).is_ok_and(|dataset| dataset.episodes().is_empty())
+    let waiting = writer::is_unfinished(root).unwrap_or(true);
+    !waiting && Dataset::open(root).is_ok_and(|dataset| dataset.episodes().is_empty())
 }
 
 /// Whether it is a name that a dataset can have, below LeRobot's folder and nowhere else.

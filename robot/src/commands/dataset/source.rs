@@ -69,8 +69,9 @@ impl Place {
     /// What a path or a repo id stands for.
     pub fn of(name: &str) -> Self {
         let folder = folder_of(name);
-        match Repo::new(Kind::Dataset, name) {
-            Ok(repo) if !folder.is_dir() => Self::Hub(repo),
+        match (Repo::new(Kind::Dataset, name), newest(&folder)) {
+            (Ok(_), Some(newest)) if !folder.is_dir() => Self::Here(newest),
+            (Ok(repo), None) if !folder.is_dir() => Self::Hub(repo),
             _ => Self::Here(folder),
         }
     }
@@ -99,6 +100,22 @@ fn there(folder: PathBuf) -> Result<PathBuf, Failure> {
     }
 }
 
+/// The newest folder of this name with a date and a time behind it, as recording names them.
+pub fn newest(folder: &Path) -> Option<PathBuf> {
+    let name = folder.file_name()?.to_str()?;
+    let stamped = |other: &str| {
+        let stamp = other.strip_prefix(name).and_then(|rest| rest.strip_prefix('_'));
+        let parts = stamp.and_then(|stamp| stamp.split_once('_'));
+        let digits = |text: &str, many: usize| {
+            text.len() == many && text.bytes().all(|letter| letter.is_ascii_digit())
+        };
+        parts.is_some_and(|(date, time)| digits(date, 8) && digits(time, 6))
+    };
+    let beside = std::fs::read_dir(folder.parent()?).ok()?.flatten();
+    let names = beside.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|other| stamped(other)).max().map(|newest| folder.with_file_name(newest))
+}
+
 /// The folder that a path or a repo id stands for, whether or not it is there.
 pub fn folder_of(name: &str) -> PathBuf {
     let path = Path::new(name);
@@ -108,4 +125,29 @@ pub fn folder_of(name: &str) -> PathBuf {
         return path.to_owned();
     }
     lerobot_home().join(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_without_a_stamp_means_the_newest_with_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        assert_eq!(newest(&at("pick")), None);
+        for name in [
+            "pick_20260101_120000",
+            "pick_20261123_101645",
+            "pick_20261123_091645",
+            "pick_up_20270101_000000",
+            "pick_2027_1",
+            "pick_20270101_000000_merged",
+        ] {
+            std::fs::create_dir(at(name)).unwrap();
+        }
+        assert_eq!(newest(&at("pick")), Some(at("pick_20261123_101645")));
+        assert_eq!(newest(&at("pick_up")), Some(at("pick_up_20270101_000000")));
+        assert_eq!(newest(&at("pic")), None);
+    }
 }
