@@ -182,10 +182,14 @@ pub fn parts(wanted: &Wanted) -> Result<Vec<Part>, Failure> {
 /// The error with a leader as the nearest type where a leader was asked for.
 fn on_side(error: Error, wanted: &Wanted) -> Error {
     match error {
-        Error::NoSuchArm { name, near: Some(near), known } if wanted.side == "teleop" => {
-            let leader = near.replace("follower", "leader");
-            let near = if known.contains(&leader) { leader } else { near };
-            Error::NoSuchArm { name, near: Some(near), known }
+        Error::NoSuchArm { name, near, mut known } if wanted.side == "teleop" => {
+            known.retain(|known| known.contains("leader"));
+            known.extend(["keyboard", "keyboard_ee", "gamepad", "phone"].map(str::to_owned));
+            let near = near.map(|near| {
+                let leader = near.replace("follower", "leader");
+                if known.contains(&leader) { leader } else { near }
+            });
+            Error::NoSuchArm { name, near, known }
         }
         error => error,
     }

@@ -251,6 +251,10 @@ impl Source for Handover {
         self.person.begin(now);
     }
 
+    fn silent(&self) -> Vec<String> {
+        self.person.silent()
+    }
+
     fn prepare(&mut self) -> Result<(), Error> {
         self.person.prepare()
     }

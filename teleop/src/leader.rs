@@ -8,7 +8,7 @@ use sinew_drivers::spec::{ArmSpec, JointSpec};
 use sinew_drivers::stop::{StopPolicy, StopReport};
 use sinew_drivers::{Error, Nanos};
 
-use crate::ramp::Ramp;
+use crate::ramp::{PAUSE, Ramp};
 use crate::source::{Lead, Source};
 
 /// Why a leader cannot lead this arm.
@@ -183,6 +183,15 @@ impl Source for Leader {
             // It may have stopped by itself.
             false => self.arm.stop_report().filter(|_| self.moved).cloned(),
         }
+    }
+
+    fn silent(&self) -> Vec<String> {
+        let spec = self.arm.spec();
+        let joints = spec.joints.iter().zip(&self.arm.observation().ages);
+        let silent = joints.filter(|(_, age)| **age > PAUSE);
+        silent
+            .map(|(joint, _)| format!("{} (id {}) of {}", joint.name, joint.id, spec.name))
+            .collect()
     }
 
     fn prepare(&mut self) -> Result<(), Error> {

@@ -68,6 +68,11 @@ pub trait Source: Send {
         None
     }
 
+    /// Which of its joints nobody has heard of for so long that nothing is asked for any more.
+    fn silent(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Lets what it has answer as it will once it is ready; nothing moves.
     fn prepare(&mut self) -> Result<(), Error> {
         Ok(())

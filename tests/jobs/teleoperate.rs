@@ -85,6 +85,7 @@ fn a_leader_that_falls_silent_leaves_the_follower_safe_and_is_told() {
     assert_eq!((&told["stopped"]["cause"], &told["ok"]), (&"dead_man".into(), &false.into()));
     let words = |field: &str| told[field].as_str().unwrap_or_default();
     assert!(words("error").contains("no command for too long"), "{told}");
+    assert!(words("error").contains("elbow_flex (id 3) of so101_leader"), "{told}");
     assert!(words("remedy").contains("leader"), "{told}");
     assert_eq!(loop_.end().0, 3);
     assert_eq!(follower.torques(), [false; 6]);

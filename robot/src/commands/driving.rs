@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use sinew_drivers::arm::{Arm, ArmOptions, Follower};
 use sinew_drivers::clock::SECOND;
-use sinew_drivers::stop::StopFlag;
+use sinew_drivers::stop::{Cause, StopFlag};
 use sinew_drivers::{Clock, Nanos};
 use sinew_teleop::LeaderError;
 use sinew_teleop::workspace::Workspace;
@@ -17,7 +17,7 @@ use crate::part::Part;
 use crate::robot::Robot;
 use crate::robot_file::{self, Kept};
 use crate::run::control::{Outcome, Pair};
-use crate::run::rehearsal::{Verdict, judge};
+use crate::run::rehearsal::{Rate, Verdict, judge};
 use crate::run::stats::Stats;
 
 /// How the loop is run.
@@ -164,38 +164,6 @@ pub fn as_many_arms(robot: &Robot, leader: &Robot) -> Result<(), Failure> {
 /// Says that a leader cannot lead this arm.
 pub fn unlike(error: LeaderError) -> Failure {
     Failure::usage(error.to_string(), "use a leader of the same kind")
-}
-
-/// The rate at which arms are driven.
-#[derive(Clone, Copy, Debug)]
-pub struct Rate {
-    /// Ticks per second.
-    pub fps: f64,
-    /// The rows per second that it is a multiple of, where it is one.
-    pub rows: Option<f64>,
-    /// The flag that says how often, or how many ticks a row has.
-    pub flag: &'static str,
-}
-
-impl Rate {
-    /// A rate that is nothing's multiple.
-    pub fn plain(fps: f64) -> Self {
-        Self { fps, rows: None, flag: "--fps" }
-    }
-
-    /// What to type where only so many ticks a second can be held.
-    fn remedy(self, holds: f64) -> String {
-        let Some(rows) = self.rows else {
-            return format!("{}={holds} or less; nothing has moved", self.flag);
-        };
-        match (holds / rows).floor() {
-            ticks if ticks >= 1.0 => {
-                let value = if self.flag == "--fps" { ticks * rows } else { ticks };
-                format!("{}={value}; nothing has moved", self.flag)
-            }
-            _ => format!("not even {rows} rows a second can be held; nothing has moved"),
-        }
-    }
 }
 
 /// Makes the arms ready; they are under torque from now on. Before that it is seen whether they hold
@@ -403,7 +371,14 @@ pub fn finish(
         None => Ok(Exit::Done),
         Some(error @ sinew_drivers::Error::Stopped { cause }) => match failure::stopped(cause) {
             // Nobody asked for it, so that it needs a word.
-            Exit::Hardware | Exit::Failed => Err(error.into()),
+            Exit::Hardware | Exit::Failed => {
+                let mut failure = Failure::from(error);
+                if cause == Cause::DeadMan && !outcome.silent.is_empty() {
+                    let silent = outcome.silent.join(", ");
+                    failure.what = format!("{}: nothing was heard of {silent}", failure.what);
+                }
+                Err(failure)
+            }
             exit => Ok(exit),
         },
         Some(error) => Err(error.into()),

@@ -20,9 +20,7 @@ use sinew_net::message::{
 };
 use sinew_net::ros2::Node;
 
-use super::driving::{
-    LoopFlags, Rate, figures, finish, followers, listen, rate, rehearsed, remember,
-};
+use super::driving::{LoopFlags, figures, finish, followers, listen, rate, rehearsed, remember};
 use super::stop::unconfirmed;
 use crate::cameras::jpeg::jpeg;
 use crate::cameras::{self, image};
@@ -35,6 +33,7 @@ use crate::robot::Robot;
 use crate::robot_file::state_folder;
 use crate::run::control::Pair;
 use crate::run::hosting::{Hosting, Told};
+use crate::run::rehearsal::Rate;
 
 /// Let other machines see this robot, and one of them drive it
 ///

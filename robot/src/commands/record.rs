@@ -9,7 +9,7 @@ use serde_json::Value;
 use sinew_drivers::Clock;
 
 use super::driving::{
-    LoopFlags, Rate, configure, figures, finish, listen, rate, rehearsed, remember, ticks_per_row,
+    LoopFlags, configure, figures, finish, listen, rate, rehearsed, remember, ticks_per_row,
 };
 use super::hands::Leads;
 use super::recording::{By, DatasetFlags};
@@ -20,6 +20,7 @@ use crate::cli::flags::{DisplayFlags, RemoteFlags, RobotFlags, TeleopFlags};
 use crate::cli::report::Report;
 use crate::robot::Robot;
 use crate::run::control::{Pace, end};
+use crate::run::rehearsal::Rate;
 use crate::view::display::Display;
 
 /// Record episodes to a LeRobot dataset

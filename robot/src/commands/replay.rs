@@ -12,13 +12,14 @@ use sinew_drivers::arm::{Follower, Reach};
 use sinew_teleop::Played;
 
 use super::dataset::Place;
-use super::driving::{LoopFlags, Rate, figures, finish, followers, listen, rate, ready, remember};
+use super::driving::{LoopFlags, figures, finish, followers, listen, rate, ready, remember};
 use super::watching::watch;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{DisplayFlags, RemoteFlags, RobotFlags};
 use crate::cli::report::{Report, Tone};
 use crate::robot::Robot;
 use crate::run::control::{Pace, Pair, end};
+use crate::run::rehearsal::Rate;
 use crate::run::tracking::Tracking;
 use crate::view::display::Display;
 

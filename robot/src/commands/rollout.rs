@@ -16,8 +16,8 @@ use sinew_teleop::{Leader, Played, Source as Drives};
 
 use super::console::{Console, Wish};
 use super::driving::{
-    LoopFlags, Rate, arms, as_many_arms, configure, figures, finish, followers, listen, rate,
-    rehearsed, remember, seconds, span, ticks_per_row, unlike,
+    LoopFlags, arms, as_many_arms, configure, figures, finish, followers, listen, rate, rehearsed,
+    remember, seconds, span, ticks_per_row, unlike,
 };
 use super::policy::chosen::{AskFlags, Driven, InferenceFlags, thinker};
 use super::policy::offered;
@@ -34,6 +34,7 @@ use crate::cli::report::Report;
 use crate::robot::Robot;
 use crate::run::control::{Lap, Pace, Pair, Tick, end, lap};
 use crate::run::realtime::give_way;
+use crate::run::rehearsal::Rate;
 use crate::run::rollout::{Driver, Plan, Rest};
 use crate::run::stats::Stats;
 use crate::run::tap::{Stored, tap};

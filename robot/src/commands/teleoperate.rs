@@ -8,9 +8,7 @@ use serde_json::json;
 use sinew_drivers::Clock;
 use sinew_teleop::keys::{Chosen, Key};
 
-use super::driving::{
-    LoopFlags, Rate, figures, finish, listen, rate, ready, remember, seconds, span,
-};
+use super::driving::{LoopFlags, figures, finish, listen, rate, ready, remember, seconds, span};
 use super::hands::{Leads, listen as listen_to};
 use super::watching::{Scene, watch};
 use crate::cameras;
@@ -20,6 +18,7 @@ use crate::cli::flags::{DisplayFlags, RemoteFlags, RobotFlags, TeleopFlags};
 use crate::cli::report::Report;
 use crate::robot::Robot;
 use crate::run::control::{Pace, end};
+use crate::run::rehearsal::Rate;
 use crate::view::display::Display;
 
 /// A leader, or keys, drive a follower

@@ -218,6 +218,8 @@ pub struct Outcome {
     pub words: Vec<String>,
     /// What was odd with them meanwhile.
     pub oddities: Vec<String>,
+    /// Which joints of leaders nobody has heard of at the end.
+    pub silent: Vec<String>,
     /// In how many ticks a tip was held inside its space, where it has one.
     pub held: Option<u64>,
     /// What happened on the followers' and leaders' buses.
@@ -245,6 +247,7 @@ pub fn lap(
 pub fn end(pairs: &mut [Pair], lap: Lap) -> Outcome {
     // Nobody's hand has to wait until the followers are parked, and no follower until each motor of a
     // leader has said that it is limp.
+    let silent = pairs.iter().flat_map(|pair| pair.source.silent()).collect();
     pairs.iter_mut().for_each(Pair::let_go);
     let mut stopped: Vec<_> = pairs.iter_mut().map(|pair| pair.follower.end()).collect();
     stopped.extend(pairs.iter_mut().filter_map(Pair::end_sources));
@@ -257,7 +260,7 @@ pub fn end(pairs: &mut [Pair], lap: Lap) -> Outcome {
     let words = pairs.iter().filter_map(|pair| pair.follower.last_words()).map(str::to_owned);
     let (words, arms) = (words.collect(), arms.fold(ArmCounts::default(), ArmCounts::and));
     let oddities = pairs.iter().flat_map(Pair::oddities).collect();
-    Outcome { lap, stopped, words, oddities, held, bus, arms }
+    Outcome { lap, stopped, words, oddities, silent, held, bus, arms }
 }
 
 /// The same without a command: what a tick's reading takes, before there is torque.

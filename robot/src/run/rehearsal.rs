@@ -8,6 +8,38 @@ use sinew_drivers::{Clock, Error, Nanos};
 use super::control::{Lap, Pace, Pair, rehearse};
 use super::stats::Stats;
 
+/// The rate at which arms are driven.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// Ticks per second.
+    pub fps: f64,
+    /// The rows per second that it is a multiple of, where it is one.
+    pub rows: Option<f64>,
+    /// The flag that says how often, or how many ticks a row has.
+    pub flag: &'static str,
+}
+
+impl Rate {
+    /// A rate that is nothing's multiple.
+    pub fn plain(fps: f64) -> Self {
+        Self { fps, rows: None, flag: "--fps" }
+    }
+
+    /// What to type where only so many ticks a second can be held.
+    pub fn remedy(self, holds: f64) -> String {
+        let Some(rows) = self.rows else {
+            return format!("{}={holds} or less; nothing has moved", self.flag);
+        };
+        match (holds / rows).floor() {
+            ticks if ticks >= 1.0 => {
+                let value = if self.flag == "--fps" { ticks * rows } else { ticks };
+                format!("{}={value}; nothing has moved", self.flag)
+            }
+            _ => format!("not even {rows} rows a second can be held; nothing has moved"),
+        }
+    }
+}
+
 /// A rate that cannot be held.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TooFast {
@@ -104,5 +136,16 @@ mod tests {
     fn late_ticks_for_the_systems_sake_are_told_and_not_refused() {
         assert_eq!(verdict(&stats(MILLI, MILLI, 5), 200.0), Verdict::Stumbles(0.25));
         assert_eq!(verdict(&stats(MILLI, MILLI, 1), 200.0), Verdict::Holds);
+    }
+
+    #[test]
+    fn a_rate_that_is_held_is_typed_as_the_command_takes_it() {
+        let rate = |rows, flag| Rate { fps: 200.0, rows, flag };
+        assert!(Rate::plain(200.0).remedy(113.0).starts_with("--fps=113 or less"));
+        assert!(rate(Some(30.0), "--fps").remedy(113.0).starts_with("--fps=90;"));
+        let multiplier = rate(Some(30.0), "--interpolation_multiplier").remedy(113.0);
+        assert!(multiplier.starts_with("--interpolation_multiplier=3;"), "{multiplier}");
+        let none = rate(Some(30.0), "--fps").remedy(29.0);
+        assert!(none.starts_with("not even 30 rows"), "{none}");
     }
 }
