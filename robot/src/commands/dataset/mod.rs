@@ -26,7 +26,8 @@ use clap::{Args, Subcommand};
 pub use info::bytes;
 pub use source::Place;
 #[cfg(feature = "policies")]
-pub use source::{folder_of, newest};
+pub use source::folder_of;
+pub use source::newest;
 
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::report::Report;
