@@ -77,6 +77,16 @@ fn motors_answer_soon_before_there_is_torque() {
 }
 
 #[test]
+fn answers_that_are_read_at_once_are_as_far_apart_as_their_bytes() {
+    let (bench, mut arm) = so101(ArmOptions::default());
+    bench.clock.sleep(TICK);
+    let ages = arm.observe().unwrap().ages.clone();
+    // Eight bytes each, ten bits a byte, a million bits a second.
+    let apart: Vec<Nanos> = ages.windows(2).map(|two| two[0] - two[1]).collect();
+    assert_eq!(apart, [80 * crate::clock::MICRO; 5]);
+}
+
+#[test]
 fn before_the_first_command_what_was_sent_is_to_stand_still() {
     let spec = ArmSpec::builtin("so101_follower").unwrap();
     let bench = Bench::new(&spec);
