@@ -16,7 +16,7 @@ pub struct Arranged {
 }
 
 /// LeRobot's flags without a meaning here, by the end of their name, and why.
-const NO_MEANING: [(&str, &str); 41] = [
+const NO_MEANING: [(&str, &str); 45] = [
     ("num_read_retries", "every reading is retried within its tick"),
     ("display_mode", "there is one viewer"),
     ("display_compressed_images", "pictures are never sent uncompressed"),
@@ -38,6 +38,10 @@ const NO_MEANING: [(&str, &str); 41] = [
     ("pix_fmt", "videos are yuv420p, as LeRobot's"),
     ("video_backend", "there is one reader of videos"),
     ("fast_decode", "the encoder's own setting is used"),
+    ("extra_options", "the encoder's own settings are used"),
+    ("dataset.fps", "rows come as fast as they were recorded"),
+    ("play_sounds", "this command says nothing aloud"),
+    ("queue_threshold", "--inference.chunk_size_threshold says when the next chunk is made"),
     ("discover_packages_path", "plug-ins written in Python cannot be loaded"),
     (
         "reset_to_initial_position",
@@ -62,6 +66,13 @@ const NO_MEANING: [(&str, &str); 41] = [
     ("recording_private", "--videos keeps what attempts looked like"),
     ("device_path", "there is no pedal; the space bar and Tab do the same"),
 ];
+
+/// The same for all flags of a group.
+const GROUPS: [(&str, &str); 2] =
+    [("dataset.depth_encoder.", "no camera here gives depth"), ("inference.rtc.", REAL_TIME)];
+
+/// What is said of LeRobot's real-time chunking.
+const REAL_TIME: &str = "chunks are joined by --inference.type=async and --aggregate_fn_name, not in real time by the policy";
 
 /// Arranges `words` for `definition`.
 pub fn arrange(words: &[String], definition: &Command) -> Arranged {
@@ -94,7 +105,17 @@ pub fn arrange(words: &[String], definition: &Command) -> Arranged {
         };
         let (name, value) = typed.split_once('=').map_or((typed, None), |(n, v)| (n, Some(v)));
         let field = name.strip_prefix("policy.").filter(|_| spelled("set", at, at).is_some());
-        if let Some((known, flag)) = spelled(name, at, definition) {
+        let known = spelled(name, at, definition);
+        let mut value = value;
+        if known.is_some() && name == "inference.type" {
+            let next = || words.next_if(|next| *next == "rtc").map(String::as_str);
+            if value.or_else(next) == Some("rtc") {
+                let what = format!("--inference.type=rtc means async here: {REAL_TIME}");
+                arranged.warnings.push(what);
+                value = Some("async");
+            }
+        }
+        if let Some((known, flag)) = known {
             let value = match value {
                 Some(value) => format!("={}", truth(flag, value).unwrap_or(value)),
                 None => String::new(),
@@ -158,7 +179,9 @@ fn joins(letter: char) -> bool {
 fn without_meaning(name: &str) -> Option<&'static str> {
     let name = name.replace('-', "_");
     let last = name.rsplit('.').next().unwrap_or(&name);
-    NO_MEANING.iter().find(|(known, _)| *known == last).map(|(_, why)| *why)
+    let known = NO_MEANING.iter().find(|(known, _)| *known == last || *known == name);
+    let group = GROUPS.iter().find(|(group, _)| name.starts_with(group));
+    known.or(group).map(|(_, why)| *why)
 }
 
 #[cfg(test)]
@@ -184,6 +207,23 @@ mod tests {
         // Where nothing is loaded, nothing is set.
         let other = arranged("sinew scan --policy.n_action_steps=5");
         assert_eq!(other.words[2..], ["--policy.n_action_steps=5"].map(str::to_owned));
+    }
+
+    #[test]
+    fn what_lerobot_alone_has_is_told_and_left_out() {
+        let line = "sinew rollout --inference.type=rtc --inference.rtc.max_guidance_weight=5 \
+                    --inference.queue_threshold 3 --dataset.depth_encoder.vcodec hevc \
+                    --dataset.rgb_encoder.extra_options={}";
+        let rollout = arranged(line);
+        assert_eq!(rollout.words[2..], ["--inference.type=async"]);
+        assert_eq!(rollout.warnings.len(), 5, "{:?}", rollout.warnings);
+        let replay = arranged("sinew replay --dataset.fps=30 --play_sounds=True --fps=60");
+        assert_eq!(replay.words[2..], ["--fps=60"]);
+        // Where it has a meaning, it is left alone.
+        let record =
+            arranged("sinew record --dataset.fps=30 --inference.type rtc --play_sounds=true");
+        let left = ["--dataset.fps=30", "--inference.type", "rtc", "--play_sounds=true"];
+        assert_eq!((&record.words[2..], record.warnings.len()), (&left.map(str::to_owned)[..], 0));
     }
 
     #[test]

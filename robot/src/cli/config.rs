@@ -21,8 +21,12 @@ pub fn spread(words: &[String], definition: &Command) -> Result<Vec<String>, Fai
 }
 
 fn named(words: &[String]) -> Option<String> {
-    let place =
-        words.iter().position(|word| word == "--config" || word.starts_with("--config="))?;
+    // LeRobot's name for it is the second.
+    let is_meant = |word: &String| {
+        let name = word.split_once('=').map_or(word.as_str(), |(name, _)| name);
+        matches!(name, "--config" | "--config_path")
+    };
+    let place = words.iter().position(is_meant)?;
     match words.get(place)?.split_once('=') {
         Some((_, path)) => Some(path.to_owned()),
         None => words.get(place + 1).cloned(),

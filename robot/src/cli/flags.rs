@@ -19,7 +19,7 @@ pub struct Globals {
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Flags from a TOML, YAML or JSON file; what is typed wins
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, alias = "config_path", global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
 

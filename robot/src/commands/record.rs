@@ -51,6 +51,9 @@ pub struct Record {
     teleop: TeleopFlags,
     #[command(flatten)]
     display: DisplayFlags,
+    /// Refused: LeRobot once recorded with a policy like this.
+    #[arg(long = "policy.path", alias = "policy", hide = true)]
+    policy: Option<String>,
 }
 
 impl Record {
@@ -81,6 +84,12 @@ impl Record {
         report: &Report,
         hand: impl FnOnce(&Leads, &Arc<AtomicBool>) -> Result<H, Failure>,
     ) -> Result<Exit, Failure> {
+        if let Some(policy) = &self.policy {
+            return Err(Failure::usage(
+                "a leader drives what is recorded here, not a policy",
+                format!("sinew rollout --policy.path={policy} --strategy.type=episodic …"),
+            ));
+        }
         if self.dataset.task.is_none() {
             return Err(Failure::usage(
                 "what is being done?",
