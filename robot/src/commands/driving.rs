@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde_json::{Value, json};
+use sinew_core::limits::ALL_LIMITS;
 use sinew_drivers::arm::{Arm, ArmOptions, Follower};
 use sinew_drivers::clock::SECOND;
 use sinew_drivers::stop::{Cause, StopFlag};
@@ -292,6 +293,12 @@ pub fn finish(
     }
     for oddity in &outcome.oddities {
         report.warn(oddity);
+    }
+    let limited = ALL_LIMITS.iter().map(|limit| (limit.name(), outcome.arms.limited(*limit)));
+    let limited = limited.filter(|(_, goals)| *goals > 0);
+    let limited: Vec<_> = limited.map(|(name, goals)| format!("{name} {goals}")).collect();
+    if !limited.is_empty() {
+        report.say(format!("goals that a limit held back: {}", limited.join(", ")));
     }
     let recorded = outcome.lap.stats.recorded;
     if recorded.missed_rows > 0 {

@@ -190,7 +190,11 @@ impl DatasetFlags {
             }
             (Some(name), Some(_)) => Some(format!("{name}{}", self.stamp())),
         };
-        self.upload.start(root, name.as_deref(), self.resume, flag, report)
+        let uploads = self.upload.start(root, name.as_deref(), self.resume, flag, report)?;
+        if uploads.is_none() && self.repo_id.is_some() {
+            report.note("nothing is uploaded; with --push each episode is, once it is saved");
+        }
+        Ok(uploads)
     }
 
     /// Whether it goes by a name that LeRobot keeps for what a policy does.
