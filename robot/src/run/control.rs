@@ -167,6 +167,11 @@ impl Pair {
         self.follower.notices().iter().skip(self.heard).map(ToString::to_string)
     }
 
+    /// Whether what it was asked for last was said so long ago that nothing is commanded by it.
+    pub fn is_unled(&self) -> bool {
+        self.source.lead().age > PAUSE
+    }
+
     /// What the follower was asked for last.
     pub fn asked(&self) -> &[f64] {
         &self.source.lead().values

@@ -27,7 +27,7 @@ pub struct Slip {
     pub late: bool,
     /// Whether a person has taken over from a policy.
     pub corrects: bool,
-    /// How many joints gave no new value.
+    /// How many joints gave no new value, and leaders that said nothing new.
     pub stale: u64,
     /// Where the joints are.
     pub state: Vec<f64>,
@@ -139,6 +139,7 @@ impl Tap<'_> {
             let seen = pair.follower.observation();
             slip.joints_at = seen.timing.first_out.midpoint(seen.timing.last_in);
             slip.stale += seen.fresh.iter().map(|fresh| u64::from(!*fresh)).sum::<u64>();
+            slip.stale += u64::from(pair.is_unled());
             slip.state.extend(&seen.values);
             slip.action.extend(match self.stored {
                 Stored::Teleop => pair.asked(),
