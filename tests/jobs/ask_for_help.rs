@@ -107,7 +107,12 @@ fn an_unknown_type_names_the_nearest_and_all() {
         let ended = sandbox.run(&[&["calibrate", "--check"], typed].concat());
         assert_eq!(ended.code, 2, "{typed:?}: {}", ended.err);
         assert!(ended.err.contains(near), "{typed:?}: {}", ended.err);
-        for known in ["so100_leader", "lekiwi", "bi_so_follower", "giant_follower"] {
+        // Of leaders those that lead.
+        let all = match typed[0].starts_with("--teleop") {
+            true => ["so100_leader", "omx_leader", "bi_so_leader", "phone"],
+            false => ["so100_leader", "lekiwi", "bi_so_follower", "giant_follower"],
+        };
+        for known in all {
             assert!(ended.err.contains(known), "{typed:?}: {}", ended.err);
         }
     }
