@@ -79,6 +79,7 @@ pub fn arrange(words: &[String], definition: &Command) -> Arranged {
     let mut arranged = Arranged::default();
     let mut words = words.iter().peekable();
     let mut at = definition;
+    let mut arms: Vec<OfOneArm<'_>> = Vec::new();
     // How many words there were when the command was named.
     let mut named = 0;
     while let Some(word) = words.next() {
@@ -126,6 +127,20 @@ pub fn arrange(words: &[String], definition: &Command) -> Arranged {
                 words.next();
                 arranged.words.push(truth.to_owned());
             }
+        } else if let Some(mut one) = OfOneArm::of(name, value, at, definition) {
+            if value.is_none()
+                && let Some(next) = words.next_if(|next| !next.starts_with("--"))
+            {
+                one.value = truth(one.flag, next).unwrap_or(next).to_owned();
+            }
+            // Both arms of a pair are driven alike: what both are given is the pair's.
+            match arms.iter().position(|other| other.is_the_other_of(&one)) {
+                Some(other) => {
+                    arms.remove(other);
+                    arranged.words.push(format!("--{}={}", one.known, one.value));
+                }
+                None => arms.push(one),
+            }
         } else if let Some(why) = without_meaning(name) {
             arranged.warnings.push(format!("--{name} has no meaning here: {why}"));
             if value.is_none() && words.peek().is_some_and(|next| !next.starts_with("--")) {
@@ -139,7 +154,40 @@ pub fn arrange(words: &[String], definition: &Command) -> Arranged {
             arranged.words.push(word.clone());
         }
     }
+    for OfOneArm { known, typed, value, .. } in arms {
+        arranged.warnings.push(format!(
+            "--{typed} of one arm is not known: both arms of a pair are driven alike, and --{known} is for both"
+        ));
+        arranged.words.push(format!("--{typed}={value}"));
+    }
     arranged
+}
+
+/// A field of one arm of a pair, as LeRobot has them, that is the pair's here.
+struct OfOneArm<'a> {
+    /// The pair's flag, and its name.
+    flag: &'a Arg,
+    known: String,
+    is_left: bool,
+    /// What was typed.
+    typed: String,
+    value: String,
+}
+
+impl<'a> OfOneArm<'a> {
+    fn of(name: &str, value: Option<&str>, at: &'a Command, root: &'a Command) -> Option<Self> {
+        let plain = name.replace('-', "_");
+        let (group, field) = plain.split_once('.')?;
+        let left = field.strip_prefix("left_arm_config.");
+        let field = left.or_else(|| field.strip_prefix("right_arm_config."))?;
+        let (known, flag) = spelled(&format!("{group}.{field}"), at, root)?;
+        let value = value.map_or("true", |value| truth(flag, value).unwrap_or(value)).to_owned();
+        Some(Self { flag, known, is_left: left.is_some(), typed: name.to_owned(), value })
+    }
+
+    fn is_the_other_of(&self, one: &Self) -> bool {
+        self.known == one.known && self.value == one.value && self.is_left != one.is_left
+    }
 }
 
 /// The flag of this name as it is defined, whichever way its words are joined.
@@ -224,6 +272,29 @@ mod tests {
             arranged("sinew record --dataset.fps=30 --inference.type rtc --play_sounds=true");
         let left = ["--dataset.fps=30", "--inference.type", "rtc", "--play_sounds=true"];
         assert_eq!((&record.words[2..], record.warnings.len()), (&left.map(str::to_owned)[..], 0));
+    }
+
+    #[test]
+    fn what_both_arms_of_a_pair_are_given_is_the_pairs() {
+        let line = "sinew teleoperate --robot.left_arm_config.use_degrees=True --robot.left_arm_config.port=/dev/a \
+                    --robot.right_arm_config.use-degrees true --teleop.left_arm_config.use_degrees=no";
+        let pair = arranged(line);
+        let words = [
+            "--robot.left_arm_config.port=/dev/a",
+            "--robot.use_degrees=true",
+            "--teleop.left_arm_config.use_degrees=false",
+        ];
+        // What one arm alone is given is refused by the parser, and why is told before.
+        assert_eq!(pair.words[2..], words.map(str::to_owned));
+        assert_eq!(pair.warnings.len(), 1, "{:?}", pair.warnings);
+        assert!(
+            pair.warnings[0].contains("--teleop.use_degrees is for both"),
+            "{:?}",
+            pair.warnings
+        );
+        let differ = "sinew teleoperate --robot.left_arm_config.max_relative_target=5 \
+                      --robot.right_arm_config.max_relative_target=6";
+        assert_eq!(arranged(differ).warnings.len(), 2);
     }
 
     #[test]
