@@ -137,6 +137,12 @@ fn remedy_of(error: &Error) -> Option<String> {
             "see whether its machine and the network are up: sinew ps".into()
         }
         Error::Lost { .. } => "plug the adapter in again".into(),
+        Error::Port { port, source }
+            if !port.starts_with("zenoh://")
+                && source.kind() != std::io::ErrorKind::PermissionDenied =>
+        {
+            "check that it is a servo adapter's port, and its cable: sinew find-port".into()
+        }
         Error::NoAnswer { port, .. } => format!(
             "check the motor's cable and the power supply, then look who answers: sinew scan --port {port}"
         ),
