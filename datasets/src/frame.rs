@@ -137,6 +137,35 @@ fn write_int(value: i64, dtype: Dtype, out: &mut Vec<u8>) -> Result<(), String> 
     Ok(())
 }
 
+/// What the stages of a tick took, in nanoseconds; all 0 where nobody measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stages {
+    /// From when it was due until it began.
+    pub wake_ns: i64,
+    /// The motors' bus: requests going out, and their answers.
+    pub bus_ns: i64,
+    /// The tick's own work.
+    pub work_ns: i64,
+}
+
+impl Stages {
+    /// How many there are.
+    pub const COUNT: usize = 3;
+    /// What they are called.
+    pub const NAMES: [&str; Self::COUNT] = ["wake", "bus", "work"];
+
+    /// In the order of their names.
+    pub fn list(&self) -> [i64; Self::COUNT] {
+        [self.wake_ns, self.bus_ns, self.work_ns]
+    }
+}
+
+impl From<[i64; Stages::COUNT]> for Stages {
+    fn from([wake_ns, bus_ns, work_ns]: [i64; Self::COUNT]) -> Self {
+        Self { wake_ns, bus_ns, work_ns }
+    }
+}
+
 /// When the parts of a frame were really taken, in nanoseconds of the recorder's monotonic clock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stamps {
@@ -148,6 +177,8 @@ pub struct Stamps {
     pub images_ns: Vec<i64>,
     /// Whether the tick began later than it should.
     pub late: bool,
+    /// What the tick took; where a frame has several, the one that took longest.
+    pub stages: Stages,
 }
 
 /// One tick of a recording.

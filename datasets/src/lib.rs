@@ -23,7 +23,7 @@ pub mod video;
 pub mod writer;
 
 pub use error::{Error, Result};
-pub use frame::{Frame, Stamps, Value};
+pub use frame::{Frame, Stages, Stamps, Value};
 pub use image::{Image, PixelFormat};
 pub use reader::Dataset;
 pub use writer::Writer;

@@ -21,7 +21,13 @@ pub fn all() -> Vec<Seed> {
     let left = folder.path().join("left/.sinew/recording/episode-000000");
     let cameras = ["top".to_owned()];
     let instant = |n: i64| Instant {
-        stamps: Stamps { tick_ns: n, joints_ns: n, images_ns: vec![n], late: false },
+        stamps: Stamps {
+            tick_ns: n,
+            joints_ns: n,
+            images_ns: vec![n],
+            late: false,
+            ..Stamps::default()
+        },
         repeated: vec![n == 2],
     };
     let instants: Vec<Instant> = (0..4).map(instant).collect();

@@ -7,7 +7,7 @@
 
 use sinew_datasets::reader::{Deltas, Series, View};
 use sinew_datasets::tables::timing::{self, Instant};
-use sinew_datasets::{Dataset, Image};
+use sinew_datasets::{Dataset, Image, Stages};
 
 use crate::sandbox::Sandbox;
 
@@ -92,13 +92,21 @@ fn a_picture_is_as_far_from_the_reading_as_the_dataset_says_and_that_is_less_tha
     let line = format!(
         "--json record --robot=sim --robot.use_degrees=false --teleop=sim --teleop.use_degrees=false \
          --camera=front=pattern@640x192x30 --dataset.root={} --dataset.num_episodes=1 \
-         --dataset.episode_time_s={seconds} --dry_run_s=0 --task=move",
+         --dataset.episode_time_s={seconds} --dry_run_s=0 --stats --task=move",
         root.display()
     );
     let ended = sandbox.run(&line.split_whitespace().collect::<Vec<_>>());
     assert_eq!(ended.code, 0, "{}", ended.err);
     let dataset = Dataset::open(&root).unwrap();
     let rows = rows(&dataset, &root);
+    // What a tick's stages took is told while the loop runs, and kept with each row.
+    let events = ended.json();
+    let told = events.iter().find(|event| event["type"] == "stats").expect("no figures");
+    for stage in ["wake_us", "bus_us", "work_us"] {
+        assert!(told[stage]["p999"].as_u64() >= Some(1), "{told}");
+    }
+    let took = |stage: usize| rows.iter().all(|row| row.instant.stamps.stages.list()[stage] > 0);
+    assert!((0..Stages::COUNT).all(took), "a row without its tick's stages");
     let near = rows.windows(3).filter_map(|near| skew(&near[0], &near[1], &near[2]));
     let (mut seen, mut told): (Vec<f64>, Vec<f64>) = near.unzip();
     let mut apart: Vec<f64> =

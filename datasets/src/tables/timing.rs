@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::record_batch::RecordBatch;
 
 use super::episodes::Episode;
-use crate::frame::Stamps;
+use crate::frame::{Stages, Stamps};
 use crate::{Error, Result};
 
 /// The instants of one frame and which cameras' images were repeated.
@@ -74,6 +74,10 @@ pub fn write(
         int(&|instant| instant.stamps.joints_ns),
         flag(&|instant| instant.stamps.late),
     ];
+    for (at, stage) in Stages::NAMES.iter().enumerate() {
+        fields.push(Field::new(name_of(stage), DataType::Int64, false));
+        columns.push(int(&|instant| instant.stamps.stages.list()[at]));
+    }
     for (at, camera) in cameras.iter().enumerate() {
         fields.push(Field::new(format!("sinew.{camera}.captured_ns"), DataType::Int64, false));
         columns.push(int(&|instant| instant.stamps.images_ns.get(at).copied().unwrap_or(0)));
@@ -99,6 +103,16 @@ pub fn read(path: &Path) -> Result<Timing> {
         let index = columns.ints("index")?;
         let (tick, joints) = (columns.ints("sinew.tick_ns")?, columns.ints("sinew.joints_ns")?);
         let late = columns.flags("sinew.late")?;
+        // Recordings of before the stages were measured have none of them.
+        let measured = schema.column_with_name(&name_of(Stages::NAMES[0])).is_some();
+        let mut stages = Vec::new();
+        for stage in Stages::NAMES.iter().filter(|_| measured) {
+            stages.push(columns.ints(&name_of(stage))?);
+        }
+        let stages = |row: usize| match stages.as_slice() {
+            [wake, bus, work] => [wake[row], bus[row], work[row]].into(),
+            _ => Stages::default(),
+        };
         let mut instants: Vec<Instant> = (0..batch.num_rows())
             .map(|row| Instant {
                 stamps: Stamps {
@@ -106,6 +120,7 @@ pub fn read(path: &Path) -> Result<Timing> {
                     joints_ns: joints[row],
                     images_ns: Vec::new(),
                     late: late[row],
+                    stages: stages(row),
                 },
                 repeated: Vec::new(),
             })
@@ -125,6 +140,10 @@ pub fn read(path: &Path) -> Result<Timing> {
         true => Ok(timing),
         false => Err(Error::malformed(path, "column index", "is not in order")),
     }
+}
+
+fn name_of(stage: &str) -> String {
+    format!("sinew.{stage}_ns")
 }
 
 /// Every table of instants in a dataset, and what cannot be read; none where nothing was measured.
@@ -178,7 +197,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("timing.parquet");
         let instant = |n: i64| Instant {
-            stamps: Stamps { tick_ns: n, joints_ns: n + 1, images_ns: vec![n - 2, 0], late: n > 3 },
+            stamps: Stamps {
+                tick_ns: n,
+                joints_ns: n + 1,
+                images_ns: vec![n - 2, 0],
+                late: n > 3,
+                stages: [n + 3, n + 4, n + 5].into(),
+            },
             repeated: vec![n == 2, false],
         };
         let instants: Vec<Instant> = (0..5).map(instant).collect();

@@ -394,7 +394,13 @@ fn a_joint_that_never_moves() {
 fn frames_that_the_recorder_had_to_repeat_and_late_ticks() {
     let copy = Copy::of("v30_video");
     let instant = |n: i64| Instant {
-        stamps: Stamps { tick_ns: n, joints_ns: n, images_ns: vec![n], late: n < 2 },
+        stamps: Stamps {
+            tick_ns: n,
+            joints_ns: n,
+            images_ns: vec![n],
+            late: n < 2,
+            ..Stamps::default()
+        },
         repeated: vec![n == 4 || n == 5],
     };
     let instants: Vec<Instant> = (0..17).map(instant).collect();

@@ -78,6 +78,8 @@ impl RowFormat {
             out.truncate(start);
             return Err(Error::Frame { frame: number, feature, what });
         }
+        // Last: a row may be of a time when nobody measured them.
+        stamps.stages.list().iter().for_each(|stage| out.extend(stage.to_le_bytes()));
         seal(&mut out[start..]);
         Ok(())
     }
@@ -99,6 +101,9 @@ impl RowFormat {
                 Some(bytes) => Cells::Numbers(rest.take(bytes * feature.width())?.to_vec()),
                 None => Cells::Texts(vec![rest.text()?]),
             });
+        }
+        if !rest.0.is_empty() {
+            stamps.stages = [rest.long()?, rest.long()?, rest.long()?].into();
         }
         Some(Row { instant: Instant { stamps, repeated }, task, cells })
     }
@@ -242,4 +247,28 @@ pub fn columns(format: &RowFormat, rows: &[Row]) -> Vec<(String, Cells)> {
         (name.clone(), all)
     };
     format.columns.iter().enumerate().map(column).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Value;
+    use crate::schema::Dtype;
+
+    #[test]
+    fn a_row_of_before_the_stages_were_measured_is_read() {
+        let features = vec![("action".to_owned(), Feature::vector(Dtype::F32, ["pan"]))];
+        let format = RowFormat::new(&Info::new(30, None, features).unwrap());
+        let stamps = Stamps { tick_ns: 3, stages: [1, 2, 3].into(), ..Stamps::default() };
+        let (task, values) = ("wave".into(), vec![Value::F32(vec![0.5])]);
+        let frame = Frame { task, values, images: Vec::new(), stamps: stamps.clone() };
+        let mut record = Vec::new();
+        format.write(0, &frame, &[], &mut record).unwrap();
+        let payload = &record[8..];
+        assert_eq!(format.read(payload).unwrap().instant.stamps, stamps);
+        let old = format.read(&payload[..payload.len() - 24]).unwrap();
+        assert_eq!(old.instant.stamps, Stamps { tick_ns: 3, ..Stamps::default() });
+        assert_eq!(old.task, "wave");
+        assert!(format.read(&payload[..payload.len() - 8]).is_none());
+    }
 }

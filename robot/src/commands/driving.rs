@@ -25,7 +25,7 @@ use crate::run::stats::Stats;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Loop")]
 pub struct LoopFlags {
-    /// The loop's figures at the end, stage by stage
+    /// The loop's figures stage by stage, while it runs and at the end
     #[arg(long)]
     pub stats: bool,
     /// Seconds in which the arm is only read, before there is torque, to see whether it holds the

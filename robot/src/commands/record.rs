@@ -13,6 +13,7 @@ use super::driving::{
 };
 use super::hands::Leads;
 use super::recording::{By, DatasetFlags};
+use super::watching::Scene;
 use crate::cameras;
 use crate::cli::cameras::CameraFlags;
 use crate::cli::failure::{Exit, Failure};
@@ -133,7 +134,8 @@ impl Record {
             display.show(pairs, stats);
             ControlFlow::Continue(())
         };
-        let mut kept = recorder.run(&mut pairs, &cameras, pace, stats, report, each, end)?;
+        let scene = Scene { cameras: &cameras, ..Scene::new(report, self.looped.stats) };
+        let mut kept = recorder.run(&mut pairs, pace, stats, scene, each, end)?;
         if let Value::Object(extra) = &mut kept.extra {
             extra.insert("display".into(), display.end(report));
         }

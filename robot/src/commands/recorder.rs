@@ -64,19 +64,18 @@ pub struct Kept {
 impl Recorder {
     /// Runs the loop, and records it until all episodes are there, somebody stops it, or `each` does.
     /// `then` sees to the arms: they wait for no disk.
-    #[expect(clippy::too_many_arguments, reason = "all that a recording is made of")]
     pub fn run(
         self,
         pairs: &mut [Pair],
-        cameras: &[Camera],
         pace: Pace,
         stats: Stats,
-        report: &Report,
+        scene: Scene<'_>,
         mut each: impl FnMut(Tick, &[Pair], &Stats) -> ControlFlow<()>,
         then: impl FnOnce(&mut [Pair], Lap) -> Outcome,
     ) -> Result<Kept, Failure> {
         let Self { resting, takes, session, keys, every, stored, .. } = self;
         let Self { course, root, voice, baton, uploads, .. } = self;
+        let Scene { report, cameras, .. } = scene;
         let values = pairs.iter().map(|pair| pair.asked().len()).sum();
         let (mut tap, mut slips) = tap(values, cameras, every, stored);
         let (over, waiting) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -96,12 +95,12 @@ impl Recorder {
                 Failure::new(Exit::Failed, format!("cannot start the recorder: {error}"))
             })?;
             let dataset = Some((root.as_path(), waiting));
-            let scene = Scene { report, cameras, dataset };
+            let scene = Scene { dataset, ..scene };
             let ran = watch(pairs, pace, stats, scene, |tick, pairs, stats| {
                 // On its way to where it is wanted an arm does nothing that is worth learning.
                 begun |= pairs.iter().all(|pair| pair.is_there(tick.began));
                 if begun {
-                    tap.take(tick, pairs, recorder.thread());
+                    tap.take(tick, pairs, &stats.last, recorder.thread());
                 }
                 match over.load(Ordering::Acquire) {
                     true => ControlFlow::Break(()),

@@ -13,7 +13,7 @@ use sinew_teleop::Played;
 
 use super::dataset::Place;
 use super::driving::{LoopFlags, figures, finish, followers, listen, rate, ready, remember};
-use super::watching::watch;
+use super::watching::{Scene, watch};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::flags::{DisplayFlags, RemoteFlags, RobotFlags};
 use crate::cli::report::{Report, Tone};
@@ -115,7 +115,8 @@ impl Replay {
         let mut began = None;
         let pace = Pace { fps: self.fps, duration: None };
         let stats = figures(&Clock::Real)?;
-        let ran = watch(&mut pairs, pace, stats, report, |tick, pairs, stats| {
+        let scene = Scene::new(report, self.looped.stats);
+        let ran = watch(&mut pairs, pace, stats, scene, |tick, pairs, stats| {
             display.show(pairs, stats);
             if began.is_none() && !pairs.iter().all(|pair| pair.is_there(tick.began)) {
                 return ControlFlow::Continue(());

@@ -295,7 +295,7 @@ impl Rollout {
                 })?;
             }
             let each = |tick: Tick, pairs: &[Pair], stats: &Stats| {
-                tap.take(tick, pairs, &thinker);
+                tap.take(tick, pairs, &stats.last, &thinker);
                 display.show(pairs, stats);
                 if begun.is_none() && pairs.iter().all(|pair| pair.is_there(tick.began)) {
                     begun = Some(tick.began);
@@ -317,10 +317,10 @@ impl Rollout {
                 driven = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
                 outcome
             };
+            let scene = Scene { cameras, ..Scene::new(report, self.looped.stats) };
             match recorder {
-                Some(recorder) => recorder.run(pairs, cameras, pace, stats, report, each, then),
+                Some(recorder) => recorder.run(pairs, pace, stats, scene, each, then),
                 None => {
-                    let scene = Scene { report, cameras, dataset: None };
                     let ran = match wish {
                         // Where somebody types, nothing is drawn.
                         Some(_) => lap(pairs, &Clock::Real, pace, stats, each),
@@ -369,7 +369,8 @@ fn go_back(pairs: &mut [Pair], begin: Vec<Vec<f64>>, ran: Lap, fps: f64, report:
     }
     report.note("going back to where it was");
     let pace = Pace { fps, duration: Some(10 * SECOND) };
-    let lap = watch(pairs, pace, ran.stats, report, |tick, pairs, _| {
+    let scene = Scene::new(report, false);
+    let lap = watch(pairs, pace, ran.stats, scene, |tick, pairs, _| {
         match pairs.iter().all(|pair| pair.is_there(tick.began)) {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),

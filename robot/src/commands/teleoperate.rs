@@ -96,7 +96,7 @@ impl Teleoperate {
             robot.options.stop
         ));
         let stats = figures(&Clock::Real)?;
-        let scene = Scene { report, cameras: &cameras, dataset: None };
+        let scene = Scene { cameras: &cameras, ..Scene::new(report, self.looped.stats) };
         let ran = watch(&mut pairs, pace, stats, scene, |_, pairs, stats| {
             display.show(pairs, stats);
             match keys.as_ref().and_then(|listening| listening.keys.pressed()) {

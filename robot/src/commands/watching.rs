@@ -28,60 +28,65 @@ pub struct Scene<'a> {
     pub cameras: &'a [Camera],
     /// Where a dataset grows, and how many rows wait for it.
     pub dataset: Option<(&'a Path, &'a AtomicU64)>,
+    /// Whether the loop's figures are told stage by stage.
+    pub stats: bool,
 }
 
-impl<'a> From<&'a Report> for Scene<'a> {
-    fn from(report: &'a Report) -> Self {
-        Self { report, cameras: &[], dataset: None }
+impl<'a> Scene<'a> {
+    /// Nothing to be seen but the arms.
+    pub fn new(report: &'a Report, stats: bool) -> Self {
+        Self { report, cameras: &[], dataset: None, stats }
     }
 }
 
+/// From one line of figures to the next, where no panel shows them.
+const FIGURES: Nanos = 3 * SECOND;
+
 /// Runs the loop, with a panel where somebody looks. `each` hears of every tick, too.
-pub fn watch<'a>(
+pub fn watch(
     pairs: &mut [Pair],
     pace: Pace,
     stats: Stats,
-    scene: impl Into<Scene<'a>>,
+    scene: Scene<'_>,
     mut each: impl FnMut(Tick, &[Pair], &Stats) -> ControlFlow<()>,
 ) -> Lap {
-    let (clock, scene) = (Clock::Real, scene.into());
+    let drawing = scene.report.drawing();
+    let panel = (drawing || scene.stats).then(|| Panel::new(pairs, scene.stats));
+    let stage = drawing.then(Arc::<Stage>::default);
     let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        if !scene.cameras.is_empty() {
-            let look = || look_after(scene, &over);
-            let lookout = std::thread::Builder::new().name("lookout".to_owned());
-            // Without it nobody is told of a camera that is away, which the loop can do without.
-            drop(lookout.spawn_scoped(scope, look));
+    scene.report.perform(stage.clone());
+    let ran = std::thread::scope(|scope| {
+        let (panel, over) = (panel.as_ref(), &over);
+        // Without these threads nobody is told or shown anything, which the loop can do without.
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let told = panel.filter(|_| !drawing);
+        if told.is_some() || !scene.cameras.is_empty() {
+            drop(thread("lookout").spawn_scoped(scope, move || look_after(scene, told, over)));
         }
-        if !scene.report.drawing() {
-            let ran = lap(pairs, &clock, pace, stats, each);
-            over.store(true, Ordering::Release);
-            return ran;
+        if let Some((panel, stage)) = panel.zip(stage) {
+            drop(thread("view").spawn_scoped(scope, move || draw(panel, &stage, scene, over)));
         }
-        let panel = Panel::new(pairs);
-        let stage = Arc::new(Stage::default());
-        scene.report.perform(Some(Arc::clone(&stage)));
-        let ran = std::thread::scope(|scope| {
-            let draw = || draw(&panel, &stage, scene, &over);
-            let drawer = std::thread::Builder::new().name("view".to_owned());
-            drop(drawer.spawn_scoped(scope, draw));
-            let ran = lap(pairs, &clock, pace, stats, |tick, pairs, stats| {
+        let ran = lap(pairs, &Clock::Real, pace, stats, |tick, pairs, stats| {
+            if let Some(panel) = panel {
                 panel.update(pairs, stats);
-                each(tick, pairs, stats)
-            });
-            over.store(true, Ordering::Release);
-            ran
+            }
+            each(tick, pairs, stats)
         });
-        scene.report.perform(None);
+        over.store(true, Ordering::Release);
         ran
-    })
+    });
+    scene.report.perform(None);
+    ran
 }
 
-/// Tells of cameras that go away and come back until the loop is over.
-fn look_after(scene: Scene<'_>, over: &AtomicBool) {
+/// Tells of cameras that go away and come back, and the loop's figures where no panel shows them, until
+/// the loop is over.
+fn look_after(scene: Scene<'_>, figures: Option<&Panel>, over: &AtomicBool) {
     let mut lookout = Lookout::default();
+    let mut due = Clock::Real.now() + FIGURES;
     while !over.load(Ordering::Acquire) {
-        lookout.look(scene.cameras, Clock::Real.now(), |camera, away| {
+        let now = Clock::Real.now();
+        lookout.look(scene.cameras, now, |camera, away| {
             let (name, report) = (camera.name(), scene.report);
             report.event(&json!({"type": "camera", "camera": name, "away": away}));
             report.progress("");
@@ -95,6 +100,13 @@ fn look_after(scene: Scene<'_>, over: &AtomicBool) {
                 report.note(format!("camera {name} is back"));
             }
         });
+        if let Some(panel) = figures.filter(|_| now >= due) {
+            due += FIGURES;
+            let going = panel.going();
+            scene.report.event(&going.json());
+            scene.report.progress("");
+            scene.report.say(going.to_string());
+        }
         Clock::Real.sleep(EVERY);
     }
 }

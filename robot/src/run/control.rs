@@ -297,6 +297,8 @@ fn ticks(
     let mut deadline = began;
     let mut number = 0;
     let mut begun = false;
+    // What handing the tick before on took, which a tick's work is not over without.
+    let mut handing = 0;
     let error = loop {
         if end.is_some_and(|end| deadline >= end) {
             break None;
@@ -324,7 +326,7 @@ fn ticks(
             done,
             wake: woke - due,
             bus,
-            work: done - woke - bus,
+            work: done - woke - bus + handing,
             tick: done - deadline,
         });
         stats.skew.count(newest.saturating_sub(oldest));
@@ -342,6 +344,7 @@ fn ticks(
         if each(tick, pairs, &stats).is_break() {
             break None;
         }
+        handing = clock.now() - done;
     };
     (stats, error)
 }

@@ -12,31 +12,45 @@ use sinew_drivers::clock::{MICRO, SECOND};
 /// The longest span that is told apart, in microseconds.
 const LONGEST: u64 = 600_000_000;
 
+/// How many powers of two from a microsecond up to a second are told apart where spans are drawn.
+pub const POWERS: usize = 21;
+
 /// Times of one kind, in microseconds.
 #[derive(Debug, Clone)]
-pub struct Spans(Histogram<u64>);
+pub struct Spans {
+    all: Histogram<u64>,
+    powers: [u32; POWERS],
+}
 
 impl Spans {
     /// None counted yet; `None` only if memory is short.
     pub fn new() -> Option<Self> {
         // Three digits: a part in a thousand is finer than any clock tick that matters.
-        Histogram::new_with_bounds(1, LONGEST, 3).ok().map(Self)
+        let all = Histogram::new_with_bounds(1, LONGEST, 3).ok()?;
+        Some(Self { all, powers: [0; POWERS] })
     }
 
     /// Counts one.
     pub fn count(&mut self, span: Nanos) {
-        let micros = u64::try_from(span / MICRO).unwrap_or(0);
-        self.0.saturating_record(micros.clamp(1, LONGEST));
+        let micros = u64::try_from(span / MICRO).unwrap_or(0).clamp(1, LONGEST);
+        self.all.saturating_record(micros);
+        let power = (micros.ilog2() as usize).min(POWERS - 1);
+        self.powers[power] = self.powers[power].saturating_add(1);
+    }
+
+    /// How many took from 1, 2, 4, 8 … microseconds up to the next; the last is of all that took longer.
+    pub fn powers(&self) -> &[u32; POWERS] {
+        &self.powers
     }
 
     /// The span that this share of all stays below, in microseconds.
     pub fn quantile(&self, share: f64) -> u64 {
-        self.0.value_at_quantile(share)
+        self.all.value_at_quantile(share)
     }
 
     /// Its middle and its longest, in milliseconds.
     pub fn json_ms(&self) -> Value {
-        json!({ "p50": self.quantile(0.5) as f64 / 1e3, "max": self.0.max() as f64 / 1e3 })
+        json!({ "p50": self.quantile(0.5) as f64 / 1e3, "max": self.all.max() as f64 / 1e3 })
     }
 
     /// The figures that scripts read.
@@ -45,7 +59,7 @@ impl Spans {
             "p50": self.quantile(0.5),
             "p99": self.quantile(0.99),
             "p999": self.quantile(0.999),
-            "max": self.0.max(),
+            "max": self.all.max(),
         })
     }
 }
@@ -72,7 +86,7 @@ pub struct Last {
     pub wake: Nanos,
     /// The buses: requests going out, and their answers.
     pub bus: Nanos,
-    /// Its own work.
+    /// Its own work, and what handing the tick before on took.
     pub work: Nanos,
     /// From its deadline to its end.
     pub tick: Nanos,

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::thread::Thread;
 
 use rtrb::{Consumer, Producer, RingBuffer};
+use sinew_datasets::Stages;
 use sinew_drivers::Nanos;
 use sinew_drivers::camera::{Camera, Shot};
 use sinew_drivers::clock::SECOND;
 
 use super::control::{Pair, Tick};
+use super::stats::Last;
 
 /// What the recorder is told of one tick.
 #[derive(Clone, Debug, Default)]
@@ -21,10 +23,12 @@ pub struct Slip {
     pub row: u64,
     /// When the tick began.
     pub began: Nanos,
-    /// When the joints were read: the middle of the reading.
+    /// When the joints were read: the middle of the reading, of all arms together.
     pub joints_at: Nanos,
     /// Whether the tick was late.
     pub late: bool,
+    /// What the slowest of the ticks since the row before took.
+    pub stages: Stages,
     /// Whether a person has taken over from a policy.
     pub corrects: bool,
     /// How many joints gave no new value, and leaders that said nothing new.
@@ -74,6 +78,8 @@ pub struct Tap<'a> {
     stored: Stored,
     /// When the joints of the row before were read.
     before: Option<Nanos>,
+    /// The slowest tick since the row before.
+    slowest: Last,
 }
 
 /// The recorder's end.
@@ -110,14 +116,26 @@ pub fn tap(values: usize, cameras: &[Camera], every: u64, stored: Stored) -> (Ta
     // There is room for all of them.
     slips.take(room).for_each(|slip| lay.push(slip).unwrap_or_default());
     (
-        Tap { free, full, cameras, every: every.max(1), next: None, stored, before: None },
+        Tap {
+            free,
+            full,
+            cameras,
+            every: every.max(1),
+            next: None,
+            stored,
+            before: None,
+            slowest: Last::default(),
+        },
         Slips { free: lay, full: read },
     )
 }
 
 impl Tap<'_> {
     /// Takes down what a tick saw and did, if it is one to be recorded.
-    pub fn take(&mut self, tick: Tick, pairs: &[Pair], recorder: &Thread) {
+    pub fn take(&mut self, tick: Tick, pairs: &[Pair], last: &Last, recorder: &Thread) {
+        if last.tick > self.slowest.tick {
+            self.slowest = *last;
+        }
         let row = tick.number / self.every;
         // Where the loop had to leave a row's first tick out, one of those behind it will do.
         let is_due = match self.next {
@@ -128,16 +146,19 @@ impl Tap<'_> {
             return;
         }
         self.next = Some(row + 1);
+        let Last { wake, bus, work, .. } = std::mem::take(&mut self.slowest);
         let Ok(mut slip) = self.free.pop() else { return };
         slip.row = row;
         slip.began = tick.began;
         slip.late = tick.late;
+        slip.stages = [wake, bus, work].into();
         slip.corrects = pairs.iter().any(Pair::corrects);
         slip.stale = 0;
         (slip.joints_at, slip.state, slip.action) = (0, cleared(slip.state), cleared(slip.action));
+        let mut read = (Nanos::MAX, Nanos::MIN);
         for pair in pairs {
             let seen = pair.follower.observation();
-            slip.joints_at = seen.timing.first_out.midpoint(seen.timing.last_in);
+            read = (read.0.min(seen.timing.first_out), read.1.max(seen.timing.last_in));
             slip.stale += seen.fresh.iter().map(|fresh| u64::from(!*fresh)).sum::<u64>();
             slip.stale += u64::from(pair.is_unled());
             slip.state.extend(&seen.values);
@@ -146,6 +167,9 @@ impl Tap<'_> {
                 Stored::Sent => &pair.follower.sent().values,
                 Stored::Measured => &seen.values,
             });
+        }
+        if !pairs.is_empty() {
+            slip.joints_at = read.0.midpoint(read.1);
         }
         slip.shots.clear();
         let joints_at = slip.joints_at;
@@ -224,9 +248,14 @@ mod tests {
         let numbers = [1, 2, 3, 4, 5, 7, 8, 9, 10, 17, 18].into_iter();
         for number in numbers {
             let began = Nanos::try_from(number).unwrap();
-            tap.take(Tick { number, began, late: false }, &[], &std::thread::current());
+            let last = Last { tick: began % 5, work: began, ..Last::default() };
+            tap.take(Tick { number, began, late: false }, &[], &last, &std::thread::current());
         }
-        let rows = std::iter::from_fn(|| slips.next()).map(|slip| (slip.row, slip.began));
-        assert_eq!(rows.collect::<Vec<_>>(), [(1, 3), (2, 7), (3, 9), (5, 17), (6, 18)]);
+        let rows: Vec<_> = std::iter::from_fn(|| slips.next()).collect();
+        let taken: Vec<_> = rows.iter().map(|slip| (slip.row, slip.began)).collect();
+        assert_eq!(taken, [(1, 3), (2, 7), (3, 9), (5, 17), (6, 18)]);
+        // Of each row's ticks the slowest, up to the one that stands for it.
+        let slowest: Vec<_> = rows.iter().map(|slip| slip.stages.work_ns).collect();
+        assert_eq!(slowest, [3, 4, 9, 17, 18]);
     }
 }

@@ -5,10 +5,12 @@
 //! shoulder_pan    ─────────────┼─●○─────────    12.3 →    11.9
 //! gripper         ●────────────┼────────────     0.0 →     0.0  limited
 //! 60.0 Hz · tick p50 812 µs, p99 1203 µs · 0 late of 1234 · 0 answers lost
+//! work   1 µs ···▁█▆▂▁·············  1 s  p50 17 · p99 44 · p99.9 61 µs
 //! front 30.0/s · wrist 29.9/s · 0 rows wait · 12.3 GB free
 //! episode 3, 2 of 5: 210 of 900 frames, 0:23 left ━━━━━━────────────
 //! ```
 
+use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -18,12 +20,13 @@ use ratatui_core::style::{Color, Style, Stylize};
 use ratatui_core::text::{Line, Span};
 use ratatui_core::widgets::Widget;
 use ratatui_widgets::gauge::LineGauge;
+use serde_json::{Value, json};
 use sinew_drivers::Nanos;
 use sinew_drivers::clock::MILLI;
 
 use crate::cli::stage::Doing;
 use crate::run::control::{Pair, value_names};
-use crate::run::stats::Stats;
+use crate::run::stats::{POWERS, Spans, Stats};
 
 /// How many letters a joint's bar is wide.
 const BAR: usize = 28;
@@ -48,13 +51,76 @@ struct Row {
 
 /// How the loop goes.
 #[derive(Debug, Clone, Copy, Default)]
-struct Going {
+pub struct Going {
     rate: f64,
     p50: u64,
     p99: u64,
     late: u64,
     ticks: u64,
     lost: u64,
+    /// Its stages, where they are asked for.
+    stages: Option<[Taken; STAGES.len()]>,
+}
+
+const STAGES: [&str; 3] = ["wake", "bus", "work"];
+
+/// What a stage took so far.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    p50: u64,
+    p99: u64,
+    p999: u64,
+    powers: [u32; POWERS],
+}
+
+impl From<&Spans> for Taken {
+    fn from(spans: &Spans) -> Self {
+        let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|share| spans.quantile(share));
+        Self { p50, p99, p999, powers: *spans.powers() }
+    }
+}
+
+impl Taken {
+    /// A bar for each power of two; one tick among thousands is seen too.
+    fn bars(&self) -> String {
+        let most = f64::from(self.powers.iter().max().copied().unwrap_or(0));
+        let bar = |count: &u32| match count {
+            0 => '·',
+            count => {
+                let share = f64::from(*count).ln_1p() / most.ln_1p();
+                ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'][(share * 7.0).round() as usize % 8]
+            }
+        };
+        self.powers.iter().map(bar).collect()
+    }
+}
+
+impl Going {
+    /// The figures that scripts read while the loop runs.
+    pub fn json(&self) -> Value {
+        let mut json = json!({
+            "type": "stats",
+            "ticks": self.ticks,
+            "rate_hz": (self.rate * 100.0).round() / 100.0,
+            "late_ticks": self.late,
+        });
+        for (name, taken) in STAGES.iter().zip(self.stages.iter().flatten()) {
+            json[format!("{name}_us")] =
+                json!({ "p50": taken.p50, "p99": taken.p99, "p999": taken.p999 });
+        }
+        json
+    }
+}
+
+impl fmt::Display for Going {
+    /// One line, where there is no room for pictures.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} Hz · {} late of {}", self.rate, self.late, self.ticks)?;
+        for (name, taken) in STAGES.iter().zip(self.stages.iter().flatten()) {
+            write!(f, " · {name} {}/{}/{}", taken.p50, taken.p99, taken.p999)?;
+        }
+        f.write_str(" µs (p50/p99/p99.9)")
+    }
 }
 
 /// What the loop hands to the panel, without ever waiting for it.
@@ -62,11 +128,13 @@ pub struct Panel {
     newest: Mutex<(Vec<Row>, Going)>,
     /// When the next state is to be taken.
     due: AtomicI64,
+    /// Whether the loop is shown stage by stage.
+    staged: bool,
 }
 
 impl Panel {
-    /// A panel with a row for each joint.
-    pub fn new(pairs: &[Pair]) -> Self {
+    /// A panel with a row for each joint, and with the loop's stages where they are asked for.
+    pub fn new(pairs: &[Pair], staged: bool) -> Self {
         let ranges = pairs.iter().flat_map(|pair| pair.follower.reaches()).map(|reach| reach.range);
         let rows = value_names(pairs).into_iter().zip(ranges).map(|(name, range)| Row {
             name: name.trim_end_matches(".pos").to_owned(),
@@ -74,7 +142,7 @@ impl Panel {
             ..Row::default()
         });
         let newest = Mutex::new((rows.collect(), Going::default()));
-        Self { newest, due: AtomicI64::new(Nanos::MIN) }
+        Self { newest, due: AtomicI64::new(Nanos::MIN), staged }
     }
 
     /// Takes the newest state where the next picture needs it, unless one is being drawn.
@@ -103,7 +171,13 @@ impl Panel {
             late: stats.late_ticks,
             ticks: stats.ticks,
             lost: pairs.iter().map(Pair::lost).sum(),
+            stages: self.staged.then(|| [&stats.wake, &stats.bus, &stats.work].map(Taken::from)),
         };
+    }
+
+    /// How the loop goes.
+    pub fn going(&self) -> Going {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 
     /// A picture, so wide, and of at most so many lines: joints make way first.
@@ -113,6 +187,13 @@ impl Panel {
             "{:.1} Hz · tick p50 {} µs, p99 {} µs · {} late of {} · {} answers lost",
             going.rate, going.p50, going.p99, going.late, going.ticks, going.lost
         ))];
+        for (name, taken) in STAGES.iter().zip(going.stages.iter().flatten()) {
+            let bars = taken.bars();
+            let Taken { p50, p99, p999, .. } = taken;
+            let line =
+                format!("{name:<5} 1 µs {bars} 1 s  p50 {p50} · p99 {p99} · p99.9 {p999} µs");
+            below.push(Line::from(line));
+        }
         if !beside.is_empty() {
             below.push(Line::from(beside.to_owned()));
         }
@@ -166,7 +247,9 @@ fn bar(row: &Row) -> Line<'static> {
         (true, false) => Span::from(""),
     };
     let name = Span::from(format!("{:<16}", row.name));
-    let values = Span::from(format!(" {:>8.1} → {:>7.1}", row.asked, row.there));
+    // Nobody is at minus nothing.
+    let [asked, there] = [row.asked, row.there].map(|value| (value * 10.0).round() / 10.0 + 0.0);
+    let values = Span::from(format!(" {asked:>8.1} → {there:>7.1}"));
     std::iter::once(name).chain((0..BAR).map(mark)).chain([values, remark]).collect()
 }
 
@@ -210,6 +293,7 @@ fn ansi(cell: &Cell) -> anstyle::Style {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sinew_drivers::clock::MICRO;
 
     fn row() -> Row {
         Row {
@@ -223,7 +307,8 @@ mod tests {
     }
 
     fn panel(rows: Vec<Row>) -> Panel {
-        Panel { newest: Mutex::new((rows, Going::default())), due: AtomicI64::new(0) }
+        let newest = Mutex::new((rows, Going::default()));
+        Panel { newest, due: AtomicI64::new(0), staged: false }
     }
 
     fn plain(picture: &Buffer) -> Vec<String> {
@@ -234,12 +319,14 @@ mod tests {
     #[test]
     fn a_joint_shows_both_marks_and_survives_no_number() {
         let lost = Row { asked: f64::NAN, fresh: false, ..row() };
-        let picture = panel(vec![row(), lost]).picture("", &Doing::default(), 80, 24);
+        let still = Row { there: -0.04, ..row() };
+        let picture = panel(vec![row(), lost, still]).picture("", &Doing::default(), 80, 24);
         let lines = plain(&picture);
         assert!(lines[0].contains("●") && lines[0].contains("○") && lines[0].ends_with("limited"));
         assert!(lines[0].find('●') < lines[0].find('○'));
         assert!(lines[1].ends_with("no answer"), "{}", lines[1]);
-        assert_eq!(lines.len(), 3);
+        assert!(lines[2].contains("→     0.0"), "{}", lines[2]);
+        assert_eq!(lines.len(), 4);
     }
 
     #[test]
@@ -253,6 +340,24 @@ mod tests {
         assert!(lines[2].starts_with("0.0 Hz"), "{lines:?}");
         assert_eq!(lines[3], "front 30.0/s");
         assert!(lines[4].starts_with("episode 0: 3 of 9 frames ━"), "{lines:?}");
+    }
+
+    #[test]
+    fn the_loops_stages_are_pictures_where_there_is_room_and_a_line_elsewhere() {
+        let mut spans = Spans::new().unwrap();
+        (0..999).for_each(|_| spans.count(17 * MICRO));
+        spans.count(40 * MILLI);
+        let stages = Some([&spans; STAGES.len()].map(Taken::from));
+        let going = Going { rate: 60.0, ticks: 1000, late: 1, stages, ..Going::default() };
+        let panel = Panel { newest: Mutex::new((vec![row()], going)), ..panel(vec![]) };
+        let lines = plain(&panel.picture("", &Doing::default(), 80, 24));
+        assert_eq!(lines.len(), 5);
+        let bars = "work  1 µs ····█··········▂····· 1 s  p50 17 · p99 17 · p99.9 17 µs";
+        assert_eq!(lines[4], bars);
+        let line = "60.0 Hz · 1 late of 1000 · wake 17/17/17 · bus 17/17/17 · work 17/17/17 µs (p50/p99/p99.9)";
+        assert_eq!(panel.going().to_string(), line);
+        let json = panel.going().json();
+        assert_eq!((&json["type"], &json["bus_us"]["p999"]), (&json!("stats"), &json!(17)));
     }
 
     #[test]

@@ -164,7 +164,7 @@ fn frame(task: &Arc<str>, now: &Moment<'_>, action: &[f64]) -> Frame {
             tick_ns: at,
             joints_ns: at,
             images_ns: vec![at; now.images.len()],
-            late: false,
+            ..Stamps::default()
         },
     }
 }

@@ -48,6 +48,7 @@ pub(super) fn frame(plan: &Plan, slip: &Slip, last_shots: &mut [u64], skew: &mut
             joints_ns: slip.joints_at,
             images_ns: slip.shots.iter().map(|shot| at(shot.as_deref())).collect(),
             late: slip.late,
+            stages: slip.stages,
         },
     }
 }
