@@ -107,11 +107,10 @@ impl Wire for SerialWire {
         // A flush waits for a thread of the kernel, which waits for its turn on a busy machine;
         // to ask whether there is anything to flush waits for nobody. Neither would say that the
         // adapter is gone; the next request does.
-        let cleared = match port.bytes_to_read() {
-            Ok(0) => Ok(()),
-            _ => port.clear(ClearBuffer::Input),
-        };
-        cleared.map_err(|source| self.error(source.into()))
+        match port.bytes_to_read() {
+            Ok(1..) => port.clear(ClearBuffer::Input).or(Ok(())),
+            Ok(0) | Err(_) => Ok(()),
+        }
     }
 
     fn reopen(&mut self) -> Result<(), Error> {
