@@ -176,7 +176,24 @@ pub fn parts(wanted: &Wanted) -> Result<Vec<Part>, Failure> {
     for part in &mut parts {
         part.calibrate.clone_from(&calibrate);
     }
+    apart(parts.iter())?;
     Ok(parts)
+}
+
+/// Refuses arms of which two are said to be on one port.
+pub fn apart<'a>(parts: impl Iterator<Item = &'a Part> + Clone) -> Result<(), Failure> {
+    // A pair that another machine hosts has one address.
+    let shared = |port: &str| port == SIMULATED || port.starts_with("zenoh://");
+    let mut left = parts.filter(|part| !shared(&part.port));
+    while let Some(one) = left.next() {
+        if let Some(other) = left.clone().find(|other| other.port == one.port) {
+            return Err(Failure::usage(
+                format!("{} and {} are both said to be on {}", one.called, other.called, one.port),
+                "each arm has a port of its own: sinew find-port tells which",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The error with a leader as the nearest type where a leader was asked for.

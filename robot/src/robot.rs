@@ -16,7 +16,7 @@ use crate::cli::flags::{RemoteFlags, RobotFlags, TeleopFlags};
 #[cfg(feature = "zenoh")]
 use crate::cli::network::named;
 use crate::lekiwi::{CLIENT, Kiwi};
-use crate::part::{Part, SIMULATED, Wanted, parts};
+use crate::part::{Part, SIMULATED, Wanted, apart, parts};
 #[cfg(feature = "zenoh")]
 use crate::remote::Remote;
 use crate::robot_file::{Kept, RobotFile, config_folder};
@@ -172,6 +172,7 @@ impl Robot {
                 "lead with a type such as so101_leader",
             ));
         }
+        apart(parts.iter().chain(leads.map(Self::parts).unwrap_or_default()))?;
         let own_name = flags.teleop.clone().or_else(|| id.clone());
         let options = ArmOptions {
             use_degrees: flags.teleop_use_degrees,

@@ -60,6 +60,26 @@ fn a_pair_without_calibration_is_told_how_to_get_one() {
 }
 
 #[test]
+fn two_arms_are_not_on_one_port() {
+    let both = |left: &str, right: &str| RobotFlags {
+        robot_type: Some("bi_so_follower".into()),
+        robot_left_port: Some(left.into()),
+        robot_right_port: Some(right.into()),
+        ..RobotFlags::default()
+    };
+    let refused = Robot::choose(&both("/dev/a", "/dev/a")).unwrap_err();
+    assert!(refused.what.contains("are both said to be on /dev/a"), "{}", refused.what);
+    let robot = Robot::choose(&both("/dev/a", "/dev/b")).unwrap();
+    let leader = |port: &str| {
+        let (teleop_type, teleop_port) = (Some("so101_leader".into()), Some(port.into()));
+        let flags = TeleopFlags { teleop_type, teleop_port, ..TeleopFlags::default() };
+        Robot::choose_leader(&flags, Some(&robot))
+    };
+    assert!(leader("/dev/b").unwrap_err().what.contains("on /dev/b"));
+    leader("/dev/c").unwrap();
+}
+
+#[test]
 fn what_is_missing_is_asked_for_by_its_flag() {
     let none = Robot::choose(&RobotFlags::default()).unwrap_err();
     assert!(none.remedy.unwrap().contains("--robot.type"));
