@@ -8,7 +8,9 @@ fn each_gives_a_picture_on_a_page_and_what_fails_says_why() {
     let out = sandbox.path("pictures");
     let folder = out.to_str().unwrap();
     let cameras = ["--camera=front=pattern@64x48x30", "--camera=gone=/dev/video-none"];
-    let ended = sandbox.run(&[&["--json", "find-cameras", "--out", folder], &cameras[..]].concat());
+    // As LeRobot's line has it.
+    let words = ["--json", "find-cameras", "opencv", "--output-dir", folder, "--record-time-s=2.0"];
+    let ended = sandbox.run(&[&words, &cameras[..]].concat());
     assert_eq!(ended.code, 0, "{}", ended.err);
     let found = ended.result()["cameras"].as_array().unwrap().clone();
     let named = |source: &str| found.iter().find(|one| one["source"] == source).unwrap();

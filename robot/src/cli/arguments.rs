@@ -16,7 +16,9 @@ pub struct Arranged {
 }
 
 /// LeRobot's flags without a meaning here, by the end of their name, and why.
-const NO_MEANING: [(&str, &str); 45] = [
+const NO_MEANING: [(&str, &str); 47] = [
+    ("record_time_s", "of each camera one picture is kept"),
+    ("warmup_s", "each camera has a second to settle"),
     ("num_read_retries", "every reading is retried within its tick"),
     ("display_mode", "there is one viewer"),
     ("display_compressed_images", "pictures are never sent uncompressed"),

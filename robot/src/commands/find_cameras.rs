@@ -23,6 +23,9 @@ use crate::cli::report::{Report, Tone};
 /// well when they are named: --camera phone=http://phone:8080/video
 #[derive(Debug, Args)]
 pub struct FindCameras {
+    /// LeRobot's word for how cameras are reached
+    #[arg(hide = true)]
+    kind: Option<Reached>,
     /// Where the pictures and the page go
     #[arg(
         long,
@@ -33,6 +36,13 @@ pub struct FindCameras {
     out: PathBuf,
     #[command(flatten)]
     cameras: CameraFlags,
+}
+
+/// How LeRobot reaches a camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Reached {
+    Opencv,
+    Realsense,
 }
 
 /// A camera that is looked at.
@@ -54,6 +64,9 @@ impl FindCameras {
         let (found, failed) = devices();
         for why in &failed {
             report.warn(why);
+        }
+        if self.kind == Some(Reached::Realsense) {
+            report.note("a RealSense's colours are a camera like any other; its depth is not read");
         }
         let mut candidates: Vec<Candidate> = found.iter().map(candidate).collect();
         for (name, spec) in self.cameras.specs()? {
