@@ -8,7 +8,7 @@ use sinew_core::packet::{Decoder, FRAME_ROOM, Protocol};
 use sinew_core::register::Reg;
 use sinew_core::servo::Servo;
 use sinew_core::tables;
-use sinew_drivers::camera::{Layout, Parts, jpeg, zmq};
+use sinew_drivers::camera::{Layout, Parts, jpeg, yuyv, zmq};
 use sinew_drivers::clock::MILLI;
 use sinew_drivers::sim::{FaultPlan, VirtualBus, arm, control};
 use sinew_drivers::{ArmSpec, Clock, calibration_file, zmtp};
@@ -44,7 +44,7 @@ pub use policies::*;
 pub type Check = fn(&[u8]);
 
 /// Every check, by the name of its target and its corpus.
-pub const CHECKS: [(&str, Check); 57] = [
+pub const CHECKS: [(&str, Check); 58] = [
     ("feetech0", feetech0),
     ("feetech1", feetech1),
     ("dynamixel", dynamixel),
@@ -60,6 +60,7 @@ pub const CHECKS: [(&str, Check); 57] = [
     ("board_said", board_said),
     ("camera_stream", camera_stream),
     ("zmq_camera", zmq_camera),
+    ("plain_picture", plain_picture),
     ("phone_message", phone_message),
     ("task_file", task_file),
     ("terminal_keys", terminal_keys),
@@ -293,6 +294,15 @@ pub fn zmq_camera(mut bytes: &[u8]) {
                 assert_eq!(picture.pixels.len(), Layout::Rgb8.len(32, 16));
             }
         }
+    }
+}
+
+/// What a camera sends that does not compress, behind its size: a picture has all its pixels.
+pub fn plain_picture(bytes: &[u8]) {
+    let Some((&[width, height, line], bytes)) = bytes.split_first_chunk() else { return };
+    let [width, height, line] = [width, height, line].map(u32::from);
+    if let Ok(picture) = yuyv::decode(bytes, width, height, line) {
+        assert_eq!(picture.pixels.len(), Layout::Rgb8.len(width, height));
     }
 }
 

@@ -39,6 +39,8 @@ pub fn all() -> Vec<Seed> {
     seeds.extend(super::board_seeds::all());
     seeds.extend(streams());
     seeds.extend(publishers());
+    let plain = [&[4, 2, 10][..], &[90; 20]].concat();
+    seeds.push(("plain_picture", "padded".to_owned(), plain));
     seeds.extend(chunks());
     for (name, text) in TASKS {
         seeds.push(("task_file", name.to_owned(), text.into()));

@@ -18,6 +18,7 @@ mod stamp;
 mod turned;
 mod usb;
 mod v4l2;
+pub mod yuyv;
 pub mod zmq;
 
 use std::path::PathBuf;
@@ -32,7 +33,7 @@ use crate::{Clock, Error, Nanos};
 
 pub use http::Parts;
 pub use pattern::{Look, Pattern};
-pub use settings::Settings;
+pub use settings::{Sent, Settings};
 pub use shot::{Layout, Moment, Picture, Shot, Taken};
 pub use turned::{Turn, Turned};
 pub use usb::{Crowd, crowds};

@@ -12,8 +12,29 @@ pub struct Settings {
     pub locked: bool,
     /// Controls by their names, each with its value.
     pub values: Vec<(String, i32)>,
+    /// How a device sends its pictures; none takes JPEG where there is any.
+    pub sent: Option<Sent>,
     /// By how much its pictures are turned, which the camera itself is not told.
     pub turn: Turn,
+}
+
+/// How a device sends its pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// As JPEG, of which many more go through a cable.
+    Mjpg,
+    /// As they are.
+    Yuyv,
+}
+
+impl Sent {
+    /// What the system and LeRobot's `fourcc` call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mjpg => "MJPG",
+            Self::Yuyv => "YUYV",
+        }
+    }
 }
 
 /// A control that a camera has.
@@ -142,7 +163,7 @@ mod tests {
 
     fn settings(locked: bool, values: &[(&str, i32)]) -> Settings {
         let values = values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
-        Settings { locked, values, turn: Turn::None }
+        Settings { locked, values, ..Settings::default() }
     }
 
     #[test]

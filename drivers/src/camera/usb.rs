@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::{CameraSpec, Origin};
+use super::{CameraSpec, Origin, Sent};
 
 /// The share of a bus that may be promised to devices which need it at fixed times, in percent.
 const PROMISED: u64 = 80;
@@ -11,6 +11,9 @@ const PROMISED: u64 = 80;
 /// Bits that a pixel takes in JPEG pictures of a camera: twice what a quiet scene takes, because the
 /// camera reserves what its worst picture needs.
 const BITS_PER_PIXEL: u64 = 4;
+
+/// The same of pictures that are sent as they are.
+const PLAIN: u64 = 16;
 
 /// Cameras that ask for more than the bus or hub they share carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +34,9 @@ pub fn crowds(specs: &[(String, CameraSpec)], sysfs: &Path) -> Vec<Crowd> {
     for (name, spec) in specs {
         let Origin::Device(path) = &spec.origin else { continue };
         let sides = [spec.width, spec.height, spec.fps].map(u64::from);
-        let bits = sides.into_iter().fold(BITS_PER_PIXEL, u64::saturating_mul);
+        let is_plain = spec.settings.sent == Some(Sent::Yuyv);
+        let bits = if is_plain { PLAIN } else { BITS_PER_PIXEL };
+        let bits = sides.into_iter().fold(bits, u64::saturating_mul);
         let need = bits.div_ceil(1_000_000);
         for (hub, speed) in way(path, sysfs) {
             match hubs.iter_mut().find(|known| known.hub == hub) {
@@ -146,6 +151,16 @@ mod tests {
         assert_eq!(told.len(), 1, "{told:?}");
         assert_eq!((told[0].need, told[0].room), (37, 9));
         assert_eq!(told[0].cameras, ["front"]);
+    }
+
+    #[test]
+    fn pictures_that_are_sent_as_they_are_take_four_times_as_much() {
+        let folder = tempfile::tempdir().unwrap();
+        plug(folder.path(), 0, &[("usb1", "12")]);
+        let mut front = camera("front", 0, (640, 480));
+        front.1.settings.sent = Some(Sent::Yuyv);
+        let told = crowds(&[front], folder.path());
+        assert_eq!(told[0].need, 148, "{told:?}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A device of the system: a webcam that sends JPEG pictures, which every one does.
+//! A device of the system: a webcam that sends JPEG pictures, as nearly every one does, or plain ones.
 //!
 //! The format asked for is the format there is, or an error that lists what the camera offers: a
 //! driver that silently chooses another size would spoil a whole recording.
@@ -8,12 +8,12 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use linuxvideo::controls::{ControlDesc, CtrlType};
-use linuxvideo::format::{FrameSizes, PixFormat, PixelFormat};
+use linuxvideo::format::{FrameIntervals, FrameSizes, PixFormat, PixelFormat};
 use linuxvideo::stream::ReadStream;
 use linuxvideo::{BufType, CapabilityFlags, Fract};
 
-use super::settings::{self, Control};
-use super::{CameraSpec, Source, Taken, jpeg, stamp};
+use super::settings::{self, Control, Sent};
+use super::{CameraSpec, Source, Taken, jpeg, stamp, yuyv};
 use crate::{Clock, Error};
 
 /// How long nothing may come before the camera is taken for dead, in milliseconds.
@@ -23,6 +23,9 @@ const SILENCE_MS: i32 = 3000;
 pub struct Device {
     name: String,
     size: (u32, u32),
+    sent: Sent,
+    /// How many bytes a row of a plain picture takes.
+    line: u32,
     clock: Clock,
     stream: ReadStream,
 }
@@ -40,26 +43,31 @@ impl Device {
         let set = settings::apply(&mut device, &controls, &spec.settings, write, read);
         set.map_err(|what| failed(format!("{}: {what}", path.display())))?;
         let offered = offers(&device);
-        let wanted = PixFormat::new(width, height, PixelFormat::MJPG);
+        let sent = spec.settings.sent.unwrap_or_else(|| usual(&device));
+        let coding = coding(sent);
+        let wanted = PixFormat::new(width, height, coding);
         let capture = device.video_capture(wanted).map_err(system)?;
         let is = capture.format();
-        if (is.width(), is.height(), is.pixel_format()) != (width, height, PixelFormat::MJPG) {
+        if (is.width(), is.height(), is.pixel_format()) != (width, height, coding) {
             return Err(failed(format!(
-                "{} has no JPEG pictures of {width}x{height}; it offers {offered}",
-                path.display()
+                "{} has no {} pictures of {width}x{height}; it offers {offered}",
+                path.display(),
+                sent.name()
             )));
         }
+        let line = is.bytes_per_line();
         let interval = capture.set_frame_interval(Fract::new(1, fps)).map_err(system)?;
         let rate = f64::from(interval.denominator()) / f64::from(interval.numerator().max(1));
         if (rate - f64::from(fps)).abs() > 0.5 {
             return Err(failed(format!(
-                "{} gives {rate:.0} pictures per second at {width}x{height}, not {fps}: put \
-                 @{width}x{height}x{rate:.0} behind it",
-                path.display()
+                "{} gives {rate:.0} {} pictures per second at {width}x{height}, not {fps}: put \
+                 @{width}x{height}x{rate:.0} behind it; it offers {offered}",
+                path.display(),
+                sent.name()
             )));
         }
         let stream = capture.into_stream().map_err(system)?;
-        Ok(Self { name: name.to_owned(), size: (width, height), clock, stream })
+        Ok(Self { name: name.to_owned(), size: (width, height), sent, line, clock, stream })
     }
 
     fn wait(&self) -> Result<(), String> {
@@ -76,7 +84,7 @@ impl Device {
 impl Source for Device {
     fn shoot(&mut self) -> Result<Taken, Error> {
         let failed = |what: String| Error::Camera { camera: self.name.clone(), what };
-        let (width, height) = self.size;
+        let ((width, height), sent, line) = (self.size, self.sent, self.line);
         let stream = self.stream.as_raw_fd();
         loop {
             self.wait().map_err(failed)?;
@@ -89,7 +97,10 @@ impl Source for Device {
                 let here = clock.now();
                 let held = stamp::in_hand(|index| stamp::ask(stream, index));
                 let (age, moment) = stamp::age(held, Clock::Real.now());
-                let picture = jpeg::decode(&buffer, width, height);
+                let picture = match sent {
+                    Sent::Mjpg => jpeg::decode(&buffer, width, height),
+                    Sent::Yuyv => yuyv::decode(&buffer, width, height, line),
+                };
                 Ok(Some(picture.map(|picture| Taken { at: here - age, moment, picture })))
             });
             if let Some(taken) = taken.map_err(|error| failed(error.to_string()))? {
@@ -110,7 +121,7 @@ pub struct Found {
     pub title: String,
     /// What it offers, in words.
     pub offers: String,
-    /// Sizes of its JPEG pictures.
+    /// Sizes of the pictures that it is asked for where nobody says how they are sent.
     pub sizes: Vec<(u32, u32)>,
 }
 
@@ -143,12 +154,7 @@ fn look(device: &linuxvideo::Device, path: &Path) -> Option<Found> {
     if !can.device_capabilities().contains(CapabilityFlags::VIDEO_CAPTURE) {
         return None;
     }
-    let mut sizes = match device.frame_sizes(PixelFormat::MJPG) {
-        Ok(FrameSizes::Discrete(sizes)) => {
-            sizes.iter().map(|size| (size.width(), size.height())).collect()
-        }
-        _ => Vec::new(),
-    };
+    let mut sizes = sizes(device, coding(usual(device)));
     sizes.sort_unstable();
     Some(Found {
         by_path: by_path(path),
@@ -157,6 +163,42 @@ fn look(device: &linuxvideo::Device, path: &Path) -> Option<Found> {
         path: path.to_owned(),
         sizes,
     })
+}
+
+fn coding(sent: Sent) -> PixelFormat {
+    match sent {
+        Sent::Mjpg => PixelFormat::MJPG,
+        Sent::Yuyv => PixelFormat::YUYV,
+    }
+}
+
+/// How a camera sends its pictures where nobody says: plain only where it has nothing else.
+fn usual(device: &linuxvideo::Device) -> Sent {
+    let formats = device.formats(BufType::VIDEO_CAPTURE).filter_map(Result::ok);
+    let formats: Vec<_> = formats.map(|format| format.pixel_format()).collect();
+    let has = |sent| formats.contains(&coding(sent));
+    if !has(Sent::Mjpg) && has(Sent::Yuyv) { Sent::Yuyv } else { Sent::Mjpg }
+}
+
+/// The sizes that it has in a format, where it lists them.
+fn sizes(device: &linuxvideo::Device, format: PixelFormat) -> Vec<(u32, u32)> {
+    match device.frame_sizes(format) {
+        Ok(FrameSizes::Discrete(sizes)) => {
+            sizes.iter().map(|size| (size.width(), size.height())).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// How many pictures a second it gives of a size, as they are typed behind it.
+fn rates(device: &linuxvideo::Device, format: PixelFormat, (width, height): (u32, u32)) -> String {
+    let Ok(FrameIntervals::Discrete(intervals)) = device.frame_intervals(format, width, height)
+    else {
+        return String::new();
+    };
+    let rate = |of: &Fract| f64::from(of.denominator()) / f64::from(of.numerator().max(1));
+    let rates = intervals.iter().map(|interval| format!("{:.0}", rate(interval.fract())));
+    format!("x{}", rates.collect::<Vec<_>>().join("/"))
 }
 
 fn by_path(path: &Path) -> Option<PathBuf> {
@@ -187,16 +229,14 @@ fn offers(device: &linuxvideo::Device) -> String {
     let formats = device.formats(BufType::VIDEO_CAPTURE).filter_map(Result::ok);
     let offers: Vec<String> = formats
         .map(|format| {
-            let sizes = match device.frame_sizes(format.pixel_format()) {
-                Ok(FrameSizes::Discrete(sizes)) => sizes
-                    .iter()
-                    .map(|size| format!("{}x{}", size.width(), size.height()))
-                    .collect::<Vec<_>>()
-                    .join(", "),
-                Ok(_) => "any size".to_owned(),
-                Err(_) => "unknown sizes".to_owned(),
-            };
-            format!("{} ({sizes})", format.pixel_format())
+            let format = format.pixel_format();
+            let sizes = sizes(device, format).into_iter().map(|(width, height)| {
+                format!("{width}x{height}{}", rates(device, format, (width, height)))
+            });
+            match sizes.collect::<Vec<_>>() {
+                none if none.is_empty() => format!("{format} (sizes that it does not list)"),
+                sizes => format!("{format} ({})", sizes.join(", ")),
+            }
         })
         .collect();
     if offers.is_empty() { "nothing".to_owned() } else { offers.join("; ") }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use sinew_drivers::camera::{CameraSpec, Origin, Settings, Turn, zmq};
+use sinew_drivers::camera::{CameraSpec, Origin, Sent, Settings, Turn, zmq};
 
 use super::{Asked, device_or_film, device_path};
 use crate::cli::failure::Failure;
@@ -109,7 +109,15 @@ fn table_settings(fields: &Value) -> Result<Settings, String> {
         }
         Some(other) => return Err(format!("controls are a table, not {other}")),
     };
-    Ok(Settings { locked, values, turn: turn(fields)? })
+    let sent = match fields.get("fourcc") {
+        None | Some(Value::Null) => None,
+        Some(code) => {
+            let mut known = [Sent::Mjpg, Sent::Yuyv].into_iter();
+            let sent = known.find(|sent| code.as_str() == Some(sent.name()));
+            Some(sent.ok_or_else(|| format!("fourcc is MJPG or YUYV, not {code}"))?)
+        }
+    };
+    Ok(Settings { locked, values, sent, turn: turn(fields)? })
 }
 
 /// LeRobot's `rotation`: degrees, or the name of the setting.
@@ -150,14 +158,10 @@ fn check_fields(fields: &Value) -> Result<(), String> {
     }
     match (kind, fields.get("color_mode").and_then(Value::as_str)) {
         // Those of a server may be sent either way, and that is what it says there.
-        ("zmq", _) | (_, None | Some("rgb" | "RGB")) => {}
+        ("zmq", _) | (_, None | Some("rgb" | "RGB")) => Ok(()),
         (_, Some(other)) => {
-            return Err(format!("pictures are red, green, blue: leave color_mode {other} out"));
+            Err(format!("pictures are red, green, blue: leave color_mode {other} out"))
         }
-    }
-    match fields.get("fourcc").and_then(Value::as_str) {
-        None | Some("MJPG") => Ok(()),
-        Some(other) => Err(format!("pictures are taken as MJPG: leave fourcc {other} out")),
     }
 }
 

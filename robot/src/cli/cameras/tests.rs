@@ -2,7 +2,7 @@ use super::*;
 use crate::cli::failure::Exit;
 use sinew_datasets::video::VideoWriter;
 use sinew_datasets::{Image, PixelFormat};
-use sinew_drivers::camera::Turn;
+use sinew_drivers::camera::{Sent, Turn};
 
 fn device(number: u32, width: u32, height: u32, fps: u32) -> CameraSpec {
     let origin = Origin::Device(PathBuf::from(format!("/dev/video{number}")));
@@ -105,7 +105,7 @@ fn controls_are_typed_behind_a_device_or_stand_in_the_table() {
         assert_eq!(flags(&[short], None).specs().unwrap(), long);
     }
     let values = vec![("exposure".to_owned(), 156), ("focus".to_owned(), -1)];
-    assert_eq!(long[0].1.settings, Settings { locked: true, values, turn: Turn::None });
+    assert_eq!(long[0].1.settings, Settings { locked: true, values, ..Settings::default() });
     let address = flags(&["a=http://phone/v?x=1,lock"], None).specs().unwrap();
     assert_eq!(address[0].1.origin, Origin::Http("http://phone/v?x=1,lock".into()));
 }
@@ -182,12 +182,14 @@ fn what_a_camera_does_not_have_is_refused_and_what_lerobot_has_is_understood() {
     for (fields, told) in [
         ("widht: 4", "has no widht; it has type, width"),
         ("color_mode: bgr", "leave color_mode bgr out"),
-        ("fourcc: YUYV", "leave fourcc YUYV out"),
+        ("fourcc: H264", "fourcc is MJPG or YUYV, not \"H264\""),
         ("rotation: 45", "0, 90, 180 or 270, not 45"),
     ] {
         let error = spec(fields).unwrap_err().what;
         assert!(error.contains(told), "{fields}: {error}");
     }
+    let sent = |fields: &str| spec(fields).unwrap()[0].1.settings.sent;
+    assert_eq!(["fourcc: YUYV", "fourcc: null"].map(sent), [Some(Sent::Yuyv), None]);
     let turned = |fields: &str| spec(fields).unwrap()[0].1.settings.turn;
     assert_eq!(turned("color_mode: rgb, warmup_s: 3, fourcc: MJPG, backend: 0"), Turn::None);
     for (rotation, turn) in [
