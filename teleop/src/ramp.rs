@@ -56,9 +56,16 @@ impl Ramp {
     }
 
     /// The goal for now on the way from where the follower is to where it is asked to be. A value
-    /// that is no number stays one, and the arm's limits refuse it.
+    /// that is no number stays one, and the arm's limits refuse it; no way begins with one.
     pub fn toward(&mut self, now: Nanos, there: &[f64], asked: &[f64]) -> &[f64] {
         if self.last.is_none_or(|last| now - last > PAUSE) {
+            if !there.iter().chain(asked).all(|value| value.is_finite()) {
+                self.last = None;
+                for ((goal, there), asked) in self.goal.iter_mut().zip(there).zip(asked) {
+                    *goal = if asked.is_finite() { *there } else { *asked };
+                }
+                return &self.goal;
+            }
             self.start(now, there, asked);
         }
         self.last = Some(now);
@@ -125,6 +132,30 @@ mod tests {
         let mut ramp = Ramp::new(1);
         assert_eq!(ramp.toward(0, &[0.0], &[2.0]), [2.0]);
         assert!(ramp.is_over(0));
+    }
+
+    #[test]
+    fn a_way_begins_where_all_values_are_numbers() {
+        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut ramp = Ramp::new(2);
+            let there = [0.0, 10.0];
+            for tick in 0..50 {
+                let goal = ramp.toward(tick * 10 * MILLI, &there, &[odd, 70.0]);
+                // What is no number is the limits' to refuse; the others wait.
+                assert_eq!(goal[0].to_bits(), odd.to_bits());
+                assert_eq!(goal[1], 10.0);
+                assert!(!ramp.is_over(tick * 10 * MILLI));
+            }
+            let now = 500 * MILLI;
+            assert!(ramp.toward(now, &there, &[60.0, 70.0])[1] < 11.0, "no leap after {odd}");
+            for tick in 1..=100 {
+                ramp.toward(now + tick * 10 * MILLI, &there, &[60.0, 70.0]);
+            }
+            assert_eq!(ramp.goal, [60.0, 70.0]);
+            let mut ramp = Ramp::new(2);
+            assert_eq!(ramp.toward(0, &[odd, 10.0], &[60.0, 70.0])[1], 10.0);
+            assert!(!ramp.is_over(SECOND));
+        }
     }
 
     #[test]
