@@ -7,7 +7,7 @@ use super::*;
 use sinew_core::calibration::Calibration;
 use sinew_drivers::arm::{ArmOptions, OnMismatch};
 use sinew_drivers::clock::MILLI;
-use sinew_drivers::sim::{VirtualBus, arm};
+use sinew_drivers::sim::{FaultPlan, VirtualBus, arm};
 use sinew_drivers::stop::StopPolicy;
 use sinew_drivers::{ArmSpec, Bus};
 use sinew_teleop::Lead;
@@ -184,4 +184,85 @@ fn no_follower_waits_for_a_leader_that_another_source_takes_over_from() {
     run(&mut pairs, &clock, SECOND / 2);
     assert!(hand.servos().iter().all(|servo| !servo.torque));
     assert!(end(&mut pairs, ran).stopped.iter().all(StopReport::ok));
+}
+
+/// A source that asks for too much, now and then for what is no number, and leaps.
+struct Wild(Lead, u64);
+
+impl Source for Wild {
+    fn read(&mut self, now: Nanos) -> Result<&Lead, Error> {
+        self.1 += 1;
+        let seconds = now as f64 / SECOND as f64;
+        for (place, value) in self.0.values.iter_mut().enumerate() {
+            let wave = 130.0 * (seconds * (0.3 + place as f64 / 10.0)).sin();
+            *value = match self.1 % 997 {
+                0 => f64::NAN,
+                1 => f64::INFINITY,
+                2 => -wave,
+                _ => wave,
+            };
+        }
+        Ok(&self.0)
+    }
+
+    fn lead(&self) -> &Lead {
+        &self.0
+    }
+}
+
+#[test]
+fn an_hour_of_faults_and_wild_commands_loses_no_tick_and_ends_safe() {
+    const FPS: u64 = 30;
+    let clock = Clock::virtual_time();
+    let (world, follower) = arm("so101_follower", &clock);
+    let mut lead = Lead::new(follower.spec().value_count());
+    lead.age = 0;
+    let mut pairs = [Pair::new(Box::new(Wild(lead, 0)), Box::new(follower))];
+    world.faults(FaultPlan { brownout: 2e-5, ..FaultPlan::answers(2e-3) });
+    let (mut seen, mut moved) = (0, 0);
+    let mut last = 0;
+    let pace = Pace { fps: FPS as f64, duration: Some(3600 * SECOND) };
+    let ran = lap(&mut pairs, &clock, pace, Stats::new(0).unwrap(), |tick, pairs, _| {
+        last = tick.number;
+        assert!(pairs[0].follower.sent().values.iter().all(|value| value.is_finite()));
+        if tick.number.is_multiple_of(FPS / 3) {
+            for servo in world.servos() {
+                // One that has started again has been told nothing yet.
+                let told = servo.torque;
+                assert!(!told || (500..=3500).contains(&servo.goal), "{servo:?}");
+                seen += u64::from(told);
+                moved += u64::from((servo.joint - 2048.0).abs() > 700.0);
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(ran.error.is_none(), "{:?}", ran.error);
+    let hour = 3600 * FPS;
+    assert!(hour - last <= 2, "{last}");
+    assert!(
+        ran.stats.ticks * 100 > hour * 99,
+        "{} ticks, {} late",
+        ran.stats.ticks,
+        ran.stats.late_ticks
+    );
+    let counts = world.fault_counts();
+    let met = [
+        counts.lost,
+        counts.late,
+        counts.truncated,
+        counts.corrupted,
+        counts.duplicated,
+        counts.noise,
+        counts.brownouts,
+    ];
+    assert!(met.iter().all(|met| *met > 0), "{counts:?}");
+    let all = hour / (FPS / 3) * 6;
+    assert!(seen * 100 > all * 99 && moved * 2 > all, "{seen} and {moved} of {all}");
+    let outcome = end(&mut pairs, ran);
+    // Every fault is told.
+    let (bus, arms) = (outcome.bus, outcome.arms);
+    assert!(bus.retries > 0 && bus.corrupt > 0 && bus.stray > 0, "{bus:?}");
+    assert!(arms.stale > 0 && arms.torque_lost > 0, "{arms:?}");
+    assert!(outcome.stopped.iter().all(StopReport::ok));
+    assert!(world.servos().iter().all(|servo| !servo.torque));
 }
