@@ -10,6 +10,7 @@ use arrow::record_batch::RecordBatch;
 use super::plan::Plan;
 use crate::schema::{Info, Template, Version};
 use crate::tables::episodes::{Episode, FileAt};
+use crate::tables::timing::complete;
 use crate::tables::{self, TableWriter};
 use crate::{Result, reader};
 
@@ -61,6 +62,7 @@ impl Last {
             let all = batches
                 .first()
                 .map(|first| arrow::compute::concat_batches(&first.schema(), &batches))
+                .map(|all| all.and_then(complete))
                 .transpose();
             *self = Self(path.clone(), all.map_err(tables::unfit(&path))?);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 
 use super::episodes::Episode;
@@ -103,10 +104,8 @@ pub fn read(path: &Path) -> Result<Timing> {
         let index = columns.ints("index")?;
         let (tick, joints) = (columns.ints("sinew.tick_ns")?, columns.ints("sinew.joints_ns")?);
         let late = columns.flags("sinew.late")?;
-        // Recordings of before the stages were measured have none of them.
-        let measured = schema.column_with_name(&name_of(Stages::NAMES[0])).is_some();
         let mut stages = Vec::new();
-        for stage in Stages::NAMES.iter().filter(|_| measured) {
+        for stage in Stages::NAMES.iter().filter(|_| has_stages(&schema)) {
             stages.push(columns.ints(&name_of(stage))?);
         }
         let stages = |row: usize| match stages.as_slice() {
@@ -140,6 +139,25 @@ pub fn read(path: &Path) -> Result<Timing> {
         true => Ok(timing),
         false => Err(Error::malformed(path, "column index", "is not in order")),
     }
+}
+
+/// A table of before the stages were measured, with zeros for them, so that it goes with others.
+pub fn complete(table: RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
+    let schema = table.schema();
+    let late = schema.column_with_name("sinew.late");
+    let Some((late, _)) = late.filter(|_| !has_stages(&schema)) else { return Ok(table) };
+    let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
+    let mut columns = table.columns().to_vec();
+    let none: ArrayRef = Arc::new(Int64Array::from(vec![0; table.num_rows()]));
+    for (at, stage) in (late + 1..).zip(Stages::NAMES) {
+        fields.insert(at, Arc::new(Field::new(name_of(stage), DataType::Int64, false)));
+        columns.insert(at, Arc::clone(&none));
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+}
+
+fn has_stages(schema: &Schema) -> bool {
+    schema.column_with_name(&name_of(Stages::NAMES[0])).is_some()
 }
 
 fn name_of(stage: &str) -> String {
@@ -212,5 +230,25 @@ mod tests {
         let read = read(&path).unwrap();
         assert_eq!(read.cameras, cameras);
         assert_eq!(read.rows, (40..).zip(instants).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_table_of_before_the_stages_were_measured_goes_with_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("timing.parquet");
+        let stamps = Stamps { tick_ns: 7, stages: [1, 2, 3].into(), ..Stamps::default() };
+        let instant = Instant { stamps, repeated: vec![true] };
+        write(&path, 0, &["top".to_owned()], &[instant]).unwrap();
+        let new = super::super::read(&path).unwrap().remove(0);
+        let old = new.project(&[0, 1, 2, 3, 7, 8]).unwrap();
+        let completed = complete(old.clone()).unwrap();
+        assert_eq!(completed.schema(), new.schema());
+        assert_eq!(complete(new.clone()).unwrap(), new);
+        for (table, stages) in [(old, [0; 3]), (completed, [0; 3]), (new, [1, 2, 3])] {
+            super::super::write(&path, &table.schema(), &[table]).unwrap();
+            let (_, read) = read(&path).unwrap().rows.remove(0);
+            assert_eq!((read.stamps.tick_ns, read.stamps.stages), (7, stages.into()));
+            assert_eq!(read.repeated, [true]);
+        }
     }
 }
