@@ -11,6 +11,7 @@ use sinew_drivers::sim::{FaultPlan, VirtualBus, arm};
 use sinew_drivers::stop::StopPolicy;
 use sinew_drivers::{ArmSpec, Bus};
 use sinew_teleop::Lead;
+use sinew_teleop::scripted::ScriptedHand;
 
 fn arm(name: &str, clock: &Clock) -> (VirtualBus, Arm) {
     arm_that_stops(name, clock, StopPolicy::Limp)
@@ -265,4 +266,54 @@ fn an_hour_of_faults_and_wild_commands_loses_no_tick_and_ends_safe() {
     assert!(arms.stale > 0 && arms.torque_lost > 0, "{arms:?}");
     assert!(outcome.stopped.iter().all(StopReport::ok));
     assert!(world.servos().iter().all(|servo| !servo.torque));
+}
+
+#[test]
+fn whatever_fails_on_either_bus_the_follower_is_never_told_to_leap() {
+    let moves = ScriptedHand::new(6, 1);
+    let hold = |hand: &VirtualBus, now: Nanos| {
+        for id in 1..=6_u8 {
+            let share = moves.position(usize::from(id) - 1, now);
+            hand.hand(id, Some(500.0 + 3000.0 * share));
+        }
+    };
+    let (mut widest, mut ends): (f64, Vec<_>) = (0.0, Vec::new());
+    for seed in 0..60 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let clock = Clock::virtual_time();
+        let (hand, leader) = arm("so101_leader", &clock);
+        let (world, follower) = arm("so101_follower", &clock);
+        let mut pairs = [Pair::led(leader, Box::new(follower)).unwrap()];
+        hold(&hand, clock.now());
+        let chance = [0.0, 0.001, 0.02, 0.2][random.usize(..4)];
+        let plan = FaultPlan { brownout: chance / 100.0, ..FaultPlan::answers(chance) };
+        hand.faults(plan);
+        world.faults(plan);
+        let mut before: Option<Vec<f64>> = None;
+        let pace = Pace { fps: 50.0, duration: Some(10 * SECOND) };
+        let ran = lap(&mut pairs, &clock, pace, Stats::new(0).unwrap(), |tick, pairs, _| {
+            hold(&hand, tick.began);
+            for bus in [&hand, &world] {
+                if random.u32(..100) == 0 {
+                    bus.set_dead(random.u8(1..=6), random.u8(..3) == 0);
+                }
+            }
+            let follower = &pairs[0].follower;
+            let (sent, there) = (&follower.sent().values, &follower.observation().values);
+            if let Some(before) = &before {
+                let told = before.iter().zip(there).zip(sent);
+                let ways = told.map(|((a, b), sent)| (a - sent).abs().min((b - sent).abs()));
+                widest = ways.fold(widest, f64::max);
+            }
+            before = (!sent.is_empty()).then(|| sent.clone());
+            ControlFlow::Continue(())
+        });
+        let last = pairs[0].follower.sent().values.clone();
+        ends.push(ran.error.is_some());
+        end(&mut pairs, ran);
+        assert!(last.iter().all(|value| value.is_finite()), "{last:?}");
+    }
+    assert!(ends.contains(&true) && ends.contains(&false), "one joint silent for long, and none");
+    // The hand moves up to 100 degrees a second, and nothing older than a fifth of a second is gone by.
+    assert!(widest < 21.0, "{widest}");
 }
