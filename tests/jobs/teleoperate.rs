@@ -147,6 +147,17 @@ fn a_simulated_pair_needs_nothing_plugged_in() {
 }
 
 #[test]
+fn limits_are_told_where_they_hold_back_much() {
+    let sandbox = Sandbox::new();
+    let words = ["teleoperate", "--robot=sim", "--teleop=sim", "--dry_run_s=0"];
+    let words = [&words[..], &["--teleop_time_s=2"]].concat();
+    let plain = sandbox.run(&words);
+    assert!(!plain.out.contains("held back"), "{}", plain.out);
+    let slow = sandbox.run(&[&words[..], &["--robot.max_relative_target=0.2"]].concat());
+    assert!(slow.out.contains("goals that a limit held back: step "), "{}", slow.out);
+}
+
+#[test]
 fn a_rate_that_the_arm_cannot_hold_is_refused_before_there_is_torque() {
     let sandbox = Sandbox::new();
     let (follower, leader) = (sandbox.arm("so101", "white"), sandbox.arm("so101_leader", "black"));

@@ -295,7 +295,8 @@ pub fn finish(
         report.warn(oddity);
     }
     let limited = ALL_LIMITS.iter().map(|limit| (limit.name(), outcome.arms.limited(*limit)));
-    let limited = limited.filter(|(_, goals)| *goals > 0);
+    // A few, as at the very end of a range, are no news.
+    let limited = limited.filter(|(_, goals)| *goals > 10.max(outcome.lap.stats.ticks / 50));
     let limited: Vec<_> = limited.map(|(name, goals)| format!("{name} {goals}")).collect();
     if !limited.is_empty() {
         report.say(format!("goals that a limit held back: {}", limited.join(", ")));
